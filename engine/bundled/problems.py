@@ -1,0 +1,47 @@
+"""The published problem files, one JSON object a line, from fixed seeds."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from engine.tasks.stories import MAX_EVENTS, MIN_EVENTS, Story, generate, split_of
+
+COUNTS: dict[str, int] = {"train": 600, "dev": 500, "pool": 2000, "heldout": 2000}
+"""Problems per split, equally many of each number of events. `train` is only a sample."""
+
+
+def draw_problems(split: str, count: int) -> list[dict[str, object]]:
+    """`count` different problems of a split as they are written, 3, 4, ... 7, 3, ... events."""
+    rng = random.Random(f"problems-{split}")
+    kinds = range(MIN_EVENTS, MAX_EVENTS + 1)
+    seen: set[object] = set()
+    rows: list[dict[str, object]] = []
+    while len(rows) < count:
+        story = generate(rng, kinds[len(rows) % len(kinds)], split)
+        content = (story.start, *((e.phrase.id, e.n, e.m) for e in story.events))
+        if content not in seen:
+            seen.add(content)
+            rows.append(row(story, f"stories-{split}-{len(rows):04d}"))
+    return rows
+
+
+def row(story: Story, name: str) -> dict[str, object]:
+    """`answer` is the number as text; `steps` is the number of events."""
+    return {
+        "id": name,
+        "content": story.question,
+        "answer": str(story.answer),
+        "steps": len(story.events),
+        "family": "stories",
+        "split": split_of(story),
+    }
+
+
+def write_problems(directory: Path) -> None:
+    """Write `stories-<split>.jsonl` for every split."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for split, count in COUNTS.items():
+        lines = [json.dumps(one) + "\n" for one in draw_problems(split, count)]
+        (directory / f"stories-{split}.jsonl").write_text("".join(lines))

@@ -1,0 +1,91 @@
+"""Train the policy: a Llama of 1.9M parameters, next-token loss on demonstrated solutions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from engine.bundled.corpus import IGNORED, STEP_FORMAT, Batch, batches
+from engine.bundled.muon import Optimizers
+
+log = logging.getLogger(__name__)
+
+BUDGET = 15_000_000
+"""Tokens of policy training, prompts and padding included."""
+
+PER_BATCH = 5_000
+
+
+def new_model(seed: int, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=192,
+            intermediate_size=512,
+            num_hidden_layers=4,
+            num_attention_heads=6,
+            num_key_value_heads=6,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
+    """Mean next-token loss over the tokens to be learnt. Padding is on the right, behind the
+    causal mask, so no attention mask is needed."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        wanted = batch.targets != IGNORED
+        logits = model.lm_head(hidden[wanted])
+    return nn.functional.cross_entropy(logits.float(), batch.targets[wanted])
+
+
+def train_policy(
+    seed: int,
+    tokenizer: PreTrainedTokenizerFast,
+    budget: int = BUDGET,
+    checkpoint: Callable[[LlamaForCausalLM, float], None] | None = None,
+) -> LlamaForCausalLM:
+    """Train from scratch on `budget` tokens; `checkpoint(model, progress)` is called now and then."""
+    model = new_model(seed, tokenizer).train()
+    optimizers = Optimizers(model, muon_lr=0.02, adam_lr=4e-3, decay=0.5)
+    began, spent, smooth = time.perf_counter(), 0, None
+    for k, (batch, progress) in enumerate(batches(seed, tokenizer, budget, PER_BATCH)):
+        loss = loss_of(model, batch)
+        loss.backward()
+        optimizers.step(progress)
+        spent += batch.tokens
+        smooth = loss.item() if smooth is None else 0.97 * smooth + 0.03 * loss.item()
+        if k % 50 == 49:
+            rate = spent / (time.perf_counter() - began)
+            log.info("policy %4.1f %% loss %.4f %.0f tokens/s", 100 * progress, smooth, rate)
+        if checkpoint is not None and k % 200 == 199:
+            checkpoint(model, progress)
+    return model.eval()
+
+
+def save_model(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, directory: Path
+) -> None:
+    """Write an ordinary Hugging Face directory (bf16) and `step_format.json`; the model is kept."""
+    directory.mkdir(parents=True, exist_ok=True)
+    state = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
+    model.config.dtype = torch.bfloat16
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=True
+    )
+    model.save_pretrained(directory, state_dict=state)
+    tokenizer.save_pretrained(directory)
+    (directory / "step_format.json").write_text(json.dumps(STEP_FORMAT, indent=2) + "\n")

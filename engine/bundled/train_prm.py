@@ -1,0 +1,115 @@
+"""Train the PRM from the policy's body: three sigmoid outputs at every line end, oracle labels."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from engine.bundled.muon import Optimizers
+from engine.bundled.prm_corpus import PrmBatch, drawn_story, prm_batches
+from engine.bundled.sampling import Trace, sample_traces
+from engine.bundled.train_policy import save_model
+from engine.tasks.stories import Story
+
+log = logging.getLogger(__name__)
+
+BUDGET = 8_000_000
+"""Tokens of PRM training, prompts and padding included."""
+
+PER_BATCH = 5_000
+SAMPLED_STORIES, SAMPLED_EACH = 2500, 2
+"""Policy traces in the training data: that many stories of the train split, traces each."""
+
+OUTPUTS = ("v", "prefix", "step")
+
+
+@dataclass
+class Prm:
+    """A Llama and a linear head on its last hidden state (after the final norm)."""
+
+    model: LlamaForCausalLM
+    head: nn.Linear
+
+    def logits(self, ids: Tensor, where: Tensor) -> Tensor:
+        """[rows, length] tokens and [lines, 2] (row, column) -> [lines, 3] logits of `OUTPUTS`."""
+        hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state
+        picked = hidden[where[:, 0], where[:, 1]].float()
+        with torch.autocast("cpu", enabled=False):
+            return self.head(picked)
+
+
+def loss_of(prm: Prm, batch: PrmBatch) -> Tensor:
+    """Weighted mean of the cross-entropies of the three outputs; v is a soft target."""
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = prm.logits(batch.ids, batch.where)
+    each = nn.functional.binary_cross_entropy_with_logits(logits, batch.labels, reduction="none")
+    return (each.sum(1) * batch.weights).sum() / batch.weights.sum()
+
+
+def policy_traces(
+    seed: int, policy: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, stories: int
+) -> list[tuple[Story, Trace]]:
+    """Traces of the policy on stories of the train split, in random order."""
+    rng = random.Random(f"prm-stories-{seed}")
+    asked = [drawn_story(rng) for _ in range(stories)]
+    asked = [story for story in asked for _ in range(SAMPLED_EACH)]
+    pairs = list(zip(asked, sample_traces(policy, tokenizer, asked, seed), strict=True))
+    rng.shuffle(pairs)
+    return pairs
+
+
+def train_prm(
+    seed: int,
+    policy: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    sampled: Sequence[tuple[Story, Trace]],
+    budget: int = BUDGET,
+    checkpoint: Callable[[Prm, float], None] | None = None,
+) -> Prm:
+    """Fine-tune a copy of the policy on `budget` tokens; `checkpoint` is called now and then."""
+    model = copy.deepcopy(policy).float().train()
+    head = nn.Linear(model.config.hidden_size, len(OUTPUTS))
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    prm = Prm(model, head)
+    both = nn.ModuleDict({"body": model, "head": head})
+    optimizers = Optimizers(both, muon_lr=0.01, adam_lr=1.5e-3, decay=0.6)
+    began, spent, smooth = time.perf_counter(), 0, None
+    for k, (batch, progress) in enumerate(
+        prm_batches(seed, tokenizer, sampled, budget, PER_BATCH)
+    ):
+        loss = loss_of(prm, batch)
+        loss.backward()
+        optimizers.step(progress)
+        spent += batch.ids.numel()
+        smooth = loss.item() if smooth is None else 0.97 * smooth + 0.03 * loss.item()
+        if k % 50 == 49:
+            rate = spent / (time.perf_counter() - began)
+            log.info("prm %4.1f %% loss %.4f %.0f tokens/s", 100 * progress, smooth, rate)
+        if checkpoint is not None and k % 200 == 199:
+            checkpoint(prm, progress)
+    model.eval()
+    return prm
+
+
+def save_prm(
+    prm: Prm, tokenizer: PreTrainedTokenizerFast, directory: Path, read: str = "v"
+) -> None:
+    """The policy's files plus the head: `value_head.safetensors` (fp32) and `value_head.json`."""
+    save_model(prm.model, tokenizer, directory)
+    head = {"weight": prm.head.weight.detach().float(), "bias": prm.head.bias.detach().float()}
+    save_file({k: t.contiguous() for k, t in head.items()}, directory / "value_head.safetensors")
+    (directory / "value_head.json").write_text(
+        json.dumps({"outputs": list(OUTPUTS), "read": read}, indent=2) + "\n"
+    )
