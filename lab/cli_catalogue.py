@@ -1,0 +1,103 @@
+"""`lab problems`, `lab algorithms`, `lab parameters`, `lab doctor`: what there is."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from lab import cli_options as options
+from lab import terminal
+
+if TYPE_CHECKING:
+    from engine.search.parameters import ParameterInfo
+
+
+def problems(
+    ctx: typer.Context,
+    split: Annotated[
+        Literal["heldout", "pool", "train"], typer.Option(help="Which part of the problems.")
+    ] = "heldout",
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    as_json: options.Json = False,
+    home: options.Home = None,
+) -> None:
+    """List bundled problems; `lab search --problem ID` asks one."""
+    with options.workbench(ctx) as bench:
+        found: list[dict[str, Any]] = [
+            msgspec.to_builtins(problem) for problem in bench.problems(split=split, limit=limit)
+        ]
+    if as_json:
+        terminal.print_json({"split": split, "problems": found})
+        return
+    from lab import render
+
+    columns = [("id", "left"), ("question", "left"), ("answer", "right")]
+    rows = [(str(one["id"]), one["content"], str(one["answer"])) for one in found]
+    terminal.out().print(render.table(columns, rows))
+
+
+def algorithms(as_json: options.Json = False, home: options.Home = None) -> None:
+    """List the search algorithms."""
+    from engine.search.registry import ALGORITHMS
+
+    rows = [(one.name, one.title, one.summary) for one in ALGORITHMS.values()]
+    if as_json:
+        keys = ("name", "title", "summary")
+        terminal.print_json({"algorithms": [dict(zip(keys, row, strict=True)) for row in rows]})
+        return
+    from lab import render
+
+    columns = [("name", "left"), ("title", "left"), ("what it does", "left")]
+    terminal.out().print(render.table(columns, rows))
+
+
+def parameters(
+    algorithm: Annotated[str, typer.Argument(help="Name of an algorithm.")] = "mcts_star",
+    as_json: options.Json = False,
+    home: options.Home = None,
+) -> None:
+    """List what `lab search --param` takes: parameters of an algorithm and of sampling."""
+    from engine.models.base import Sampling
+    from engine.search.parameters import describe, takes
+    from engine.search.registry import parameters as of_algorithm
+
+    own, sampling = of_algorithm(algorithm), describe(Sampling)
+    if as_json:
+        lists = {"parameters": own, "sampling": sampling}
+        terminal.print_json({"algorithm": algorithm, **msgspec.to_builtins(lists)})
+        return
+    from lab import render
+
+    columns = [
+        ("name", ""),
+        ("symbol", ""),
+        ("default", "right"),
+        ("takes", ""),
+        ("what it is", ""),
+    ]
+    out = terminal.out()
+    for heading, infos in ((f"Search: {algorithm}", own), ("Sampling of steps", sampling)):
+        out.print(terminal.plain(heading, style="bold"))
+        rows = [(info.name, info.symbol, _default(info), takes(info), info.help) for info in infos]
+        out.print(render.table(columns, rows))
+        out.print()
+
+
+def _default(info: "ParameterInfo") -> str:
+    return str(info.default).lower() if info.kind == "bool" else str(info.default)
+
+
+def doctor(ctx: typer.Context, as_json: options.Json = False, home: options.Home = None) -> None:
+    """Say what this machine can run: versions, memory, GPU, 4-bit kernel, writable home.
+
+    Exit code 1 if something that the lab needs is missing.
+    """
+    from lab import doctor as checkup
+
+    report = checkup.examine(options.home(ctx))
+    if as_json:
+        terminal.print_json(report.as_dict())
+    else:
+        checkup.show(report)
+    if not report.healthy:
+        raise typer.Exit(1)

@@ -1,0 +1,164 @@
+"""`lab sessions`: list, show, delete, export."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from lab import cli_options as options
+from lab import terminal
+
+if TYPE_CHECKING:
+    from lab.workbench import Workbench
+
+app = typer.Typer(help="Stored sessions: list, show, delete, export.", no_args_is_help=True)
+
+SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="Its id or the start of it.")]
+
+
+@app.callback()
+def sessions(ctx: typer.Context, home: options.Home = None) -> None:
+    """Stored sessions: list, show, delete, export."""
+
+
+@app.command("list")
+def list_sessions(
+    ctx: typer.Context, as_json: options.Json = False, home: options.Home = None
+) -> None:
+    """List the sessions of this home, newest first."""
+    with options.workbench(ctx) as bench:
+        rows: list[dict[str, Any]] = [msgspec.to_builtins(info) for info in bench.sessions()]
+    if as_json:
+        terminal.print_json({"sessions": rows})
+        return
+    if not rows:
+        terminal.out().print("No sessions yet. Make one with: lab search QUESTION")
+        return
+    from lab import render
+
+    columns = [
+        ("session", "left"),
+        ("made", "left"),
+        ("it.", "right"),
+        ("nodes", "right"),
+        ("answer", "left"),
+        ("", "left"),
+        ("question", "left"),
+    ]
+    terminal.out().print(
+        render.table(
+            columns,
+            [
+                (
+                    row["id"],
+                    datetime.fromtimestamp(row["created"]).strftime("%Y-%m-%d %H:%M"),
+                    f"{row['iterations']:,}",
+                    f"{row['nodes']:,}",
+                    row["answer"] or "",
+                    render.verdict(row["correct"]),
+                    _title(row),
+                )
+                for row in rows
+            ],
+        )
+    )
+
+
+def _title(row: dict[str, Any]) -> str:
+    """Name and question, and who else is at it."""
+    title = f"{row['name']}: {row['question']}" if row["name"] else row["question"]
+    return f"{title} [{row['in_use_by']}]" if row["in_use_by"] else title
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    session: SessionId,
+    whole: Annotated[bool, typer.Option("--all", help="Show every node of a large tree.")] = False,
+    as_json: options.Json = False,
+    home: options.Home = None,
+) -> None:
+    """Show a session's tree and answer as `lab search` does."""
+    with options.workbench(ctx) as bench:
+        show_result(bench, resolve(bench, session), as_json=as_json, whole=whole)
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    session: SessionId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    home: options.Home = None,
+) -> None:
+    """Delete a session and its log for good."""
+    with options.workbench(ctx) as bench:
+        identifier = resolve(bench, session)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise typer.BadParameter("deleting needs --yes where nobody can be asked")
+            typer.confirm(f"Delete session {identifier} for good?", abort=True)
+        bench.delete(identifier)
+    terminal.notice(f"Deleted session {identifier}.")
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    session: SessionId,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there, not to the terminal."),
+    ] = None,
+    home: options.Home = None,
+) -> None:
+    """Print a session's tree and log as one JSON object."""
+    with options.workbench(ctx) as bench:
+        exported = bench.export(resolve(bench, session))
+    if output is None:
+        terminal.print_json(exported)
+        return
+    try:
+        output.write_text(json.dumps(exported, ensure_ascii=True, indent=2) + "\n", "ascii")
+    except OSError as error:
+        raise typer.BadParameter(f"{output} cannot be written ({error.strerror})") from error
+    terminal.notice(f"Wrote {output}.")
+
+
+def resolve(bench: "Workbench", text: str) -> str:
+    """The id of the session whose id is `text`, or the only one that starts with it.
+
+    Raises:
+        SessionNotFoundError: none or several.
+    """
+    from sessions.errors import SessionNotFoundError
+
+    known = [info.id for info in bench.sessions()]
+    matches = [text] if text in known else [one for one in known if text and one.startswith(text)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise SessionNotFoundError(
+            f"{text!r} is the start of {len(matches)} sessions: {', '.join(matches[:5])}."
+        )
+    raise SessionNotFoundError(
+        f"There is no session {text!r} in {bench.home}; `lab sessions list` lists them."
+    )
+
+
+def show_result(bench: "Workbench", session: str, *, as_json: bool, whole: bool) -> None:
+    """What `lab search` and `lab sessions show` print, on the real standard output."""
+    result = msgspec.to_builtins(bench.show(session))
+    if as_json:
+        terminal.print_json(result, sys.__stdout__)
+        return
+    from lab import render
+
+    out = terminal.out()
+    out.print(render.tree(bench.delta(session, -1), None if whole else render.LINES))
+    out.print()
+    out.print(render.summary(result))
+    out.print(f"Session {session}. Go on with: lab search --session {session}", soft_wrap=True)

@@ -1,0 +1,79 @@
+"""What goes to the terminal: plain text where nobody looks at colours, and no hostile characters.
+
+Questions, steps and file names are other people's text. It is printed as rich `Text`, never as
+markup, and with its control characters (ANSI, bidirectional overrides) written out.
+"""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+PLAIN_WIDTH = 120
+"""Columns where the output goes to a file or a pipe."""
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"  # they only shape letters and emoji
+
+
+def visible(text: str) -> str:
+    """One line of `text` with everything that could steer a terminal written as an escape."""
+    return "".join(
+        character
+        if unicodedata.category(character) not in _UNSAFE or character in _JOINERS
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Somebody's text, safe to print."""
+    return Text(visible(text), style=style)
+
+
+@cache
+def out() -> Console:
+    """Standard output."""
+    return _console(sys.stdout)
+
+
+@cache
+def err() -> Console:
+    """Standard error: notices, progress and errors."""
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    # An encoding without some letter must not turn a finished search into a traceback.
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+    terminal = stream.isatty()
+    return Console(
+        file=stream,
+        # Said outright, because rich lets FORCE_COLOR and continuous integration overrule it.
+        force_terminal=terminal,
+        width=None if terminal else PLAIN_WIDTH,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def print_json(value: Mapping[str, Any], stream: TextIO | None = None) -> None:
+    """One JSON object in ASCII, so that no text in it can steer the terminal it is read on."""
+    print(json.dumps(value, indent=2, ensure_ascii=True), file=stream or sys.stdout, flush=True)
+
+
+def notice(text: str) -> None:
+    """One line on standard error."""
+    err().print(plain(text), soft_wrap=True)
+
+
+def error(text: str) -> None:
+    """One line on standard error that says what went wrong."""
+    err().print(Text.assemble(("Error: ", "bold red"), plain(text)), soft_wrap=True)
