@@ -1,0 +1,282 @@
+"""What can happen to a search tree.
+
+A session is its log of these events; `Tree.apply` is the only code that changes a tree, and a
+tree's state after event n is the fold of events 1..n. Events carry results (the new value, the new
+visits), never instructions to compute them, so that a log reads the same whatever version of the
+search wrote it. They are msgspec structs: JSON with a `kind` tag, strictly validated on reading.
+
+Units: values are in the range of the process reward model (by default [0, 1]); visits are counts;
+`logprob` is a natural logarithm; seconds are wall-clock.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from engine.errors import EventError
+
+Verdict = Literal["unknown", "continue", "end"]
+VerdictSource = Literal["", "text", "logits", "reply", "dead_end", "gate", "depth"]
+ExpansionStatus = Literal["expanded", "end_by_critic", "end_no_proposals", "skipped_end"]
+StopReason = Literal["", "gate", "exhausted", "complete", "iterations", "tokens", "seconds"]
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="kind"):
+    """Base of all events."""
+
+
+class Score(msgspec.Struct, frozen=True):
+    """One child's selection score: total = value + exploration (the bonus `inf` if unvisited)."""
+
+    node: int
+    value: float
+    exploration: float
+    total: float
+
+
+class Pick(msgspec.Struct, frozen=True):
+    """One decision of getBestChild: every child's score and which one was taken."""
+
+    parent: int
+    scores: list[Score]
+    chosen: int
+
+
+class NewNode(msgspec.Struct, frozen=True):
+    """A child as it was created; `slot` and `attempt` address its random numbers."""
+
+    id: int
+    step: str
+    slot: int = 0
+    attempt: int = 0
+    tokens: int = 0
+    logprob: float | None = None
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A reply that gave no step: its slot and attempt, the raw text and why."""
+
+    slot: int
+    attempt: int
+    raw: str
+    reason: str
+
+
+class NodeValue(msgspec.Struct, frozen=True):
+    """The PRM's value of one node."""
+
+    node: int
+    value: float
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """One node's V and visits after a backup."""
+
+    node: int
+    value: float
+    visits: int
+
+
+class RolloutStep(msgspec.Struct, frozen=True):
+    """One step of a roll-out: its candidates, their values (greedy only) and the one taken.
+
+    Without any candidate, which ends the roll-out, `chosen` and `value` are None.
+    """
+
+    candidates: list[str]
+    values: list[float] | None
+    chosen: int | None
+    value: float | None
+    verdict: Verdict
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What one iteration spent, padding not counted.
+
+    forwarded: tokens that went through a model; generated: tokens sampled by the policy. A reply
+    counts once in a search, when it is first needed, also if it was found in the store: the costs
+    and limits of a search depend neither on the store nor on interruptions. Seconds are real.
+    """
+
+    policy_forwarded: int = 0
+    policy_generated: int = 0
+    prm_forwarded: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.policy_forwarded + other.policy_forwarded,
+            self.policy_generated + other.policy_generated,
+            self.prm_forwarded + other.prm_forwarded,
+            self.seconds + other.seconds,
+        )
+
+
+class SearchCreated(Event, frozen=True, tag="search_created"):
+    """First event of every log: makes the root."""
+
+    question: str
+    gold: str | None
+    algorithm: str
+    params: dict[str, object]
+    seed: int
+    policy: str
+    prm: str
+
+
+class IterationStarted(Event, frozen=True, tag="iteration_started"):
+    iteration: int
+
+
+class Selected(Event, frozen=True, tag="selected"):
+    """Selection walked `path` (ids, root first); `terminal`: its last node meets the end gate."""
+
+    path: list[int]
+    picks: list[Pick]
+    terminal: bool
+
+
+class Closed(Event, frozen=True, tag="closed"):
+    """The end gate closed a node: the reference's final_ans_flag."""
+
+    node: int
+
+
+class Judged(Event, frozen=True, tag="judged"):
+    """The self-critic's verdict on a node.
+
+    probability: of `end`, where it was read from logits. analysis: the textual critic's words.
+    """
+
+    node: int
+    verdict: Verdict
+    source: VerdictSource
+    probability: float | None = None
+    analysis: str = ""
+
+
+class Expanded(Event, frozen=True, tag="expanded"):
+    """An expansion: the distinct new children in creation order and the proposals they came from.
+
+    Only status "expanded" counts as an expansion of the node.
+    """
+
+    node: int
+    status: ExpansionStatus
+    children: list[NewNode]
+    proposals: list[str]
+    rejected: list[Rejected] = []
+
+
+class Evaluated(Event, frozen=True, tag="evaluated"):
+    """The PRM valued nodes: sets both their V and their PRM value."""
+
+    values: list[NodeValue]
+
+
+class RolledOut(Event, frozen=True, tag="rolled_out"):
+    """A roll-out from `node`, chosen by `pick`; its steps are not nodes. Sets V and visits."""
+
+    node: int
+    pick: Pick
+    steps: list[RolloutStep]
+    best: float
+    value_before: float
+    value_after: float
+    visits: int
+
+
+class BackedUp(Event, frozen=True, tag="backed_up"):
+    """Values and visits from the selected node up to the root."""
+
+    backups: list[Backup]
+
+
+class Exhausted(Event, frozen=True, tag="exhausted"):
+    """Nothing below these nodes can change any more: selection leaves them out."""
+
+    nodes: list[int]
+
+
+class Answered(Event, frozen=True, tag="answered"):
+    """The final answer read from a finished node; `correct` is None without an oracle answer."""
+
+    node: int
+    answer: str | None
+    correct: bool | None
+    summary: str = ""
+
+
+class IterationFinished(Event, frozen=True, tag="iteration_finished"):
+    """The iteration is complete; `stop` is set if the algorithm has nothing more to do.
+
+    drawn: the first 16 hex digits of the addresses of the replies that this iteration was the
+    first in its search to need; what `cost` counts.
+    """
+
+    iteration: int
+    cost: Cost
+    stop: StopReason = ""
+    drawn: list[str] = []
+
+
+class Concluded(Event, frozen=True, tag="concluded"):
+    """A run of iterations ended and the tree's answers were chosen. A search may run on after it.
+
+    best: the node with the best value by the algorithm's own rule. voted: the first node of the
+    group that wins the vote over answers, None if there is no answer. chosen: the one of the two
+    that the parameters ask for: its answer is the search's answer.
+    """
+
+    reason: StopReason
+    best: int
+    voted: int | None
+    chosen: int
+
+
+class Noted(Event, frozen=True, tag="noted"):
+    """A person's note on a node (None: on the whole session); an empty text removes it."""
+
+    node: int | None
+    text: str
+
+
+AnyEvent = (
+    SearchCreated
+    | IterationStarted
+    | Selected
+    | Closed
+    | Judged
+    | Expanded
+    | Evaluated
+    | RolledOut
+    | BackedUp
+    | Exhausted
+    | Answered
+    | IterationFinished
+    | Concluded
+    | Noted
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """One event as UTF-8 JSON."""
+    return _encoder.encode(event)
+
+
+def decode(body: bytes | str) -> AnyEvent:
+    """The event of a JSON text.
+
+    Raises:
+        EventError: the text is not one of the known events.
+    """
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EventError(
+            f"An event of the log cannot be read ({error}). It may come from a newer lab or be "
+            "damaged; nothing was changed."
+        ) from error

@@ -1,0 +1,1 @@
+"""Policies and process reward models: the seams and their implementations."""

@@ -1,0 +1,32 @@
+"""Random numbers by address.
+
+A proposal is addressed by (seed, question, steps so far, slot, attempt). Its random numbers are a
+pure function of that address, so they depend neither on the order of calls nor on what else is in
+the batch: the same seed gives the same tree however the work is scheduled.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def address(*parts: object) -> str:
+    """Hex SHA-256 of a list of JSON-serialisable parts; equal parts give equal addresses.
+
+    JSON quotes every string, so no two different lists of parts share a byte sequence.
+    """
+    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def generator(*parts: object) -> np.random.Generator:
+    """A counter-based generator (Philox) keyed by the address of `parts`."""
+    key = int(address(*parts)[:32], 16)
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def choose(candidates: Sequence[object], *parts: object) -> int:
+    """Index in [0, len(candidates)) drawn uniformly from the numbers of the address `parts`."""
+    return int(generator(*parts).integers(len(candidates)))

@@ -1,0 +1,1 @@
+"""What a finished tree says about each of its steps."""

@@ -1,0 +1,1 @@
+"""Search algorithms as generators of requests and events, and the driver that fulfils them."""

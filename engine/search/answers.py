@@ -1,0 +1,85 @@
+"""Choosing a final answer from the finished solutions of a tree."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from engine.tree import Node, Tree
+
+
+class AnswerGroup(msgspec.Struct, frozen=True):
+    """All finished solutions with the same answer text.
+
+    Attributes:
+        answer: as extracted; groups are by string, as in the reference, not by equivalence.
+        count: how many solutions.
+        weight: sum of their weights, V as a rule.
+        node: id of the first of them (depth-first).
+        correct: verdict of that node, None without an oracle answer.
+    """
+
+    answer: str
+    count: int
+    weight: float
+    node: int
+    correct: bool | None
+
+
+def best_value(tree: Tree, start: int = 0) -> int:
+    """The reference's getBestV: id of the largest V at or below `start`, unfinished ones included.
+
+    Children are visited in creation order and a later equal value replaces an earlier one, so ties
+    go to the later and deeper node.
+    """
+    best = tree.node(start)
+    for node in tree.depth_first(start):
+        if node.value >= best.value:
+            best = node
+    return best.id
+
+
+def answer_groups(
+    leaves: Iterable[Node], weights: Mapping[int, float] | None = None
+) -> list[AnswerGroup]:
+    """Finished solutions grouped by answer, heaviest first; ties keep the order of the leaves.
+
+    weights: of each leaf by id; its V if not given.
+    """
+    groups: dict[str, list[Node]] = {}
+    for leaf in leaves:
+        if leaf.answer is not None:
+            groups.setdefault(leaf.answer, []).append(leaf)
+    summed = [
+        AnswerGroup(
+            answer,
+            len(nodes),
+            _left_sum(weights[n.id] if weights else n.value for n in nodes),
+            nodes[0].id,
+            nodes[0].correct,
+        )
+        for answer, nodes in groups.items()
+    ]
+    return sorted(summed, key=lambda group: -group.weight)
+
+
+def weighted_vote(leaves: Iterable[Node]) -> int | None:
+    """Id of the first leaf of the answer with the largest summed V; None without any answer."""
+    groups = answer_groups(leaves)
+    return groups[0].node if groups else None
+
+
+def majority_vote(leaves: Iterable[Node]) -> int | None:
+    """Id of the first leaf of the most frequent answer (ties: the one seen first)."""
+    groups = answer_groups(leaves)
+    order = {group.node: group.count for group in groups}
+    return max(sorted(order), key=lambda node: order[node]) if groups else None
+
+
+def _left_sum(values: Iterable[float]) -> float:
+    """Plain left-to-right sum: Python 3.12's own `sum` compensates rounding, earlier ones do not,
+    and a log must replay the same on both.
+    """
+    total = 0.0
+    for value in values:
+        total += value
+    return total

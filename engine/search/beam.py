@@ -1,0 +1,67 @@
+"""Step beam search: grow every kept partial solution, keep the best by the PRM's value.
+
+Finished solutions compete with unfinished ones for the places of their length and are kept as
+answers when they win one.
+"""
+
+from typing import Literal
+
+from engine import events as ev
+from engine.search import chains
+from engine.search.answers import weighted_vote
+from engine.search.parameters import Parameters, parameter
+from engine.search.requests import Script
+from engine.tree import Tree
+
+
+class BeamParams(Parameters):
+    """Parameters of step beam search."""
+
+    width: int = parameter(2, "Partial solutions kept.", symbol="w", origin="paper", ge=1, le=256)
+    branch: int = parameter(
+        8, "Children asked for below each of them.", symbol="b", origin="paper", ge=1, le=256
+    )
+    final_choice: Literal["best", "vote"] = parameter(
+        "best", "Answer of the best finished solution, or value-weighted vote.", origin="paper"
+    )
+    attempts: int = parameter(
+        3, "Tries for a proposal before its slot is given up.", advanced=True, ge=1, le=20
+    )
+    max_depth: int = parameter(
+        32, "Longest solution in steps.", origin="ours", advanced=True, ge=1, le=1000
+    )
+
+
+def iterate(tree: Tree, params: BeamParams) -> Script:
+    """Grow the beam by one step and keep its best."""
+    if tree.root.verdict == "unknown":
+        yield ev.Judged(0, "continue", "text")
+    places = params.width
+    slots = {i: tuple(range(params.branch)) for i in chains.open_nodes(tree)}
+    new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
+    yield from chains.evaluate(tree, new)
+    yield from chains.judge(tree, new)
+    # sorted() is stable: equal values keep the order of creation.
+    kept = sorted(new, key=lambda i: -tree.node(i).value)[:places]
+    dropped = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]
+    if dropped:
+        yield ev.Exhausted(dropped)
+
+
+def stopped(tree: Tree, params: BeamParams) -> ev.StopReason:
+    """Complete once the beam is empty."""
+    return "" if chains.open_nodes(tree) else "complete"
+
+
+def end_leaves(tree: Tree, params: BeamParams) -> list[int]:
+    """Ids, depth-first, of the finished solutions, those that lost their place included."""
+    return chains.finished(tree)
+
+
+def conclude(tree: Tree, params: BeamParams, reason: ev.StopReason) -> Script:
+    """Choose the answer by `final_choice`."""
+    leaves = [tree.node(i) for i in end_leaves(tree, params)]
+    best = max(leaves, key=lambda leaf: leaf.value).id if leaves else 0
+    voted = weighted_vote(leaves)
+    chosen = voted if params.final_choice == "vote" and voted is not None else best
+    yield ev.Concluded(reason, best, voted, chosen)

@@ -1,0 +1,82 @@
+"""What sampling and beam search share: growing many partial solutions by one step at a time."""
+
+from engine import events as ev
+from engine.search.requests import (
+    Branching,
+    Evaluate,
+    Judge,
+    Part,
+    Proposal,
+    Proposals,
+    Summarise,
+    propose,
+)
+from engine.tree import Tree
+
+
+def open_nodes(tree: Tree) -> list[int]:
+    """Ids, in creation order, of the unfinished solutions that are still to grow."""
+    return [
+        node.id
+        for node in tree.nodes
+        if not node.expanded and not node.exhausted and not node.finished
+    ]
+
+
+def finished(tree: Tree) -> list[int]:
+    """Ids, depth-first, of the finished solutions, dead ends included."""
+    return [node.id for node in tree.depth_first() if not node.expanded and node.finished]
+
+
+def grow(
+    tree: Tree, slots: dict[int, tuple[int, ...]], attempts: int, distinct: bool
+) -> Part[list[int]]:
+    """Give every node of `slots` one child per slot, all in one request; ids of the new nodes.
+
+    distinct: merge equal texts below a node. Otherwise each stays a node of its own: it stands for
+    a sample, and votes count samples.
+    """
+    branchings = [Branching(tree.steps(node), wanted) for node, wanted in slots.items()]
+    replies = yield from propose(branchings, attempts)
+    new: list[int] = []
+    for node, proposals in zip(slots, replies, strict=True):
+        children = _new_nodes(len(tree.nodes), proposals, distinct)
+        texts = [item.step for item in proposals.accepted]
+        status: ev.ExpansionStatus = "expanded" if children else "end_no_proposals"
+        yield ev.Expanded(node, status, children, texts, proposals.rejected)
+        if not children:
+            yield ev.Judged(node, "end", "dead_end")
+        new += [child.id for child in children]
+    return new
+
+
+def _new_nodes(first: int, proposals: Proposals, distinct: bool) -> list[ev.NewNode]:
+    kept: list[Proposal] = []
+    for item in proposals.accepted:
+        if not distinct or item.step not in {other.step for other in kept}:
+            kept.append(item)
+    return [
+        ev.NewNode(first + i, item.step, item.slot, item.attempt, item.tokens, item.logprob)
+        for i, item in enumerate(kept)
+    ]
+
+
+def evaluate(tree: Tree, nodes: list[int]) -> Part[None]:
+    """Let the PRM value nodes."""
+    if nodes:
+        values = yield Evaluate(tuple(tree.steps(i) for i in nodes))
+        yield ev.Evaluated([ev.NodeValue(i, v) for i, v in zip(nodes, values, strict=True)])
+
+
+def judge(tree: Tree, nodes: list[int]) -> Part[None]:
+    """Ask the self-critic about new nodes and read the answers of the finished ones."""
+    if not nodes:
+        return
+    replies = yield Judge(tuple(tree.steps(i) for i in nodes))
+    for identifier, reply in zip(nodes, replies, strict=True):
+        yield ev.Judged(identifier, reply.verdict, reply.source, reply.probability, reply.analysis)
+    ended = [i for i in nodes if tree.node(i).finished]
+    if ended:
+        found = yield Summarise(tuple(tree.steps(i) for i in ended))
+        for identifier, answer in zip(ended, found, strict=True):
+            yield ev.Answered(identifier, answer.answer, answer.correct, answer.summary)

@@ -1,0 +1,261 @@
+"""Fulfils the requests of one search or of many at once.
+
+The driver lets every active search run to its next request, answers all requests of a kind in one
+batch across the searches, and goes round again (`tick`). It frames iterations, counts costs, keeps
+limits and asks the archive before a model. A search can be paused after an iteration or stopped at
+the next model call; an unfinished iteration is then dropped, and its replies wait in the archive.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from engine import events as ev
+from engine.models.base import Policy, ProcessRewardModel, Sampling
+from engine.search.archive import Archive
+from engine.search.fulfil import Fulfiller, Needed
+from engine.search.parameters import parse
+from engine.search.registry import algorithm
+from engine.search.requests import Reply, Request, Script
+from engine.tree import Tree
+
+Grader = Callable[[str | None], bool | None]
+OnEvents = Callable[["Search", list[ev.Event]], None]
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How far one run goes; None is no limit.
+
+    iterations: of this run. tokens: policy tokens sampled in this run; an iteration that would
+    pass the limit is dropped, so it is never exceeded. seconds: of wall clock, looked at between
+    iterations.
+    """
+
+    iterations: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+class Search:
+    """A search as the driver sees it: its log, the tree folded from it, and the script at work.
+
+    Attributes:
+        log: events of finished iterations; what is kept on disk.
+        tree: the fold of the log, plus what the present iteration has done so far.
+    """
+
+    def __init__(self, log: Iterable[ev.Event], grade: Grader) -> None:
+        self.log = list(log)
+        self.tree = Tree.fold(self.log)
+        self.grade = grade
+        self.algorithm = algorithm(self.tree.algorithm)
+        params = dict(self.tree.params)
+        self.sampling = parse(Sampling, _mapping(params.pop("sampling", {})))
+        self.params = parse(self.algorithm.params, params)
+
+    @property
+    def stopped(self) -> ev.StopReason:
+        """Why there is nothing more to do, "" if there is."""
+        return self.algorithm.stopped(self.tree, self.params)
+
+    def forget_unfinished(self) -> None:
+        """Back to the state after the last event of the log."""
+        self.tree = Tree.fold(self.log)
+
+
+def create(
+    question: str,
+    gold: str | None,
+    name: str,
+    params: dict[str, object],
+    seed: int,
+    policy: str,
+    prm: str,
+) -> ev.SearchCreated:
+    """The first event of a log, its parameters validated and written out with their defaults.
+
+    params: those of the algorithm, and the policy's under "sampling".
+
+    Raises:
+        ParameterError: an unknown algorithm or parameter, or a value out of range.
+    """
+    values = dict(params)
+    sampling = parse(Sampling, _mapping(values.pop("sampling", {})))
+    full = parse(algorithm(name).params, values).model_dump()
+    full["sampling"] = sampling.model_dump()
+    return ev.SearchCreated(question, gold, name, full, seed, policy, prm)
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+class _Run:
+    """One search under way: what it may still do, and the request it waits for."""
+
+    def __init__(self, search: Search, limits: Limits, on_events: OnEvents) -> None:
+        self.search = search
+        self.limits = limits
+        self.on_events = on_events
+        self.script: Script | None = None
+        self.request: Request | None = None
+        self.reply: Reply = None
+        self.pending: list[ev.Event] = []
+        self.cost = ev.Cost()
+        self.drawn: set[str] = set()
+        self.iterations = 0
+        self.spent = ev.Cost()
+        self.pausing = False
+        self.concluding = False
+
+
+class Driver:
+    """Drives searches with one policy and one PRM. Use from one thread."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        prm: ProcessRewardModel,
+        archive: Archive,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._fulfiller = Fulfiller(policy, prm, archive)
+        self._clock = clock
+        self._runs: dict[int, _Run] = {}
+
+    @property
+    def active(self) -> list[Search]:
+        """Searches with something left to do in their present run."""
+        return [run.search for run in self._runs.values()]
+
+    def start(self, search: Search, limits: Limits, on_events: OnEvents) -> None:
+        """Begin a run. `on_events` gets the events of each finished iteration, and of the
+        conclusion at the end of the run, before anything else is done with the search: it keeps
+        them on disk. It may raise; the run then ends there.
+        """
+        self._runs[id(search)] = _Run(search, limits, on_events)
+
+    def pause(self, search: Search) -> None:
+        """End the run after the present iteration."""
+        if id(search) in self._runs:
+            self._runs[id(search)].pausing = True
+
+    def stop(self, search: Search) -> None:
+        """End the run now; an unfinished iteration is dropped."""
+        run = self._runs.get(id(search))
+        if run is not None and not run.concluding:
+            self._conclude(run, "")
+
+    def abandon(self, search: Search) -> None:
+        """End the run without a conclusion, after an error; the unfinished iteration is dropped."""
+        if self._runs.pop(id(search), None) is not None:
+            search.forget_unfinished()
+
+    def run(self, searches: Sequence[Search], limits: Limits, on_events: OnEvents) -> None:
+        """Run searches until all have reached a limit or their end."""
+        for search in searches:
+            self.start(search, limits, on_events)
+        while self._runs:
+            self.tick()
+
+    def tick(self) -> None:
+        """Let every search run to its next request and answer all of those in one batch a kind."""
+        began = self._clock()
+        for run in list(self._runs.values()):
+            while run.request is None and id(run.search) in self._runs:
+                self._advance(run)
+        waiting = [run for run in self._runs.values() if run.request is not None]
+        needed = [
+            Needed(run.request, run.search.tree, run.search.sampling, run.search.grade)
+            for run in waiting
+            if run.request is not None
+        ]
+        for run, answer in zip(waiting, self._fulfiller.fulfil(needed), strict=True):
+            run.request, run.reply = None, answer.reply
+            for address, cost in answer.costs.items():
+                if address not in run.search.tree.drawn and address not in run.drawn:
+                    run.drawn.add(address)
+                    run.cost = run.cost + cost
+        elapsed = self._clock() - began
+        for run in waiting:
+            run.cost = run.cost + ev.Cost(seconds=elapsed / len(waiting))
+
+    def _advance(self, run: _Run) -> None:
+        """Go on to the next request, the end of the iteration or the end of the run."""
+        if run.script is None:
+            self._begin(run)
+            return
+        try:
+            item = run.script.send(run.reply)
+        except StopIteration:
+            self._finish(run)
+            return
+        run.reply = None
+        if isinstance(item, ev.Event):
+            self._happen(run, item)
+        elif self._over_tokens(run):
+            run.search.forget_unfinished()
+            self._conclude(run, "tokens")
+        else:
+            run.request = item
+
+    def _begin(self, run: _Run) -> None:
+        search = run.search
+        reason = search.stopped or self._limit_reached(run)
+        if reason or run.pausing:
+            self._conclude(run, reason)
+            return
+        run.cost, run.drawn, run.pending, run.reply = ev.Cost(), set(), [], None
+        self._happen(run, ev.IterationStarted(search.tree.iteration + 1))
+        run.script = search.algorithm.iterate(search.tree, search.params)
+
+    def _finish(self, run: _Run) -> None:
+        """The script ended: close the iteration, or the run if it was the conclusion."""
+        search = run.search
+        if run.concluding:
+            del self._runs[id(search)]
+            self._keep(run)
+            return
+        if self._over_tokens(run):
+            search.forget_unfinished()
+            self._conclude(run, "tokens")
+            return
+        iteration = search.tree.iteration
+        done = ev.IterationFinished(iteration, run.cost, search.stopped, sorted(run.drawn))
+        self._happen(run, done)
+        run.iterations, run.spent, run.script = run.iterations + 1, run.spent + run.cost, None
+        self._keep(run)
+
+    def _conclude(self, run: _Run, reason: ev.StopReason) -> None:
+        search = run.search
+        if run.pending:
+            search.forget_unfinished()
+        run.pending, run.request, run.reply, run.concluding = [], None, None, True
+        run.cost, run.drawn = ev.Cost(), set()
+        run.script = search.algorithm.conclude(search.tree, search.params, reason)
+
+    def _keep(self, run: _Run) -> None:
+        events, run.pending = run.pending, []
+        if events:
+            run.on_events(run.search, events)
+            run.search.log += events
+
+    def _happen(self, run: _Run, event: ev.Event) -> None:
+        run.search.tree.apply(event)
+        run.pending.append(event)
+
+    def _over_tokens(self, run: _Run) -> bool:
+        limit = run.limits.tokens
+        spent = run.spent.policy_generated + run.cost.policy_generated
+        return limit is not None and not run.concluding and spent > limit
+
+    def _limit_reached(self, run: _Run) -> ev.StopReason:
+        limits = run.limits
+        if limits.iterations is not None and run.iterations >= limits.iterations:
+            return "iterations"
+        if limits.tokens is not None and run.spent.policy_generated >= limits.tokens:
+            return "tokens"
+        if limits.seconds is not None and run.spent.seconds >= limits.seconds:
+            return "seconds"
+        return ""

@@ -1,0 +1,438 @@
+"""MCTS*: the process-reward guided tree search of ReST-MCTS* (arXiv 2406.03816, Alg. 2).
+
+One iteration selects a node, asks the self-critic whether it is finished, expands it, rolls out
+greedily from its best new child and backs visit-weighted means up to the root. With
+`REFERENCE` parameters it reproduces the public reference implementation node by node; parameters
+marked "ours" change what the reference does where that costs answers or tokens (docs/method.md).
+
+Between iterations the generator holds no state: everything it needs is in the tree.
+"""
+
+import zlib
+from typing import Literal
+
+from engine import events as ev
+from engine.models.base import Steps
+from engine.randomness import choose
+from engine.search import answers
+from engine.search.parameters import Parameters, parameter
+from engine.search.requests import (
+    Branching,
+    Evaluate,
+    Judge,
+    Part,
+    Proposal,
+    Proposals,
+    Script,
+    Summarise,
+    propose,
+)
+from engine.search.selection import best_child
+from engine.tree import Node, Tree
+
+
+class MctsStarParams(Parameters):
+    """Parameters of MCTS*; see `REFERENCE` for the reference's choices."""
+
+    branch: int = parameter(3, "Children asked for at an expansion.", symbol="b", ge=1, le=64)
+    exploration_constant: float = parameter(
+        0.7, "Weight of exploration in selection.", symbol="c", ge=0.0, le=1000.0
+    )
+    alpha: float = parameter(
+        0.5, "Share of the roll-out's value in a rolled-out child.", symbol="α", ge=0.0, le=1.0
+    )
+    roll_forward_steps: int = parameter(
+        2, "Longest roll-out in steps; 0 rolls out nothing.", symbol="m", ge=0, le=100
+    )
+    roll_branch: int = parameter(
+        1, "Candidates at each step of a roll-out.", symbol="b_r", ge=1, le=64
+    )
+    max_expansions: int = parameter(
+        5,
+        "Expand a node again, up to this often, while none of its children improves on it.",
+        origin="ours",
+        ge=1,
+        le=100,
+    )
+    min_gain: float = parameter(
+        0.0,
+        "By how much a child's V must exceed its parent's to improve on it.",
+        origin="ours",
+        advanced=True,
+        ge=-1000.0,
+        le=1000.0,
+    )
+    final_choice: Literal["vote", "best"] = parameter(
+        "vote", "Answer by value-weighted vote over finished solutions, or of the best node."
+    )
+    end_gate: float = parameter(
+        0.9, "V from which a solution counts as finished.", symbol="l", ge=-1000.0, le=1000.0
+    )
+    require_finished: bool = parameter(
+        True,
+        "Only what the self-critic calls finished may pass the gate or be the answer.",
+        origin="ours",
+    )
+    sample_value: Literal["full", "simple"] = parameter(
+        "full", "full: search on after the gate; simple: stop at the first node that passes it."
+    )
+    reward_model_type: Literal["vm", "prm"] = parameter(
+        "vm", "vm: gate and roll-outs on; prm: neither.", advanced=True
+    )
+    use_reflection: Literal["simple", "common"] = parameter(
+        "simple",
+        "simple: the self-critic gives a verdict; common: also words for the next expansion.",
+        advanced=True,
+    )
+    roll_policy: Literal["greedy", "random"] = parameter(
+        "greedy", "How a roll-out picks among its candidates.", advanced=True
+    )
+    rollout_start: Literal["node", "low"] = parameter(
+        "node",
+        "Where a roll-out's best value starts: at the node's own V, or at the bottom of the range.",
+        origin="ours",
+        advanced=True,
+    )
+    inf: float = parameter(
+        1.0, "Bonus of an unvisited child.", symbol="inf", advanced=True, ge=-1e6, le=1e6
+    )
+    low: float = parameter(0.0, "Bottom of the value range.", advanced=True, ge=-1e6, le=1e6)
+    high: float = parameter(1.0, "Top of the value range.", advanced=True, ge=-1e6, le=1e6)
+    attempts: int = parameter(
+        3, "Tries for a proposal before its slot is given up.", advanced=True, ge=1, le=20
+    )
+    max_depth: int = parameter(
+        32, "Deepest node that may be expanded.", origin="ours", advanced=True, ge=1, le=1000
+    )
+    reselect_finished: bool = parameter(
+        False,
+        "Walk into finished branches again and again, as the reference does.",
+        origin="ours",
+        advanced=True,
+    )
+    tie_rule: Literal["first", "last", "random"] = parameter(
+        "first", "Among children with equal scores.", advanced=True
+    )
+    rollout_choice: Literal["seeded", "first", "last", "crc32"] = parameter(
+        "seeded", "How a random roll-out draws.", advanced=True
+    )
+
+    @property
+    def gated(self) -> bool:
+        """Whether the end gate and roll-outs are on."""
+        return self.reward_model_type == "vm"
+
+
+REFERENCE: dict[str, object] = {
+    "max_expansions": 1,
+    "final_choice": "best",
+    "require_finished": False,
+    "rollout_start": "low",
+    "max_depth": 1000,
+    "reselect_finished": True,
+}
+"""Parameters that differ from our defaults to reproduce the reference implementation."""
+
+
+def iterate(tree: Tree, params: MctsStarParams) -> Script:
+    """One iteration; the caller frames it with iteration_started and iteration_finished."""
+    if tree.root.verdict == "unknown":
+        yield ev.Judged(0, "continue", "text")
+    path, picks = _select(tree, params)
+    node = tree.node(path[-1])
+    terminal = not node.expanded and (yield from _at_gate(tree, node, params))
+    yield ev.Selected(path, picks, terminal)
+    if terminal:
+        if not node.closed:
+            yield ev.Closed(node.id)
+        yield from _look_for_answers(tree, [node.id])
+        if params.sample_value == "simple":
+            return
+        yield ev.Judged(node.id, "end", "gate")
+    new = yield from _expand(tree, node, params)
+    touched = path
+    if params.gated and new:
+        rolled = yield from _simulate(tree, node, new, params)
+        touched = [*path, rolled]
+    yield ev.BackedUp(_backups(tree, path))
+    if not params.reselect_finished:
+        finished = _newly_exhausted(tree, touched, params)
+        if finished:
+            yield ev.Exhausted(finished)
+
+
+def stopped(tree: Tree, params: MctsStarParams) -> ev.StopReason:
+    """Why the search has nothing more to do, "" if it has."""
+    if params.sample_value == "simple" and any(node.closed for node in tree.nodes):
+        return "gate"
+    return "exhausted" if tree.root.exhausted else ""
+
+
+def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Script:
+    """Read the answers still missing and choose the final one."""
+    leaves = [tree.node(leaf) for leaf in end_leaves(tree, params)]
+    if params.sample_value == "simple" and params.gated:
+        closed = [node for node in tree.nodes if node.closed]
+        ranked = leaves if params.require_finished and leaves else []
+        best = closed[0].id if closed else _best_leaf(tree, ranked)
+    else:
+        best = _best_leaf(tree, leaves)
+    yield from _look_for_answers(tree, [leaf.id for leaf in leaves] + [best])
+    voted = answers.weighted_vote(leaves)
+    chosen = voted if params.final_choice == "vote" and voted is not None else best
+    yield ev.Concluded(reason, best, voted, chosen)
+
+
+def end_leaves(tree: Tree, params: MctsStarParams) -> list[int]:
+    """Ids, depth-first, of unexpanded nodes that are finished: verdict `end` (dead ends included)
+    or, unless `require_finished`, V at or above the gate even if never selected.
+    """
+    return [
+        node.id
+        for node in tree.depth_first()
+        if not node.expanded
+        and (
+            node.finished
+            or (params.gated and not params.require_finished and node.value >= params.end_gate)
+        )
+    ]
+
+
+def _best_leaf(tree: Tree, leaves: list[Node]) -> int:
+    """The leaf with the largest V (the first on ties), or the best node of all without leaves."""
+    if not leaves:
+        return answers.best_value(tree)
+    top = max(leaf.value for leaf in leaves)
+    return next(leaf.id for leaf in leaves if leaf.value == top)
+
+
+def _select(tree: Tree, params: MctsStarParams) -> tuple[list[int], list[ev.Pick]]:
+    node, path, picks = tree.root, [0], list[ev.Pick]()
+    while node.expanded and not _wants_more(tree, node, params):
+        open_children = [i for i in node.children if not tree.node(i).exhausted]
+        pick = best_child(tree, node, open_children or node.children, params)
+        picks.append(pick)
+        path.append(pick.chosen)
+        node = tree.node(pick.chosen)
+    return path, picks
+
+
+def _wants_more(tree: Tree, node: Node, params: MctsStarParams) -> bool:
+    """Whether an expanded node should be expanded again: no child improves on its own value."""
+    if node.expansions >= params.max_expansions:
+        return False
+    own = params.low if node.prm_value is None else node.prm_value
+    best = max((tree.node(i).value for i in node.children), default=params.low)
+    return best <= own + params.min_gain
+
+
+def _at_gate(tree: Tree, node: Node, params: MctsStarParams) -> Part[bool]:
+    """Whether the end gate closes an unexpanded node (equality counts)."""
+    if not params.gated or node.value < params.end_gate:
+        return False
+    if not params.require_finished:
+        return True
+    yield from _judge(tree, [node.id])
+    return node.finished
+
+
+def _expand(tree: Tree, node: Node, params: MctsStarParams) -> Part[list[int]]:
+    """Expand unless finished; the ids of the new children."""
+    if node.finished:
+        yield ev.Expanded(node.id, "skipped_end", [], [])
+        return []
+    yield from _judge(tree, [node.id])
+    if tree.node(node.id).finished:
+        yield ev.Expanded(node.id, "end_by_critic", [], [])
+        yield from _look_for_answers(tree, [node.id])
+        return []
+    steps = tree.steps(node.id)
+    analysis = yield from _reflect(tree, node, steps, params)
+    proposals = Proposals([], [])
+    if node.depth < params.max_depth:
+        first = params.branch * node.expansions
+        slots = tuple(range(first, first + params.branch))
+        branching = Branching(steps, slots, analysis)
+        proposals = (yield from propose([branching], params.attempts))[0]
+    accepted, rejected = proposals.accepted, proposals.rejected
+    texts = [proposal.step for proposal in accepted]
+    if not accepted and not node.expanded:
+        yield ev.Expanded(node.id, "end_no_proposals", [], [], rejected)
+        yield ev.Judged(node.id, "end", "dead_end")
+        yield from _look_for_answers(tree, [node.id])
+        return []
+    children = _distinct(tree, node, accepted)
+    yield ev.Expanded(node.id, "expanded", children, texts, rejected)
+    new = [child.id for child in children]
+    yield from _evaluate(tree, new, params)
+    if params.sample_value == "full":
+        yield from _judge(tree, new)
+        yield from _look_for_answers(tree, [i for i in new if tree.node(i).finished])
+    return new
+
+
+def _distinct(tree: Tree, node: Node, accepted: list[Proposal]) -> list[ev.NewNode]:
+    """New children with texts that the node has not got yet, in order of proposal."""
+    seen = {tree.node(child).step for child in node.children}
+    children: list[ev.NewNode] = []
+    for item in accepted:
+        if item.step not in seen:
+            seen.add(item.step)
+            children.append(
+                ev.NewNode(
+                    len(tree.nodes) + len(children),
+                    item.step,
+                    item.slot,
+                    item.attempt,
+                    item.tokens,
+                    item.logprob,
+                )
+            )
+    return children
+
+
+def _reflect(tree: Tree, node: Node, steps: Steps, params: MctsStarParams) -> Part[str]:
+    """The textual critic's words on an unfinished solution, "" if it is not asked."""
+    if params.use_reflection != "common" or node.depth == 0:
+        return ""
+    if not node.analysis:
+        reply = (yield Judge((steps,), "analysis"))[0]
+        yield ev.Judged(node.id, "continue", "reply", None, reply.analysis)
+    return node.analysis
+
+
+def _judge(tree: Tree, nodes: list[int], again: bool = False) -> Part[None]:
+    """Ask the self-critic about the nodes whose verdict is unknown (or all of them, `again`)."""
+    unknown = [i for i in nodes if again or tree.node(i).verdict == "unknown"]
+    if not unknown:
+        return
+    replies = yield Judge(tuple(tree.steps(i) for i in unknown))
+    for identifier, reply in zip(unknown, replies, strict=True):
+        yield ev.Judged(identifier, reply.verdict, reply.source, reply.probability, reply.analysis)
+
+
+def _evaluate(tree: Tree, nodes: list[int], params: MctsStarParams) -> Part[None]:
+    if not nodes:
+        return
+    values = yield Evaluate(tuple(tree.steps(i) for i in nodes))
+    yield ev.Evaluated(
+        [ev.NodeValue(i, _clamp(v, params)) for i, v in zip(nodes, values, strict=True)]
+    )
+
+
+def _look_for_answers(tree: Tree, nodes: list[int]) -> Part[None]:
+    """Read the final answers of nodes that have not been asked yet."""
+    open_nodes = [i for i in dict.fromkeys(nodes) if not tree.node(i).answered]
+    if not open_nodes:
+        return
+    replies = yield Summarise(tuple(tree.steps(i) for i in open_nodes))
+    for identifier, reply in zip(open_nodes, replies, strict=True):
+        yield ev.Answered(identifier, reply.answer, reply.correct, reply.summary)
+
+
+def _simulate(tree: Tree, node: Node, new: list[int], params: MctsStarParams) -> Part[int]:
+    """Roll out from the best new child and mix the best value found into its V; its id."""
+    pick = best_child(tree, node, new, params)
+    child = tree.node(pick.chosen)
+    # The reference asks the critic again here even if it knows; the verdict is a pure function of
+    # the text, so only an unknown one is asked.
+    yield from _judge(tree, [child.id])
+    before = child.value
+    steps: list[ev.RolloutStep] = []
+    if child.finished:
+        best = before
+        yield from _look_for_answers(tree, [child.id])
+    else:
+        best, steps = yield from _roll(tree, child, params)
+    after = before * (1 - params.alpha) + best * params.alpha
+    yield ev.RolledOut(child.id, pick, steps, best, before, after, child.visits + 1)
+    return child.id
+
+
+def _roll(
+    tree: Tree, child: Node, params: MctsStarParams
+) -> Part[tuple[float, list[ev.RolloutStep]]]:
+    text = tree.steps(child.id)
+    best = child.value if params.rollout_start == "node" else params.low
+    steps: list[ev.RolloutStep] = []
+    for _ in range(params.roll_forward_steps):
+        branching = Branching(text, tuple(range(params.roll_branch)))
+        proposals = (yield from propose([branching], params.attempts))[0]
+        candidates = [proposal.step for proposal in proposals.accepted]
+        greedy = params.roll_policy == "greedy"
+        values: list[float] | None = None
+        if not candidates:
+            steps.append(ev.RolloutStep([], [] if greedy else None, None, None, "unknown"))
+            break
+        if greedy:
+            raw = yield Evaluate(tuple((*text, step) for step in candidates))
+            values = [_clamp(value, params) for value in raw]
+            chosen = values.index(max(values))
+            value = values[chosen]
+        else:
+            chosen = _draw(tree, text, candidates, params)
+            value = _clamp((yield Evaluate(((*text, candidates[chosen]),)))[0], params)
+        text = (*text, candidates[chosen])
+        best = max(best, value)
+        verdict = (yield Judge((text,)))[0].verdict
+        steps.append(ev.RolloutStep(candidates, values, chosen, value, verdict))
+        if verdict == "end":
+            break
+    return best, steps
+
+
+def _draw(tree: Tree, text: Steps, candidates: list[str], params: MctsStarParams) -> int:
+    """Index of the candidate that a random roll-out takes."""
+    if params.rollout_choice == "first":
+        return 0
+    if params.rollout_choice == "last":
+        return len(candidates) - 1
+    if params.rollout_choice == "crc32":
+        return zlib.crc32("\0".join(candidates).encode("utf-8")) % len(candidates)
+    return choose(candidates, "roll-out", tree.seed, tree.question, list(text))
+
+
+def _backups(tree: Tree, path: list[int]) -> list[ev.Backup]:
+    """One visit more on every node of the path; an expanded node takes the visit-weighted mean of
+    its children once one of them has a visit (paper, Alg. 2, back-propagation).
+    """
+    backups: list[ev.Backup] = []
+    fresh: dict[int, ev.Backup] = {}
+    for identifier in reversed(path):
+        node = tree.node(identifier)
+        value, weight, total = node.value, 0, 0.0
+        for child_id in node.children:
+            child = tree.node(child_id)
+            now = fresh.get(child_id) or ev.Backup(child_id, child.value, child.visits)
+            weight += now.visits
+            total += now.value * now.visits
+        if weight > 0:
+            value = total / weight
+        fresh[identifier] = ev.Backup(identifier, value, node.visits + 1)
+        backups.append(fresh[identifier])
+    return backups
+
+
+def _newly_exhausted(tree: Tree, path: list[int], params: MctsStarParams) -> list[int]:
+    """Nodes of a path, deepest first, below which nothing can change any more.
+
+    The last one may be a child that was only rolled out: if that is not finished, neither is
+    anything above it.
+    """
+    done: list[int] = []
+    for identifier in reversed(path):
+        node = tree.node(identifier)
+        if node.expanded:
+            over = not _wants_more(tree, node, params) and all(
+                tree.node(child).exhausted or child in done for child in node.children
+            )
+        else:
+            over = node.finished
+        if not over:
+            break
+        done.append(identifier)
+    return done
+
+
+def _clamp(value: float, params: MctsStarParams) -> float:
+    return min(max(value, params.low), params.high)

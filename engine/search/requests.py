@@ -1,0 +1,127 @@
+"""What a search algorithm may ask for, and how it asks.
+
+An algorithm is a generator: it yields requests and events, and is sent the reply of each request
+(None after an event). It never touches a model, a file or a clock. Every step tuple is a path from
+the root; () is the root.
+"""
+
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import msgspec
+
+from engine.events import Event, Rejected
+from engine.models.base import Completion, CriticMode, Judgement, Steps
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """One proposal to sample: the prefix and the address of its random numbers below it."""
+
+    steps: Steps
+    slot: int
+    attempt: int
+    analysis: str = ""
+
+
+class Propose(msgspec.Struct, frozen=True):
+    """Sample next steps; reply: one `Completion` per ask, in order."""
+
+    asks: tuple[Ask, ...]
+
+
+class Evaluate(msgspec.Struct, frozen=True):
+    """Value prefixes; reply: one float per prefix, in order."""
+
+    prefixes: tuple[Steps, ...]
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """Ask the self-critic; reply: one `Judgement` per prefix, in order."""
+
+    prefixes: tuple[Steps, ...]
+    mode: CriticMode = "verdict"
+
+
+class Summarise(msgspec.Struct, frozen=True):
+    """Read final answers; reply: one `FinalAnswer` per prefix, in order."""
+
+    prefixes: tuple[Steps, ...]
+
+
+class FinalAnswer(msgspec.Struct, frozen=True):
+    """The words an answer was read from, the answer (None: none found), and its verdict."""
+
+    summary: str
+    answer: str | None
+    correct: bool | None
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """An accepted step with the address it came from."""
+
+    slot: int
+    attempt: int
+    step: str
+    tokens: int
+    logprob: float | None
+
+
+Request = Propose | Evaluate | Judge | Summarise
+Reply = list[Completion] | list[float] | list[Judgement] | list[FinalAnswer] | None
+
+Result = TypeVar("Result")
+# A piece of an algorithm that returns a Result. Sent are replies; their type follows from the
+# request just yielded, which Python's generator types cannot express.
+Part = Generator[Request | Event, Any, Result]
+Script = Part[None]
+
+
+class Branching(msgspec.Struct, frozen=True):
+    """Ask one step per slot below a prefix."""
+
+    steps: Steps
+    slots: tuple[int, ...]
+    analysis: str = ""
+
+
+class Proposals(msgspec.Struct, frozen=True):
+    """Accepted steps in slot order, repeated texts included, and the rejected replies."""
+
+    accepted: list[Proposal]
+    rejected: list[Rejected]
+
+
+def propose(branchings: list[Branching], attempts: int) -> Part[list[Proposals]]:
+    """One step per slot of every branching, trying a slot again while its reply gives no step.
+
+    A slot takes the first of attempts 0..attempts-1 with a usable step; a slot without any gives
+    nothing. All slots still open are asked in one request. Replies depend on their address alone,
+    so the result does not depend on how calls are batched.
+    """
+    accepted: list[dict[int, Proposal]] = [{} for _ in branchings]
+    rejected: list[list[Rejected]] = [[] for _ in branchings]
+    for attempt in range(attempts):
+        waiting = [
+            (index, Ask(item.steps, slot, attempt, item.analysis))
+            for index, item in enumerate(branchings)
+            for slot in item.slots
+            if slot not in accepted[index]
+        ]
+        if not waiting:
+            break
+        completions = yield Propose(tuple(ask for _, ask in waiting))
+        for (index, ask), completion in zip(waiting, completions, strict=True):
+            if completion.step:
+                accepted[index][ask.slot] = _proposal(ask, completion)
+            else:
+                raw = completion.raw or ""
+                rejected[index].append(Rejected(ask.slot, attempt, raw, completion.reason))
+    return [
+        Proposals([found[slot] for slot in item.slots if slot in found], refused)
+        for item, found, refused in zip(branchings, accepted, rejected, strict=True)
+    ]
+
+
+def _proposal(ask: Ask, completion: Completion) -> Proposal:
+    logprob = sum(completion.logprobs) if completion.logprobs else None
+    return Proposal(ask.slot, ask.attempt, completion.step, len(completion.tokens), logprob)

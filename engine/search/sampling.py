@@ -1,0 +1,89 @@
+"""Independent solutions: zero-shot chain of thought, self-consistency, best-of-N, weighted vote.
+
+One iteration lets every unfinished solution grow by one step, all in one batch. The k-th solution
+draws from slot k at every step, so two that share a prefix still go their own ways.
+"""
+
+import math
+from typing import Literal
+
+from engine import events as ev
+from engine.search import chains
+from engine.search.answers import answer_groups, majority_vote
+from engine.search.parameters import Parameters, parameter
+from engine.search.requests import Script
+from engine.tree import Node, Tree
+
+
+class SamplingParams(Parameters):
+    """Parameters of sampling."""
+
+    samples: int = parameter(16, "Solutions sampled.", symbol="N", origin="paper", ge=1, le=1024)
+    final_choice: Literal["majority", "best", "vote"] = parameter(
+        "majority",
+        "Most frequent answer, answer of the best solution, or vote weighted by the PRM.",
+        origin="paper",
+    )
+    aggregate: Literal["last", "min", "product", "mean"] = parameter(
+        "min", "How the PRM's values of the steps become one value of a solution.", origin="paper"
+    )
+    attempts: int = parameter(
+        3, "Tries for a step before a solution is given up.", advanced=True, ge=1, le=20
+    )
+    max_depth: int = parameter(
+        32, "Longest solution in steps.", origin="ours", advanced=True, ge=1, le=1000
+    )
+
+
+def iterate(tree: Tree, params: SamplingParams) -> Script:
+    """Every unfinished solution grows by one step."""
+    if not tree.root.expanded:
+        yield ev.Judged(0, "continue", "text")
+        slots = {0: tuple(range(params.samples))}
+    else:
+        slots = {i: (tree.node(i).slot,) for i in chains.open_nodes(tree)}
+    new = yield from chains.grow(tree, slots, params.attempts, distinct=False)
+    if params.final_choice != "majority":
+        yield from chains.evaluate(tree, new)
+    yield from chains.judge(tree, new)
+    too_long = [i for i in chains.open_nodes(tree) if tree.node(i).depth >= params.max_depth]
+    if too_long:
+        yield ev.Exhausted(too_long)
+
+
+def stopped(tree: Tree, params: SamplingParams) -> ev.StopReason:
+    """Complete once no solution can grow."""
+    return "" if chains.open_nodes(tree) else "complete"
+
+
+def end_leaves(tree: Tree, params: SamplingParams) -> list[int]:
+    """Ids of the finished solutions."""
+    return chains.finished(tree)
+
+
+def conclude(tree: Tree, params: SamplingParams, reason: ev.StopReason) -> Script:
+    """Choose the answer by `final_choice`."""
+    leaves = [tree.node(i) for i in end_leaves(tree, params)]
+    scores = {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
+    best = max(leaves, key=lambda leaf: scores[leaf.id]).id if leaves else 0
+    if params.final_choice == "majority":
+        voted = majority_vote(leaves)
+    else:
+        groups = answer_groups(leaves, scores)
+        voted = groups[0].node if groups else None
+    use_best = params.final_choice == "best" or voted is None
+    yield ev.Concluded(reason, best, voted, best if use_best or voted is None else voted)
+
+
+def solution_score(tree: Tree, leaf: Node, how: str) -> float:
+    """One value of a solution from the PRM's values of its steps (0 where it was not asked)."""
+    values = [tree.node(i).prm_value or 0.0 for i in tree.path(leaf.id)[1:]]
+    if not values:
+        return 0.0
+    if how == "last":
+        return values[-1]
+    if how == "min":
+        return min(values)
+    if how == "product":
+        return math.prod(values)
+    return math.fsum(values) / len(values)
