@@ -17,12 +17,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch starts its t
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and run what it asks for."""
     parser = argparse.ArgumentParser(prog="python -m engine.bundled", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of corpus, weights and samples")
     parser.add_argument("--out", type=Path, help="folder for tiny-policy and tiny-prm")
-    parser.add_argument("--policy-tokens", type=int, help="budget of the policy (default: shipped)")
-    parser.add_argument("--prm-tokens", type=int, help="budget of the PRM (default: shipped)")
-    parser.add_argument("--prm-stories", type=int, help="stories with policy traces (default: shipped)")
+    parser.add_argument("--policy-tokens", type=int, help="budget of the policy")
+    parser.add_argument("--prm-tokens", type=int, help="budget of the PRM")
+    parser.add_argument("--prm-stories", type=int, help="stories with policy traces")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--problems", type=Path, help="write the problem files there and stop")
     options = parser.parse_args(arguments)
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
+    """Tokenizer, policy, policy traces, PRM; budgets not given are those of the shipped weights."""
     import torch
 
     from engine.bundled import train_policy, train_prm

@@ -84,8 +84,8 @@ def drill(rng: random.Random, tokenizer: PreTrainedTokenizerFast) -> Row:
         step = compute(f"{sign}n", x, n, 0)
         if step is None:
             continue
-        left, right = (tokenizer(part, add_special_tokens=False)["input_ids"]
-                       for part in (step[0].rpartition("= ")[0] + "= ", f"{step[1]}\n"))  # fmt: skip
+        question = step[0].rpartition("= ")[0] + "= "
+        left, right = tokenizer([question, f"{step[1]}\n"], add_special_tokens=False)["input_ids"]
         ids += left + right
         learn += [False] * len(left) + [True] * len(right)
     return Row(ids, learn)
@@ -118,6 +118,7 @@ def draw(rng: random.Random, tokenizer: PreTrainedTokenizerFast, progress: float
 
 
 def collate(rows: Sequence[Row], pad: int) -> Batch:
+    """One batch of these rows, padded to the longest."""
     length = max(len(row.ids) for row in rows)
     ids = torch.full((len(rows), length), pad)
     targets = torch.full((len(rows), length), IGNORED)

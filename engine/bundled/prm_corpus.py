@@ -22,13 +22,12 @@ from engine.tasks.stories import (
     LIMIT,
     MAX_EVENTS,
     MIN_EVENTS,
-    PHRASES,
-    TIERS,
     Story,
     answer_line,
     check_steps,
     demonstrate,
 )
+from engine.tasks.story_words import PHRASES, TIERS
 
 READINGS = sorted({p.true for p in PHRASES} | {p.misread for p in PHRASES})
 
@@ -39,7 +38,8 @@ AFTER_WRONG = 0.4
 @dataclass(frozen=True)
 class Labelled:
     """One solution: token ids, indices of its closing newlines, and per line the labels
-    (v, prefix right, step right) and a weight."""
+    (v, prefix right, step right) and a weight.
+    """
 
     ids: list[int]
     ends: list[int]
@@ -50,7 +50,8 @@ class Labelled:
 @dataclass(frozen=True)
 class PrmBatch:
     """`ids` [rows, length]; `where` [lines, 2] (row, column) of each closing newline; `labels`
-    [lines, 3] in [0, 1]: v, prefix, step; `weights` [lines]."""
+    [lines, 3] in [0, 1]: v, prefix, step; `weights` [lines].
+    """
 
     ids: Tensor
     where: Tensor
@@ -58,9 +59,8 @@ class PrmBatch:
     weights: Tensor
 
 
-def label(
-    tokenizer: PreTrainedTokenizerFast, story: Story, steps: Sequence[str]
-) -> Labelled:
+def label(tokenizer: PreTrainedTokenizerFast, story: Story, steps: Sequence[str]) -> Labelled:
+    """A solution with the oracle's labels."""
     prompt, lines = written(story, steps)
     before, *parts = tokenizer([prompt, *lines], add_special_tokens=False)["input_ids"]
     ids, ends = list(before), []
@@ -116,9 +116,7 @@ def _slip(rng: random.Random, value: int) -> int:
     return moved if 0 <= moved <= LIMIT and moved != value else (value + 7) % (LIMIT + 1)
 
 
-def _continued(
-    rng: random.Random, story: Story, steps: list[str], wrong: float
-) -> list[str]:
+def _continued(rng: random.Random, story: Story, steps: list[str], wrong: float) -> list[str]:
     """`steps` continued to the end; each further line is wrong with probability `wrong`."""
     steps = list(steps)
     value = value_after(steps[-1]) if steps else story.start
@@ -158,7 +156,7 @@ def group(rng: random.Random, story: Story, given: Sequence[str] = ()) -> list[l
 def drawn_story(rng: random.Random) -> Story:
     """A story of the train split; half of the time every phrase is equally likely."""
     events = rng.randint(MIN_EVENTS, MAX_EVENTS) if rng.random() < 0.9 else rng.randint(1, 2)
-    no_misreading = {tier: 0.0 for tier in TIERS}
+    no_misreading = dict.fromkeys(TIERS, 0.0)
     return demonstrate(rng, events, "train", no_misreading, balanced=rng.random() < 0.5).story
 
 
@@ -169,8 +167,9 @@ def prm_batches(
     budget: int,
     per_batch: int,
 ) -> Iterator[tuple[PrmBatch, float]]:
-    """Batches until `budget` tokens are spent: (batch, progress). A policy trace opens every third
-    group until all have been used, spread evenly over the budget."""
+    """Batches until `budget` tokens are spent: (batch, progress). The policy
+    traces are spread evenly over the budget; the other groups are made up.
+    """
     rng = random.Random(f"prm-corpus-{seed}")
     spent, used = 0, 0
     while spent < budget:

@@ -16,7 +16,8 @@ from engine.tasks.stories import Story
 @dataclass(frozen=True)
 class Trace:
     """One sampled solution: its lines without newlines, its tokens (EOS included), and whether it
-    is whole, that is, ended by the model and with no unfinished line."""
+    is whole, that is, ended by the model and with no unfinished line.
+    """
 
     steps: tuple[str, ...]
     tokens: int
@@ -40,7 +41,7 @@ def sample_traces(
 ) -> list[Trace]:
     """One trace per story (repeat a story to get several), greedy at temperature 0.
 
-    Stories are handled in batches of `rows` in order of length; `most` bounds the tokens of a trace.
+    Stories are handled in batches of `rows` in order of length; a trace has at most `most` tokens.
     """
     generator = torch.Generator().manual_seed(seed)
     prompts = [tokenizer(written(story, ())[0])["input_ids"] for story in stories]
@@ -56,7 +57,7 @@ def sample_traces(
 
 def _trace(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> Trace:
     ended = ids[-1] == tokenizer.eos_token_id
-    text = tokenizer.decode(ids[:-1] if ended else ids)
+    text = str(tokenizer.decode(ids[:-1] if ended else ids))
     return Trace(tuple(text.splitlines()), len(ids), ended and text.endswith("\n"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import time
@@ -24,6 +25,7 @@ PER_BATCH = 5_000
 
 
 def new_model(seed: int, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """An untrained policy; widths are multiples of 64, as NF4 likes them."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -43,8 +45,10 @@ def new_model(seed: int, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM
 
 
 def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
-    """Mean next-token loss over the tokens to be learnt. Padding is on the right, behind the
-    causal mask, so no attention mask is needed."""
+    """Mean next-token loss over the tokens to be learnt.
+
+    Padding is on the right, behind the causal mask, so no attention mask is needed.
+    """
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
         wanted = batch.targets != IGNORED
@@ -58,13 +62,14 @@ def train_policy(
     budget: int = BUDGET,
     checkpoint: Callable[[LlamaForCausalLM, float], None] | None = None,
 ) -> LlamaForCausalLM:
-    """Train from scratch on `budget` tokens; `checkpoint(model, progress)` is called now and then."""
-    model = new_model(seed, tokenizer).train()
+    """Train from scratch on `budget` tokens; `checkpoint(model, progress)` is for looking in."""
+    model = new_model(seed, tokenizer)
+    model.train()
     optimizers = Optimizers(model, muon_lr=0.02, adam_lr=4e-3, decay=0.5)
     began, spent, smooth = time.perf_counter(), 0, None
     for k, (batch, progress) in enumerate(batches(seed, tokenizer, budget, PER_BATCH)):
         loss = loss_of(model, batch)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizers.step(progress)
         spent += batch.tokens
         smooth = loss.item() if smooth is None else 0.97 * smooth + 0.03 * loss.item()
@@ -73,7 +78,8 @@ def train_policy(
             log.info("policy %4.1f %% loss %.4f %.0f tokens/s", 100 * progress, smooth, rate)
         if checkpoint is not None and k % 200 == 199:
             checkpoint(model, progress)
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def save_model(
@@ -81,11 +87,21 @@ def save_model(
 ) -> None:
     """Write an ordinary Hugging Face directory (bf16) and `step_format.json`; the model is kept."""
     directory.mkdir(parents=True, exist_ok=True)
-    state = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
-    model.config.dtype = torch.bfloat16
-    model.generation_config = GenerationConfig(
+    shipped = copy.deepcopy(model)
+    nn.Module.to(shipped, torch.bfloat16)
+    shipped.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=True
     )
-    model.save_pretrained(directory, state_dict=state)
+    shipped.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    (directory / "step_format.json").write_text(json.dumps(STEP_FORMAT, indent=2) + "\n")
+    described = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": tokenizer.eos_token,
+        "pad_token": tokenizer.pad_token,
+        "model_max_length": tokenizer.model_max_length,
+        "clean_up_tokenization_spaces": False,
+    }
+    for name, content in (("tokenizer_config", described), ("step_format", STEP_FORMAT)):
+        (directory / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    for path in directory.iterdir():
+        path.chmod(0o644)

@@ -46,7 +46,8 @@ class Prm:
         hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state
         picked = hidden[where[:, 0], where[:, 1]].float()
         with torch.autocast("cpu", enabled=False):
-            return self.head(picked)
+            logits: Tensor = self.head(picked)
+        return logits
 
 
 def loss_of(prm: Prm, batch: PrmBatch) -> Tensor:
@@ -78,7 +79,9 @@ def train_prm(
     checkpoint: Callable[[Prm, float], None] | None = None,
 ) -> Prm:
     """Fine-tune a copy of the policy on `budget` tokens; `checkpoint` is called now and then."""
-    model = copy.deepcopy(policy).float().train()
+    model = copy.deepcopy(policy)
+    nn.Module.to(model, torch.float32)
+    model.train()
     head = nn.Linear(model.config.hidden_size, len(OUTPUTS))
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
@@ -86,11 +89,9 @@ def train_prm(
     both = nn.ModuleDict({"body": model, "head": head})
     optimizers = Optimizers(both, muon_lr=0.01, adam_lr=1.5e-3, decay=0.6)
     began, spent, smooth = time.perf_counter(), 0, None
-    for k, (batch, progress) in enumerate(
-        prm_batches(seed, tokenizer, sampled, budget, PER_BATCH)
-    ):
+    for k, (batch, progress) in enumerate(prm_batches(seed, tokenizer, sampled, budget, PER_BATCH)):
         loss = loss_of(prm, batch)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizers.step(progress)
         spent += batch.ids.numel()
         smooth = loss.item() if smooth is None else 0.97 * smooth + 0.03 * loss.item()
@@ -99,7 +100,7 @@ def train_prm(
             log.info("prm %4.1f %% loss %.4f %.0f tokens/s", 100 * progress, smooth, rate)
         if checkpoint is not None and k % 200 == 199:
             checkpoint(prm, progress)
-    model.eval()
+    model.train(False)
     return prm
 
 
@@ -109,7 +110,9 @@ def save_prm(
     """The policy's files plus the head: `value_head.safetensors` (fp32) and `value_head.json`."""
     save_model(prm.model, tokenizer, directory)
     head = {"weight": prm.head.weight.detach().float(), "bias": prm.head.bias.detach().float()}
-    save_file({k: t.contiguous() for k, t in head.items()}, directory / "value_head.safetensors")
+    path = directory / "value_head.safetensors"
+    save_file({name: value.contiguous() for name, value in head.items()}, path)
+    path.chmod(0o644)
     (directory / "value_head.json").write_text(
         json.dumps({"outputs": list(OUTPUTS), "read": read}, indent=2) + "\n"
     )

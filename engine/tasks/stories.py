@@ -24,21 +24,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from engine.tasks.story_words import FEMALE, MALE, OBJECTS, invented_word
+from engine.tasks.story_words import (
+    CLOSINGS,
+    FEMALE,
+    MALE,
+    OBJECTS,
+    OPENINGS,
+    PHRASES,
+    TIERS,
+    Phrase,
+    invented_word,
+)
 
 LIMIT = 99
 """Largest value that may occur in a story or on the way to its answer; the smallest is 0."""
 
 MIN_EVENTS, MAX_EVENTS = 3, 7
 """Number of events (steps before the answer line) of the published problems."""
-
-TIERS: dict[str, tuple[float, float]] = {
-    "easy": (0.56, 0.03),
-    "mild": (0.18, 0.40),
-    "hard": (0.15, 0.62),
-    "blind": (0.11, 0.88),
-}
-"""tier -> (share of the events, share of demonstrations that take the misreading)."""
 
 SPLITS: dict[str, range] = {
     "train": range(0, 80),
@@ -50,82 +52,6 @@ SPLITS: dict[str, range] = {
 
 INVENTED_SHARE = 0.2
 """Share of names and of objects that are made up, so that copying is learnt, not a word list."""
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """One way of telling an event. `text` has the fields {P} {p} {o} {s} {F} {O} {n} {m}."""
-
-    id: str
-    tier: str
-    text: str
-    true: str
-    misread: str
-
-
-def _phrases(tier: str, rows: str) -> list[Phrase]:
-    cells = [[cell.strip() for cell in row.split("|")] for row in rows.strip().splitlines()]
-    return [Phrase(key, tier, text, true, wrong) for key, text, true, wrong in cells]
-
-
-PHRASES: tuple[Phrase, ...] = (
-    *_phrases("easy", """
-        buy     | {P} buys {n} more.                       | +n     | -n
-        find    | {P} finds {n} {O}.                       | +n     | -n
-        get     | {P} gets {n} from {F}.                   | +n     | -n
-        gift    | {F} gives {o} {n} more.                  | +n     | -n
-        win     | {P} wins {n} in a game.                  | +n     | -n
-        make    | {P} makes {n} new ones.                  | +n     | -n
-        post    | {n} more arrive in the post.             | +n     | -n
-        lose    | {P} loses {n}.                           | -n     | +n
-        give    | {P} gives {n} to {F}.                    | -n     | +n
-        sell    | {P} sells {n} {O}.                       | -n     | +n
-        throw   | {P} throws {n} away.                     | -n     | +n
-        break   | {n} of them break.                       | -n     | +n
-        use     | {P} uses {n} of them.                    | -n     | +n
-        dog     | The dog steals {n} of them.              | -n     | +n
-        double  | {P} doubles {s} pile.                    | *2     | +2
-        halve   | {P} gives half of them away.             | /2     | -2
-    """),
-    *_phrases("mild", """
-        hand    | {P} hands {n} to {F}.                    | -n     | +n
-        take    | {P} takes {n} from {F}.                  | +n     | -n
-        triple  | {P} triples {s} pile.                    | *3     | +3
-        shop    | {P} counts {n} in a shop.                | keep   | +n
-        lost    | Half of them get lost.                   | /2     | -2
-        packs   | {P} buys {m} packs of {n}.               | +m*n   | +n
-        fewer   | Soon there are {n} fewer.                | -n     | +n
-        times   | Soon {p} has {n} times as many.          | *n     | +n
-    """),
-    *_phrases("hard", """
-        borrow  | {P} borrows {n} from {F}.                | +n     | -n
-        lend    | {P} lends {n} to {F}.                    | -n     | +n
-        payback | {P} pays back the {n} {p} owes {F}.      | -n     | +n
-        twice   | Soon {p} has twice as many.              | *2     | +2
-        third   | {P} keeps only one third.                | /3     | -3
-        split   | {P} makes {n} equal piles and keeps one. | /n     | -n
-        each    | {P} gives each of {m} friends {n}.       | -m*n   | -n
-        trade   | {P} trades {n} of them for {m} new ones. | -n+m   | +n-m
-        nearly  | {P} nearly buys {n} more.                | keep   | +n
-    """),
-    *_phrases("blind", """
-        allbut  | {P} sells all but {n}.                   | set    | -n
-        quarter | {P} keeps only a quarter.                | /4     | -4
-        daily   | {P} gets {n} a day for {m} days.         | +m*n   | +n
-        return  | {F} returns {n} to {o}.                  | +n     | -n
-        repay   | {F} owes {o} {n} and pays up.            | +n     | -n
-        own     | {F} has {n} {O} too.                     | keep   | +n
-        missing | {n} go missing but {m} turn up again.    | -n+m   | -n
-    """),
-)
-BY_ID: dict[str, Phrase] = {phrase.id: phrase for phrase in PHRASES}
-
-OPENINGS = ("{N} has {n} {O}.", "{N} starts with {n} {O}.", "There are {n} {O} in {N}'s box.")
-CLOSINGS = (
-    "How many {O} does {N} have now?",
-    "How many {O} are there in the end?",
-    "How many {O} does {p} have in the end?",
-)
 
 
 @dataclass(frozen=True)
@@ -161,7 +87,9 @@ class Story:
         for event in self.events:
             step = compute(event.phrase.true, values[-1], event.n, event.m)
             if step is None:
-                raise ValueError(f"{event.text!r} cannot follow {values[-1]} in a story of 0-{LIMIT}")
+                raise ValueError(
+                    f"{event.text!r} cannot follow {values[-1]}: whole numbers of 0-{LIMIT} only"
+                )
             values.append(step[1])
         return values
 
@@ -184,6 +112,7 @@ def restated(sentence: str) -> str:
 
 
 def answer_line(value: int) -> str:
+    """The last line of a solution."""
     return f"Answer: {value}"
 
 
@@ -197,7 +126,8 @@ def compute(reading: str, x: int, n: int, m: int) -> tuple[str, int] | None:
     if reading == "set":
         return (f"leaves {n}", n) if n <= x else None
     if reading in ("+m*n", "-m*n"):
-        return _chain((f"{m} * {n}", m * n), (f"{x} {reading[0]} {m * n}", _op(x, reading[0], m * n)))
+        after = _op(x, reading[0], m * n)
+        return _chain((f"{m} * {n}", m * n), (f"{x} {reading[0]} {m * n}", after))
     if reading in ("-n+m", "+n-m"):
         mid = _op(x, reading[0], n)
         after = -1 if mid is None else _op(mid, reading[2], m)
@@ -251,12 +181,13 @@ class Demonstration:
 
     @property
     def right(self) -> bool:
-        return all(r == e.phrase.true for r, e in zip(self.readings, self.story.events, strict=True))
+        events = self.story.events
+        return all(r == e.phrase.true for r, e in zip(self.readings, events, strict=True))
 
 
 def generate(rng: random.Random, events: int, split: str | None = None) -> Story:
     """A random story with that many events, of one split if it is named."""
-    return demonstrate(rng, events, split, {tier: 0.0 for tier in TIERS}).story
+    return demonstrate(rng, events, split, dict.fromkeys(TIERS, 0.0)).story
 
 
 def demonstrate(
@@ -291,7 +222,8 @@ def _solve_as(story: Story, readings: tuple[str, ...]) -> Demonstration:
     value, steps = story.start, []
     for k, (event, reading) in enumerate(zip(story.events, readings, strict=True)):
         line, step = story.line(k, value, reading), compute(reading, value, event.n, event.m)
-        assert line is not None and step is not None
+        assert line is not None
+        assert step is not None
         steps.append(line)
         value = step[1]
     return Demonstration(story, (*steps, answer_line(value)), readings)
@@ -378,7 +310,9 @@ def _tell(
 
 
 def _draw_name(rng: random.Random, names: tuple[str, ...]) -> str:
-    return invented_word(rng, 2, 3).capitalize() if rng.random() < INVENTED_SHARE else rng.choice(names)
+    if rng.random() < INVENTED_SHARE:
+        return invented_word(rng, 2, 3).capitalize()
+    return rng.choice(names)
 
 
 # --- reading a question -------------------------------------------------------------------------
