@@ -3,7 +3,7 @@
 import os
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -178,9 +178,10 @@ def _given(ctx: typer.Context, *names: str) -> list[str]:
 
 def _problem(bench: "Workbench", identifier: str) -> tuple[str, str | None]:
     """Question and answer of a bundled problem."""
-    for found in bench.problems():
-        if str(found.id) == identifier:
-            return found.content, found.answer
+    for split in get_args(options.Split):
+        for found in bench.problems(split=split):
+            if found.id == identifier:
+                return found.content, found.answer
     raise TaskError(f"There is no bundled problem {identifier!r}; `lab problems` lists them.")
 
 

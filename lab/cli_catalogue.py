@@ -1,6 +1,6 @@
 """`lab problems`, `lab algorithms`, `lab parameters`, `lab doctor`: what there is."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 def problems(
     ctx: typer.Context,
-    split: Annotated[
-        Literal["heldout", "pool", "train"], typer.Option(help="Which part of the problems.")
-    ] = "heldout",
+    split: Annotated[options.Split, typer.Option(help="Which part of the problems.")] = "heldout",
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
     as_json: options.Json = False,
     home: options.Home = None,

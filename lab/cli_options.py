@@ -16,6 +16,7 @@ from lab import terminal
 if TYPE_CHECKING:
     from lab.workbench import Workbench
 
+Split = Literal["heldout", "pool", "dev", "train"]
 MODEL_OPTIONS = ("policy", "prm", "quant", "device", "dtype")
 APPLICATION = "rest-mcts-lab"
 
@@ -59,8 +60,8 @@ Device = Annotated[
     _shared("--device", text="auto, cpu, cuda or cuda:N.", panel=_MODELS),
 ]
 Dtype = Annotated[
-    str | None,
-    _shared("--dtype", text="Numbers to compute with: auto, bfloat16, float32.", panel=_MODELS),
+    Literal["auto", "bf16", "fp16", "fp32"] | None,
+    _shared("--dtype", text="Precision of everything that is not quantised.", panel=_MODELS),
 ]
 Json = Annotated[
     bool,
