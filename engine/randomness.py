@@ -11,14 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
 
 def address(*parts: object) -> str:
     """Hex SHA-256 of a list of JSON-serialisable parts; equal parts give equal addresses.
 
     JSON quotes every string, so no two different lists of parts share a byte sequence.
     """
-    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hashlib.sha256(_encoder.encode(parts).encode("ascii")).hexdigest()
 
 
 def generator(*parts: object) -> np.random.Generator:

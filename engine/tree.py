@@ -6,7 +6,7 @@ in creation order. Values are in the PRM's range, visits are counts, depths are 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import singledispatchmethod
+from functools import singledispatch
 
 from engine import events as ev
 from engine.errors import EventError
@@ -166,130 +166,140 @@ class Tree:
             raise EventError(
                 f"A log starts with search_created, not with {type(event).__struct_config__.tag}."
             )
-        self._apply(event)
+        _change(event, self)
         self.applied += 1
 
-    @singledispatchmethod
-    def _apply(self, event: ev.Event) -> None:
-        raise EventError(f"Unknown event {type(event).__name__}.")
 
-    @_apply.register
-    def _(self, event: ev.SearchCreated) -> None:
-        if self.nodes:
-            raise EventError("A log has one search_created, at its start; here is a second one.")
-        self.question, self.gold = event.question, event.gold
-        self.algorithm, self.params, self.seed = event.algorithm, event.params, event.seed
-        self.policy, self.prm = event.policy, event.prm
-        self.nodes.append(Node(id=0, parent=None, depth=0, step=""))
+@singledispatch
+def _change(event: ev.Event, tree: Tree) -> None:
+    raise EventError(f"Unknown event {type(event).__name__}.")
 
-    @_apply.register
-    def _(self, event: ev.IterationStarted) -> None:
-        if event.iteration != self.iteration + 1:
-            raise EventError(
-                f"Iteration {event.iteration} cannot follow iteration {self.iteration}."
+
+@_change.register
+def _(event: ev.SearchCreated, tree: Tree) -> None:
+    if tree.nodes:
+        raise EventError("A log has one search_created, at its start; here is a second one.")
+    tree.question, tree.gold = event.question, event.gold
+    tree.algorithm, tree.params, tree.seed = event.algorithm, event.params, event.seed
+    tree.policy, tree.prm = event.policy, event.prm
+    tree.nodes.append(Node(id=0, parent=None, depth=0, step=""))
+
+
+@_change.register
+def _(event: ev.IterationStarted, tree: Tree) -> None:
+    if event.iteration != tree.iteration + 1:
+        raise EventError(f"Iteration {event.iteration} cannot follow iteration {tree.iteration}.")
+    tree.iteration = event.iteration
+    tree.phase, tree.selected_path, tree.picks, tree.rollout = "started", [], [], None
+
+
+@_change.register
+def _(event: ev.Selected, tree: Tree) -> None:
+    for identifier in event.path:
+        tree.node(identifier)
+    tree.phase, tree.selected_path, tree.picks = "selected", event.path, event.picks
+
+
+@_change.register
+def _(event: ev.Closed, tree: Tree) -> None:
+    tree.node(event.node).closed = True
+
+
+@_change.register
+def _(event: ev.Judged, tree: Tree) -> None:
+    node = tree.node(event.node)
+    node.verdict, node.verdict_source = event.verdict, event.source
+    node.verdict_probability, node.analysis = event.probability, event.analysis
+
+
+@_change.register
+def _(event: ev.Expanded, tree: Tree) -> None:
+    parent = tree.node(event.node)
+    first = len(tree.nodes)
+    if [child.id for child in event.children] != list(range(first, first + len(event.children))):
+        raise EventError(
+            f"New nodes must be numbered from {first} on, in order of creation; got "
+            f"{[child.id for child in event.children]}."
+        )
+    tree.phase = "expanded"
+    if event.status == "expanded":
+        parent.expansions += 1
+    for child in event.children:
+        parent.children.append(child.id)
+        tree.nodes.append(
+            Node(
+                id=child.id,
+                parent=parent.id,
+                depth=parent.depth + 1,
+                step=child.step,
+                slot=child.slot,
+                attempt=child.attempt,
+                tokens=child.tokens,
+                logprob=child.logprob,
+                iteration=tree.iteration,
             )
-        self.iteration = event.iteration
-        self.phase, self.selected_path, self.picks, self.rollout = "started", [], [], None
+        )
 
-    @_apply.register
-    def _(self, event: ev.Selected) -> None:
-        for identifier in event.path:
-            self.node(identifier)
-        self.phase, self.selected_path, self.picks = "selected", event.path, event.picks
 
-    @_apply.register
-    def _(self, event: ev.Closed) -> None:
-        self.node(event.node).closed = True
+@_change.register
+def _(event: ev.Evaluated, tree: Tree) -> None:
+    nodes = [tree.node(item.node) for item in event.values]
+    for node, item in zip(nodes, event.values, strict=True):
+        node.value = node.prm_value = item.value
+    tree.phase = "evaluated"
 
-    @_apply.register
-    def _(self, event: ev.Judged) -> None:
-        node = self.node(event.node)
-        node.verdict, node.verdict_source = event.verdict, event.source
-        node.verdict_probability, node.analysis = event.probability, event.analysis
 
-    @_apply.register
-    def _(self, event: ev.Expanded) -> None:
-        parent = self.node(event.node)
-        first = len(self.nodes)
-        if [child.id for child in event.children] != list(
-            range(first, first + len(event.children))
-        ):
-            raise EventError(
-                f"New nodes must be numbered from {first} on, in order of creation; got "
-                f"{[child.id for child in event.children]}."
-            )
-        self.phase = "expanded"
-        if event.status == "expanded":
-            parent.expansions += 1
-        for child in event.children:
-            parent.children.append(child.id)
-            self.nodes.append(
-                Node(
-                    id=child.id,
-                    parent=parent.id,
-                    depth=parent.depth + 1,
-                    step=child.step,
-                    slot=child.slot,
-                    attempt=child.attempt,
-                    tokens=child.tokens,
-                    logprob=child.logprob,
-                    iteration=self.iteration,
-                )
-            )
+@_change.register
+def _(event: ev.RolledOut, tree: Tree) -> None:
+    node = tree.node(event.node)
+    node.value, node.visits = event.value_after, event.visits
+    tree.phase, tree.rollout = "rolled out", event
 
-    @_apply.register
-    def _(self, event: ev.Evaluated) -> None:
-        nodes = [self.node(item.node) for item in event.values]
-        for node, item in zip(nodes, event.values, strict=True):
-            node.value = node.prm_value = item.value
-        self.phase = "evaluated"
 
-    @_apply.register
-    def _(self, event: ev.RolledOut) -> None:
-        node = self.node(event.node)
-        node.value, node.visits = event.value_after, event.visits
-        self.phase, self.rollout = "rolled out", event
+@_change.register
+def _(event: ev.BackedUp, tree: Tree) -> None:
+    nodes = [tree.node(item.node) for item in event.backups]
+    for node, item in zip(nodes, event.backups, strict=True):
+        node.value, node.visits = item.value, item.visits
+    tree.phase = "backed up"
 
-    @_apply.register
-    def _(self, event: ev.BackedUp) -> None:
-        nodes = [self.node(item.node) for item in event.backups]
-        for node, item in zip(nodes, event.backups, strict=True):
-            node.value, node.visits = item.value, item.visits
-        self.phase = "backed up"
 
-    @_apply.register
-    def _(self, event: ev.Exhausted) -> None:
-        for node in [self.node(identifier) for identifier in event.nodes]:
-            node.exhausted = True
+@_change.register
+def _(event: ev.Exhausted, tree: Tree) -> None:
+    for node in [tree.node(identifier) for identifier in event.nodes]:
+        node.exhausted = True
 
-    @_apply.register
-    def _(self, event: ev.Answered) -> None:
-        node = self.node(event.node)
-        node.answered, node.answer = True, event.answer
-        node.correct, node.summary = event.correct, event.summary
 
-    @_apply.register
-    def _(self, event: ev.IterationFinished) -> None:
-        if event.iteration != self.iteration:
-            raise EventError(
-                f"Iteration {event.iteration} cannot finish: iteration {self.iteration} is "
-                "under way."
-            )
-        self.cost = self.cost + event.cost
-        self.drawn.update(event.drawn)
-        self.stop = event.stop
+@_change.register
+def _(event: ev.Answered, tree: Tree) -> None:
+    node = tree.node(event.node)
+    node.answered, node.answer = True, event.answer
+    node.correct, node.summary = event.correct, event.summary
 
-    @_apply.register
-    def _(self, event: ev.Concluded) -> None:
-        for identifier in (event.best, event.chosen, event.voted):
-            if identifier is not None:
-                self.node(identifier)
-        self.best, self.voted, self.chosen = event.best, event.voted, event.chosen
-        self.phase = "concluded"
 
-    @_apply.register
-    def _(self, event: ev.Noted) -> None:
-        if event.node is None:
-            self.note = event.text
-        else:
-            self.node(event.node).note = event.text
+@_change.register
+def _(event: ev.IterationFinished, tree: Tree) -> None:
+    if event.iteration != tree.iteration:
+        raise EventError(
+            f"Iteration {event.iteration} cannot finish: iteration {tree.iteration} is under way."
+        )
+    tree.cost = tree.cost + event.cost
+    tree.drawn.update(event.drawn)
+    tree.stop = event.stop
+
+
+@_change.register
+def _(event: ev.Concluded, tree: Tree) -> None:
+    for identifier in (event.best, event.chosen, event.voted):
+        if identifier is not None:
+            tree.node(identifier)
+    tree.best, tree.voted, tree.chosen = event.best, event.voted, event.chosen
+    tree.phase = "concluded"
+
+
+@_change.register
+def _(event: ev.Noted, tree: Tree) -> None:
+    if event.node is None:
+        tree.note = event.text
+    else:
+        tree.node(event.node).note = event.text
