@@ -49,14 +49,14 @@ class MctsStarParams(Parameters):
     )
     max_expansions: int = parameter(
         5,
-        "Expand a node again, up to this often, while none of its children improves on it.",
+        "Expansions of a node: another one while the PRM values none of its children above it.",
         origin="ours",
         ge=1,
         le=100,
     )
     min_gain: float = parameter(
         0.0,
-        "By how much a child's V must exceed its parent's to improve on it.",
+        "By how much the PRM must value a child above its parent, else expand again.",
         origin="ours",
         advanced=True,
         ge=-1000.0,
@@ -218,12 +218,16 @@ def _select(tree: Tree, params: MctsStarParams) -> tuple[list[int], list[ev.Pick
 
 
 def _wants_more(tree: Tree, node: Node, params: MctsStarParams) -> bool:
-    """Whether an expanded node should be expanded again: no child improves on its own value."""
+    """Whether an expanded node should be expanded again: the PRM values no child above it.
+
+    Compared are the PRM's own values, not V: what is found further down lowers V, and should make
+    the search branch there, not here.
+    """
     if node.expansions >= params.max_expansions:
         return False
     own = params.low if node.prm_value is None else node.prm_value
-    best = max((tree.node(i).value for i in node.children), default=params.low)
-    return best <= own + params.min_gain
+    values = [tree.node(i).prm_value for i in node.children]
+    return max((v for v in values if v is not None), default=own) <= own + params.min_gain
 
 
 def _at_gate(tree: Tree, node: Node, params: MctsStarParams) -> Part[bool]:
@@ -427,7 +431,9 @@ def _newly_exhausted(tree: Tree, path: list[int], params: MctsStarParams) -> lis
                 tree.node(child).exhausted or child in done for child in node.children
             )
         else:
-            over = node.finished
+            # A `simple` search ends by walking into a node at the gate: leave it open.
+            stops = params.sample_value == "simple" and params.gated
+            over = node.finished and not (stops and node.value >= params.end_gate)
         if not over:
             break
         done.append(identifier)

@@ -1,0 +1,57 @@
+"""Sampling and step beam: the simple rivals, on worlds that can be counted by hand."""
+
+from engine.search.driver import Limits
+from tests.engine.test_mcts_star import Ladder
+from tests.engine.worlds import World, new_search, run
+
+
+def test_one_greedy_sample_is_a_chain() -> None:
+    search = new_search(algorithm="sampling", samples=1)
+    run(search, Limits(), World(empty=0.0))
+    assert all(len(node.children) <= 1 for node in search.tree.nodes)
+    assert search.tree.stop == "complete"
+
+
+def test_samples_that_share_a_prefix_go_their_own_ways() -> None:
+    search = new_search(algorithm="sampling", samples=40)
+    run(search, Limits(), World(words=3, empty=0.0))
+    tree = search.tree
+    assert len(tree.root.children) == 40, "equal texts stay separate samples"
+    twins = [n for n in tree.nodes if n.depth == 1 and n.step == tree.node(1).step]
+    assert len({tree.node(twin.children[0]).step for twin in twins}) > 1
+
+
+def test_majority_best_and_vote_choose_as_they_say() -> None:
+    class Skewed(Ladder):
+        """Slots 0-5 end in the wrong answer 0, slots 6-7 in the right answer 1."""
+
+        def __init__(self) -> None:
+            super().__init__(right_from=6)
+
+    for choice, right in (("majority", False), ("best", True), ("vote", True)):
+        search = new_search(algorithm="sampling", samples=8, final_choice=choice)
+        run(search, Limits(), Skewed())
+        assert search.tree.node(search.tree.chosen or 0).correct is right, choice
+
+
+def test_majority_never_asks_the_prm() -> None:
+    world = World()
+    search = new_search(algorithm="sampling", samples=8)
+    run(search, Limits(), world)
+    assert "score" not in {kind for kind, _ in world.calls}
+    assert search.tree.cost.prm_forwarded == 0
+
+
+def test_a_beam_keeps_its_width_and_finds_the_ladder() -> None:
+    search = new_search(algorithm="beam", width=2, branch=8)
+    run(search, Limits(), Ladder(right_from=7))
+    tree = search.tree
+    assert tree.node(tree.chosen or 0).correct is True
+    for depth in range(1, max(node.depth for node in tree.nodes)):
+        assert sum(node.expanded for node in tree.nodes if node.depth == depth) <= 2
+
+
+def test_a_beam_of_one_without_choice_is_a_chain() -> None:
+    search = new_search(algorithm="beam", width=1, branch=1)
+    run(search, Limits(), World(empty=0.0))
+    assert all(len(node.children) <= 1 for node in search.tree.nodes)
