@@ -1,0 +1,17 @@
+"""Settings of all tests: one thread per process, no network, examples that do not depend on load."""
+
+import os
+
+from hypothesis import settings
+
+from engine.models.hardware import prepare_environment
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+prepare_environment()
+
+# A busy neighbour must not fail a test: examples are limited by number, not by time, and
+# continuous integration draws the same ones every time.
+settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("lab")

@@ -1,0 +1,322 @@
+"""The `lab` command as a person runs it: real processes, a real store, the bundled models.
+
+Starting a process that loads models takes seconds, so a few runs are shared by many tests.
+"""
+
+import json
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+STORY = (
+    "Frank has 27 stamps. He hands 15 to Anna. He buys 4 more. He buys 6 more. "
+    "How many stamps does Frank have now?"
+)
+HOSTILE = "[red]Frank[/red] \x1b[2J\x1b]0;title\x07 \u202e has {x} <b>27</b> stamps. How many?"
+ESCAPE = "\x1b"
+
+
+@dataclass
+class Done:
+    """What a process left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        assert self.code == 0, self.err
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "lab", *map(str, arguments)]
+
+
+def environment(home: Path | None, **extra: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in ("LAB_HOME", "NO_COLOR")}
+    return {**kept, **({"LAB_HOME": str(home)} if home else {}), **extra}
+
+
+def lab(*arguments: str | Path, home: Path | None = None, **extra: str) -> Done:
+    done = subprocess.run(
+        command(*arguments),
+        env=environment(home, **extra),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done, Done]:
+    """A home with one session of three iterations in JSON and two more in text."""
+    home = tmp_path_factory.mktemp("home")
+    first = lab("search", STORY, "--answer", "22", "--iterations", "3", "--json", home=home)
+    session = str(first.json["session"])
+    second = lab("search", "--session", session, "--iterations", "2", home=home)
+    return home, first, second
+
+
+def test_json_is_one_object_with_the_promised_keys(searched: tuple[Path, Done, Done]) -> None:
+    result = searched[1].json
+    assert {
+        "session", "question", "answer", "gold", "correct", "algorithm", "params", "seed",
+        "iterations", "nodes", "tokens", "best", "seconds",
+    } <= set(result)  # fmt: skip
+    assert result["question"] == STORY
+    assert result["gold"] == "22"
+    assert result["iterations"] == 3
+    assert result["params"]["branch"] == 3
+    assert set(result["tokens"]) == {"policy", "prm"}
+    assert set(result["tokens"]["policy"]) >= {"forwarded", "generated"}
+    assert result["tokens"]["prm"]["forwarded"] > 0
+    assert all(set(step) >= {"text", "value"} for step in result["best"]["steps"])
+    assert "Traceback" not in searched[1].err
+
+
+def test_the_same_seed_gives_the_same_object_in_another_home(
+    searched: tuple[Path, Done, Done], tmp_path: Path
+) -> None:
+    home, first, _ = searched
+    session = str(first.json["session"])
+    continued = lab("sessions", "show", session, "--json", home=home).json
+    at_once = lab("search", STORY, "--answer", "22", "--iterations", "5", "--json", home=tmp_path)
+    told_apart = {"session", "seconds"}
+    assert {key: value for key, value in continued.items() if key not in told_apart} == {
+        key: value for key, value in at_once.json.items() if key not in told_apart
+    }
+
+
+def test_a_search_prints_its_tree_without_colours(searched: tuple[Path, Done, Done]) -> None:
+    _, first, second = searched
+    assert second.code == 0, second.err
+    assert ESCAPE not in second.out + second.err
+    assert second.out.splitlines()[0].startswith("Frank has 27 stamps.")
+    assert "5 iterations" in second.out
+    assert re.search(r"\d\.\d\d n \d", second.out)
+    assert str(first.json["session"]) in second.out
+
+
+def test_sessions_are_listed_shown_exported_and_deleted(
+    searched: tuple[Path, Done, Done], tmp_path: Path
+) -> None:
+    home, first, second = searched
+    session = str(first.json["session"])
+    # A copy, since the home is shared with other tests.
+    with (
+        closing(sqlite3.connect(home / "lab.sqlite")) as source,
+        closing(sqlite3.connect(tmp_path / "lab.sqlite")) as target,
+    ):
+        source.backup(target)
+    listed = lab("sessions", "list", "--json", home=tmp_path).json["sessions"]
+    assert [row["id"] for row in listed] == [session]
+    assert session in lab("sessions", "list", home=tmp_path).out
+    assert lab("sessions", "show", session[:5], home=tmp_path).out == second.out
+    exported = lab("sessions", "export", session, home=tmp_path).json
+    file = tmp_path / "export.json"
+    assert lab("sessions", "export", session, "-o", file, home=tmp_path).code == 0
+    assert json.loads(file.read_text("ascii")) == exported
+    refused = lab("sessions", "delete", session, home=tmp_path)
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert lab("sessions", "delete", session, "--yes", home=tmp_path).code == 0
+    assert lab("sessions", "list", "--json", home=tmp_path).json["sessions"] == []
+    gone = lab("sessions", "show", session, home=tmp_path)
+    assert gone.code == 2
+    assert f"There is no session '{session}'" in gone.err
+
+
+def test_a_hostile_question_stays_text(tmp_path: Path) -> None:
+    done = lab("search", HOSTILE, "--iterations", "1", home=tmp_path)
+    assert done.code == 0, done.err
+    shown = done.out + done.err
+    assert not set(shown) & {"\x1b", "\x07", "\u202e"}
+    assert "[red]Frank[/red] \\x1b[2J" in done.out
+    listed = lab("sessions", "list", home=tmp_path)
+    assert not set(listed.out) & {"\x1b", "\x07", "\u202e"}
+    assert HOSTILE in [
+        row["question"] for row in lab("sessions", "list", "--json", home=tmp_path).json["sessions"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search"], "exactly one of"),
+        (["search", STORY, "--session", "x"], "exactly one of"),
+        (["search", "  "], "question"),
+        (["search", STORY, "--iterations", "0"], "--iterations"),
+        (["search", STORY, "--param", "branch"], "NAME=VALUE"),
+        (["search", STORY, "--param", "branch=65"], "whole number from 1 to 64"),
+        (["search", STORY, "--param", "temperature=9"], "number from 0 to 5"),
+        (["search", STORY, "--param", "brunch=3"], "no parameter 'brunch'"),
+        (["search", STORY, "--algorithm", "magic"], "no algorithm 'magic'"),
+        (["search", STORY, "--quant", "nf5"], "--quant"),
+        (["search", "--session", "nowhere"], "no session 'nowhere'"),
+        (["search", "--session", "nowhere", "--seed", "3"], "keeps its"),
+        (["search", "--problem", "nowhere"], "no bundled problem 'nowhere'"),
+        (["sessions", "delete", "nowhere", "--yes"], "no session 'nowhere'"),
+        (["parameters", "magic"], "no algorithm 'magic'"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_ends_with_2_and_one_clear_line(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    done = lab(*arguments, home=tmp_path)
+    assert done.code == 2, done.err
+    assert words in " ".join(done.err.replace("│", " ").split())
+    assert done.out == ""
+    assert "Traceback" not in done.err
+
+
+def test_failures_end_with_1_and_words(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    for arguments in (
+        ["sessions", "list", "--home", str(file)],
+        ["search", STORY, "--policy", str(tmp_path / "nothing"), "--json"],
+    ):
+        done = lab(*arguments, home=tmp_path)
+        assert done.code == 1, done.err
+        assert done.err.startswith("Error: ")
+        assert "Traceback" not in done.err
+        assert done.out == ""
+
+
+def test_home_is_taken_before_and_after_every_subcommand(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for place in range(3):
+        home = tmp_path / str(place)
+        arguments = ["sessions", "list"]
+        arguments[place:place] = ["--home", str(home)]
+        assert lab(*arguments, home=elsewhere).code == 0
+        assert (home / "lab.sqlite").is_file()
+    assert not elsewhere.exists()
+
+
+def test_every_command_takes_home() -> None:
+    from typer.main import get_command
+
+    from lab.cli import app
+
+    waiting: list[Any] = [get_command(app)]
+    while waiting:
+        one = waiting.pop()
+        assert "--home" in [option for param in one.params for option in param.opts], one.name
+        waiting += getattr(one, "commands", {}).values()
+    assert isinstance(app, typer.Typer)
+
+
+def test_output_to_a_pipe_has_no_colours_whatever_the_environment_says(tmp_path: Path) -> None:
+    for arguments in (["--help"], ["algorithms"], ["search"]):
+        done = lab(*arguments, home=tmp_path, FORCE_COLOR="1", GITHUB_ACTIONS="true")
+        assert ESCAPE not in done.out + done.err
+
+
+def test_a_terminal_gets_colours_unless_they_are_unwanted(tmp_path: Path) -> None:
+    coloured = re.compile(r"\x1b\[[0-9;]*m")
+    assert coloured.search(on_a_terminal("parameters", home=tmp_path))
+    colours = coloured.findall(on_a_terminal("parameters", home=tmp_path, NO_COLOR="1"))
+    assert not [one for one in colours if re.search(r"\b[34]\d\b", one)]
+
+
+def on_a_terminal(*arguments: str, home: Path, **extra: str) -> str:
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(*arguments),
+        env=environment(home, TERM="xterm-256color", **extra),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # Linux reports the closed other end as an error
+        pass
+    assert process.wait(timeout=60) == 0
+    os.close(ours)
+    return shown.decode()
+
+
+def test_ctrl_c_keeps_finished_iterations_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("search", STORY, "--algorithm", "sampling", "--iterations", "100000"),
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_an_iteration(tmp_path / "lab.sqlite", process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    match = re.search(r"Go on with: lab search --session (\w+)", err)
+    assert match, err
+    shown = lab("sessions", "show", match[1], "--json", home=tmp_path).json
+    assert shown["iterations"] >= 1
+    assert f"{shown['iterations']:,} iterations" in out
+
+
+def wait_for_an_iteration(file: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        if file.exists():
+            try:
+                with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+                    row = db.execute("SELECT max(iterations) FROM sessions").fetchone()
+                if row and row[0]:
+                    return
+            except sqlite3.OperationalError:  # not made yet
+                pass
+        time.sleep(0.1)
+    pytest.fail("no iteration was finished in 90 s")
+
+
+def test_problems_are_listed_and_algorithms_described(tmp_path: Path) -> None:
+    problems = lab("problems", "--limit", "3", "--json", home=tmp_path).json["problems"]
+    assert len(problems) == 3
+    assert problems[0]["content"].endswith("?")
+    assert problems[0]["id"] in lab("problems", "--limit", "3", home=tmp_path).out
+    names = [one["name"] for one in lab("algorithms", "--json", home=tmp_path).json["algorithms"]]
+    assert "mcts_star" in names
+    listed = lab("parameters", "mcts_star", "--json", home=tmp_path).json
+    assert "branch" in [one["name"] for one in listed["parameters"]]
+    assert "temperature" in [one["name"] for one in listed["sampling"]]
+
+
+def test_help_needs_no_heavy_library() -> None:
+    script = (
+        "import sys, lab.cli\n"
+        "heavy = {'torch', 'transformers', 'gradio', 'numpy', 'sqlite_utils', 'plotly'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
