@@ -1,4 +1,4 @@
-"""Settings of all tests: one thread per process, no network, examples that do not depend on load."""
+"""Settings of all tests: one thread a process, no network, examples independent of load."""
 
 import os
 
