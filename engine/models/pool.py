@@ -1,0 +1,296 @@
+"""Loaded weights: one base for everything that names it, adapters side by side on it.
+
+A `Base` knows nothing of prompts, sampling or values. It is used by one thread at a time.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ModelError
+from engine.models.fingerprint import fingerprint
+from engine.models.hardware import limit_threads
+from engine.models.loading import Location, ModelSpec, Precision, locate, settle_precision
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+# Its classes are made of untyped functions, so a type would say nothing.
+PreTrainedModel = Any
+
+log = logging.getLogger(__name__)
+
+_PACK = 32
+"""The native CPU kernel packs this many output rows together and accepts no remainder."""
+
+
+class Base:
+    """One set of weights with its tokenizer and adapters.
+
+    Attributes:
+        directory: where the weights came from.
+        name: the model's name, without its path.
+        precision: as held, which may differ from what was asked for.
+        model: the causal language model, in eval mode.
+        tokenizer: with nothing added to it.
+        fingerprint: of the files, 16 hex digits.
+        quantised: "nf4", "int8", "none", or the name of the scheme the files came in.
+        notices: sentences for the person, once each.
+    """
+
+    def __init__(self, location: Location, precision: Precision, trust_remote_code: bool) -> None:
+        self.directory = location.directory
+        self.name = location.name if location.adapter is None else location.directory.name
+        self.precision = precision
+        self.fingerprint = fingerprint(location.directory)
+        self.notices = [precision.notice] if precision.notice else []
+        self.tokenizer = _load_tokenizer(location.directory, trust_remote_code)
+        self.model: PreTrainedModel
+        self.model, self.quantised = _load_weights(location.directory, precision, trust_remote_code)
+        self._peft: Any = None
+        self._adapters: dict[str, str] = {}
+        self._active: str | None = None
+        if precision.device == "cpu":
+            _leave_out_unpackable(self.model)
+
+    @property
+    def device(self) -> "torch.device":
+        """Where inputs go."""
+        return self.model.get_input_embeddings().weight.device  # type: ignore[no-any-return]
+
+    @property
+    def context(self) -> int:
+        """Longest text in tokens that the positions of the model allow."""
+        config = self.model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", 0) or 2**30)
+
+    @property
+    def identity(self) -> str:
+        """Name, fingerprint of the files, quantisation and precision."""
+        return f"{self.name}@{self.fingerprint}/{self.quantised}-{self.precision.dtype}"
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the weights as held, adapters included."""
+        return int(self.model.get_memory_footprint())
+
+    def add_adapter(self, directory: Path) -> str:
+        """Put a LoRA adapter on the base, once per content; returns its name.
+
+        Raises:
+            ModelError: it was trained on another base, or cannot be read.
+        """
+        name = fingerprint(directory)
+        if name in self._adapters:
+            return name
+        from peft import PeftConfig, PeftModel
+
+        try:
+            config = PeftConfig.from_pretrained(str(directory))
+            config.inference_mode = True
+            if self._peft is None:
+                self._peft = PeftModel(self.model, config, adapter_name=name)
+            result = self._peft.load_adapter(str(directory), name, is_trainable=False)
+        except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+            raise ModelError(
+                f"The adapter {directory} does not fit the base {self.directory}: was it trained "
+                f"on another one? ({error})"
+            ) from error
+        if getattr(result, "unexpected_keys", None):
+            raise ModelError(
+                f"The adapter {directory} has weights for layers that the base {self.directory} "
+                f"does not have (such as {result.unexpected_keys[0]}): it was trained on another."
+            )
+        self._adapters[name] = str(directory)
+        self._peft.eval()
+        self._note_other_base(directory, str(config.base_model_name_or_path or ""))
+        return name
+
+    def _note_other_base(self, directory: Path, trained_on: str) -> None:
+        if trained_on and Path(trained_on).name != self.directory.name:
+            self.notices.append(
+                f"The adapter {directory.name} says that it was trained on {trained_on}; it fits "
+                f"{self.name} in shape and is used on it."
+            )
+
+    @contextlib.contextmanager
+    def using(self, adapter: str | None) -> Iterator[PreTrainedModel]:
+        """The model with this adapter active (None: the bare base), without gradients."""
+        import torch
+
+        # Not inference_mode: weights repacked inside it could never be trained again.
+        with torch.no_grad():
+            if self._peft is None:
+                yield self.model
+            elif adapter is None:
+                with self._peft.disable_adapter():
+                    yield self.model
+            else:
+                if self._active != adapter:
+                    self._peft.base_model.set_adapter(adapter, inference_mode=True)
+                    self._active = adapter
+                yield self.model
+
+
+class Handle:
+    """A base with one adapter or none: what a policy or a process reward model runs on."""
+
+    def __init__(self, base: Base, adapter: str | None, directory: Path) -> None:
+        self.base = base
+        self.adapter = adapter
+        self.directory = directory
+
+    @property
+    def identity(self) -> str:
+        """That of the base, with the adapter's fingerprint."""
+        return self.base.identity + (f"+lora-{self.adapter}" if self.adapter else "")
+
+    def using(self) -> contextlib.AbstractContextManager[PreTrainedModel]:
+        """The model, ready for a forward without gradients."""
+        return self.base.using(self.adapter)
+
+
+class ModelPool:
+    """Opens models; equal bases in equal precision on equal devices are loaded once."""
+
+    def __init__(self) -> None:
+        self._bases: dict[tuple[Path, str, str, str], Base] = {}
+
+    @property
+    def bases(self) -> tuple[Base, ...]:
+        """Everything loaded, in order."""
+        return tuple(self._bases.values())
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know about the loaded models, each sentence once."""
+        return tuple(dict.fromkeys(notice for base in self.bases for notice in base.notices))
+
+    def open(self, spec: ModelSpec) -> Handle:
+        """Load a model, or put it on a base that is loaded already.
+
+        Raises:
+            ModelError: it cannot be found, read, or held as the specification asks.
+        """
+        location = locate(spec)
+        precision = settle_precision(spec, location.directory)
+        limit_threads()
+        key = (location.directory, precision.quant, precision.dtype, precision.device)
+        if key not in self._bases:
+            self._bases[key] = Base(location, precision, spec.trust_remote_code)
+        base = self._bases[key]
+        adapter = base.add_adapter(location.adapter) if location.adapter else None
+        return Handle(base, adapter, location.adapter or location.directory)
+
+    def close(self) -> None:
+        """Forget every base, so that its memory can be used again."""
+        import gc
+
+        import torch
+
+        self._bases.clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _load_tokenizer(directory: Path, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            str(directory), local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    except Exception as error:  # anything from a missing file to a class that is not installed
+        raise ModelError(
+            f"{directory} has no usable tokenizer ({_brief(error)}): copy tokenizer.json and "
+            "tokenizer_config.json of the model into it."
+        ) from error
+
+
+def _load_weights(
+    directory: Path, precision: Precision, trust_remote_code: bool
+) -> tuple[PreTrainedModel, str]:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
+    common: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+    try:
+        config = AutoConfig.from_pretrained(str(directory), **common)
+        stored = getattr(config, "quantization_config", None)
+        wanted = None if stored else _quantisation(precision, dtype)
+        with _no_progress_bar():
+            model = AutoModelForCausalLM.from_pretrained(
+                str(directory),
+                config=config,
+                dtype=dtype,
+                device_map={"": precision.device},
+                use_safetensors=True,
+                quantization_config=wanted,
+                **common,
+            )
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{directory.name} does not fit into the free memory of {precision.device}: use "
+            "--quant nf4, a smaller model, or --device cpu."
+        ) from error
+    except Exception as error:  # the formats and classes of thousands of models
+        raise ModelError(f"{directory} cannot be loaded: {_brief(error)}") from error
+    quantised = str(_stored_scheme(stored)) if stored else precision.quant
+    model.eval()  # type: ignore[no-untyped-call]
+    return model, quantised
+
+
+def _quantisation(precision: Precision, dtype: "torch.dtype") -> Any:
+    if precision.quant == "none":
+        return None
+    from transformers import BitsAndBytesConfig
+
+    if precision.quant == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def _stored_scheme(stored: Any) -> str:
+    """Name of the quantisation that the files themselves bring."""
+    fields = stored if isinstance(stored, dict) else stored.to_dict()
+    if fields.get("load_in_4bit"):
+        return str(fields.get("bnb_4bit_quant_type", "nf4"))
+    return "int8" if fields.get("load_in_8bit") else str(fields.get("quant_method", "quantised"))
+
+
+def _leave_out_unpackable(model: Any) -> None:
+    """Keep layers whose shape the native CPU kernel cannot pack on the general path."""
+    for module in model.modules():
+        if getattr(module, "support_avx512bf16_for_cpu", False):
+            rows, columns = module.out_features, module.in_features
+            state = module.weight.quant_state
+            if rows % _PACK or columns % 2 or columns % state.blocksize:
+                module.support_avx512bf16_for_cpu = False
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    from transformers.utils import logging as settings
+
+    shown = settings.is_progress_bar_enabled()
+    settings.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            settings.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _brief(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}"

@@ -1,0 +1,195 @@
+"""From questions and steps to token ids, with or without a chat template.
+
+Text of a person or of a model can never become a control token: neither a special token's name
+typed into a question nor one written by the policy ends a turn or a text. What the prompt says is
+decided by `engine.tasks.step_format`.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ModelError
+from engine.tasks.step_format import (
+    ASK_ANALYSIS,
+    ASK_SUMMARY,
+    ASK_VERDICT,
+    Piece,
+    StepFormat,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Tokens = tuple[int, ...]
+
+_MARKS = ("LABQUESTIONLABQUESTION", "LABSOLUTIONLABSOLUTION", "LABFOLLOWUPLABFOLLOWUP")
+"""Stand in for texts while the chat template is rendered, so that no template sees them."""
+
+
+class Prompter:
+    """Writes prompts for one tokenizer and step format."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", step_format: StepFormat) -> None:
+        self.tokenizer: Any = tokenizer
+        self.format = step_format
+        self.chat = step_format.chat and bool(getattr(tokenizer, "chat_template", None))
+        names = sorted(map(re.escape, _control_names(self.tokenizer)), key=len, reverse=True)
+        self._names = re.compile(f"(?=(?:{'|'.join(names)}))") if names else None
+        # A chat template writes its own BOS.
+        self._start: Tokens = () if self.chat else _opening_tokens(self.tokenizer)
+        self._first = self._render(1) if self.chat else ("", "")
+        self._second = self._render(2) if self.chat else ("", "", "")
+
+    def proposal(self, question: str, steps: Sequence[str], analysis: str = "") -> Tokens:
+        """The prefix after which the policy writes the next step.
+
+        With a chat template: the question as the user's message and the steps as the beginning of
+        the assistant's reply, exactly where the model itself would have written them.
+        """
+        return self._encode([*self._opening(question, analysis), Piece("".join(steps), False)])
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """The prefix whose last token, the last step's closing one, a value is read at."""
+        return self.proposal(question, steps)
+
+    def verdict(self, question: str, steps: Sequence[str]) -> Tokens:
+        """The prefix after which the policy says Yes (finished) or No."""
+        return self._follow_up(question, steps, ASK_VERDICT)
+
+    def analysis(self, question: str, steps: Sequence[str]) -> Tokens:
+        """The prefix after which the textual critic writes its verdict and analysis."""
+        return self._follow_up(question, steps, ASK_ANALYSIS)
+
+    def summary(self, question: str, steps: Sequence[str]) -> Tokens:
+        """The prefix after which the policy states the final answer."""
+        return self._follow_up(question, steps, ASK_SUMMARY)
+
+    def verdict_tokens(self) -> tuple[int, int]:
+        """First tokens of the two verdicts (Yes, No) as they follow `verdict`.
+
+        Raises:
+            ModelError: the tokenizer begins both with the same token.
+        """
+        space = "" if self.chat else " "
+        yes, no = (self._plain(space + word)[0] for word in ("Yes", "No"))
+        if yes == no:
+            raise ModelError(
+                "The tokenizer writes 'Yes' and 'No' with the same first token, so the verdict "
+                'cannot be read from logits: use the critic mode "analysis".'
+            )
+        return yes, no
+
+    def text(self, tokens: Sequence[int], after: Sequence[int] = ()) -> str:
+        """The words of sampled tokens; `after`: the tokens before them, for the leading space."""
+        tail = list(after[-1:])
+        whole = self._decode([*tail, *tokens])
+        return whole[len(self._decode(tail)) :] if tail else whole
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        return str(
+            self.tokenizer.decode(
+                list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+        )
+
+    def _opening(self, question: str, analysis: str = "") -> list[Piece]:
+        text = self.format.instruction(question, analysis)
+        if self.chat:
+            return [Piece(self._first[0], True), *text, Piece(self._first[1], True)]
+        if self.format.kind == "numbered":
+            return [*text, Piece("\n\nSolution:\n", True)]
+        return text
+
+    def _follow_up(self, question: str, steps: Sequence[str], ask: str) -> Tokens:
+        solution = "".join(steps)
+        if not self.chat:
+            asked = Piece(f"\n{ask}\nReply:", True)
+            return self._encode([*self._opening(question), Piece(solution, False), asked])
+        before, between, after = self._second
+        return self._encode(
+            [
+                Piece(before, True),
+                *self.format.instruction(question),
+                Piece(between, True),
+                Piece(solution.rstrip("\n"), False),
+                Piece(after.replace(_MARKS[2], ask), True),
+            ]
+        )
+
+    def _render(self, turns: int) -> tuple[str, ...]:
+        """The template's text around 1 (question) or 2 (and solution) marked messages."""
+        messages = [{"role": "user", "content": _MARKS[0]}]
+        if turns == 2:
+            messages += [
+                {"role": "assistant", "content": _MARKS[1]},
+                {"role": "user", "content": _MARKS[2]},
+            ]
+        try:
+            # A model that can think aloud first is asked not to: its steps are the thoughts.
+            text = self.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
+        except Exception as error:  # templates are programs of the model's authors
+            raise ModelError(
+                f"The model's chat template cannot be used ({error}). Put a step_format.json with "
+                '{"kind": "numbered", "chat": false} beside the model to do without it.'
+            ) from error
+        pieces = re.split("|".join(_MARKS[:turns]), text)
+        if len(pieces) != turns + 1:
+            raise ModelError(
+                "The model's chat template repeats or drops a message. Put a step_format.json with "
+                '{"kind": "numbered", "chat": false} beside the model to do without it.'
+            )
+        return tuple(pieces)
+
+    def _encode(self, pieces: Iterable[Piece]) -> Tokens:
+        """Token ids of a prompt.
+
+        One call for the whole text wherever that is safe, because a tokenizer may join the end of
+        one piece with the start of the next; by pieces if a foreign one names a control token.
+        """
+        pieces = [piece for piece in pieces if piece.text]
+        if not any(self._cuts(piece.text) for piece in pieces if not piece.ours):
+            return self._start + self._ids("".join(piece.text for piece in pieces))
+        ids = self._start
+        for text, ours in pieces:
+            ids += self._ids(text) if ours else self._plain(text)
+        return ids
+
+    def _cuts(self, text: str) -> list[int]:
+        """Where a foreign text must be cut so that no name of a control token stays whole."""
+        if self._names is None:
+            return []
+        return [match.start() + 1 for match in self._names.finditer(text)]
+
+    def _plain(self, text: str) -> Tokens:
+        """Ids of a foreign text, none of them a control token."""
+        cuts = self._cuts(text)
+        ids: Tokens = ()
+        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+            ids += self._ids(text[start:end])
+        return ids
+
+    def _ids(self, text: str) -> Tokens:
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
+
+
+def _opening_tokens(tokenizer: Any) -> Tokens:
+    """What the tokenizer puts before every text, as a BOS; not what it appends."""
+    bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
+    full = list(tokenizer("a", add_special_tokens=True)["input_ids"])
+    for start in range(len(full) - len(bare) + 1):
+        if full[start : start + len(bare)] == bare:
+            return tuple(full[:start])
+    return ()
+
+
+def _control_names(tokenizer: Any) -> set[str]:
+    """Names of the tokens that mean something beyond their text.
+
+    All added tokens but those of white space, which some tokenizers add as plain vocabulary.
+    """
+    names = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    names.update(tokenizer.all_special_tokens)
+    return {name for name in names if len(name) > 1 and not name.isspace()}

@@ -1,0 +1,295 @@
+"""A policy on a causal language model: proposes steps, judges the end, states answers.
+
+Everything that a person could disagree with (prompts, step rules, stop text) is in the step format;
+sampling and batching are in `engine.models.decoding`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from engine.errors import ModelError, TaskError
+from engine.models.base import (
+    Completion,
+    CriticMode,
+    Judgement,
+    PrefixRequest,
+    ProposalRequest,
+    Sampling,
+    Summary,
+)
+from engine.models.decoding import Decoded, Decoder, Prefill, Row
+from engine.models.loading import ModelSpec
+from engine.models.pool import Handle, ModelPool
+from engine.models.prompting import Prompter, Tokens
+from engine.randomness import generator
+from engine.tasks.grading import extract_answer
+from engine.tasks.step_format import FILE_NAME, StepFormat, load_step_format, read_critic_reply
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ATTEMPTS = 3
+"""How often the textual critic is asked before no reply counts as the end, as in the reference."""
+
+ANALYSIS_TOKENS, SUMMARY_TOKENS = 256, 64
+_GREEDY = Sampling.model_validate({"temperature": 0.0})
+_RETRY = Sampling.model_validate({"temperature": 0.7})
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One prompt for a short reply, with the address of its random numbers."""
+
+    prefix: Tokens
+    address: tuple[object, ...]
+
+
+class TransformersPolicy:
+    """See `engine.models.base.Policy`.
+
+    Args:
+        handle: the model.
+        step_format: how it is prompted and read.
+        max_batch: most texts decoded together.
+        prefill: where the state after a prefix comes from; None reads every prefix anew.
+    """
+
+    def __init__(
+        self,
+        handle: Handle,
+        step_format: StepFormat,
+        max_batch: int = 64,
+        prefill: Prefill | None = None,
+    ) -> None:
+        self.handle = handle
+        self.format = step_format
+        self.prompter = Prompter(handle.base.tokenizer, step_format)
+        self.end_tokens = _end_tokens(handle)
+        self.decoder = Decoder(handle, self.end_tokens, max_batch, prefill)
+        self._may_end = cache(self._could_end)
+        if step_format.critic == "eos" and not self.end_tokens:
+            raise ModelError(
+                f"The step format of {handle.base.name} reads the end from the end-of-text token, "
+                "but neither its config nor its tokenizer names one."
+            )
+
+    @property
+    def identity(self) -> str:
+        """Name, fingerprint (step format included), quantisation, precision and adapter."""
+        return self.handle.identity
+
+    def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
+        """One completion per request, in order; rows of all requests are decoded together."""
+        rows = [self._proposal_row(request) for request in requests]
+        decoded = self.decoder.decode(rows)
+        return [self._completion(*item) for item in zip(requests, rows, decoded, strict=True)]
+
+    def _proposal_row(self, request: ProposalRequest) -> Row:
+        prefix = self.prompter.proposal(request.question, request.steps, request.analysis)
+        address = (request.seed, request.question, request.steps, request.slot, request.attempt)
+        limit = request.sampling.max_step_tokens or self.format.max_step_tokens
+        return Row(
+            prefix,
+            generator("proposal", *address),
+            request.sampling,
+            limit,
+            self._ends_with(self.format.step_end, prefix),
+        )
+
+    def _ends_with(self, mark: str, prefix: Tokens) -> Callable[[Sequence[int]], bool]:
+        """A stop rule: the mark has been written after some text that is not blank."""
+
+        def ends(tokens: Sequence[int]) -> bool:
+            if not self._may_end((tokens[-1], mark[-1])):
+                return False
+            return mark in self.prompter.text(tokens, prefix).lstrip()
+
+        return ends
+
+    def _could_end(self, key: tuple[int, str]) -> bool:
+        """Whether a token may complete a mark with this last character; spares most decoding."""
+        token, last = key
+        text = self.prompter.text([token])
+        return last in text or "\ufffd" in text
+
+    def _words(self, decoded: Decoded, prefix: Tokens) -> str | None:
+        tokens = decoded.tokens[:-1] if decoded.stopped == "eos" else decoded.tokens
+        return self.prompter.text(tokens, prefix) or None if tokens else None
+
+    def _completion(self, request: ProposalRequest, row: Row, decoded: Decoded) -> Completion:
+        raw = self._words(decoded, row.prefix)
+        unfinished = decoded.stopped in ("limit", "context")
+        step, reason = self.format.normalise(raw, request.steps, unfinished)
+        if not decoded.tokens:
+            reason = f"the solution fills the context of {self.handle.base.context} tokens"
+        return Completion(
+            raw, step, reason, tuple(decoded.tokens), tuple(decoded.logprobs), decoded.forwarded
+        )
+
+    def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
+        """The self-critic.
+
+        The text rule of the step format decides first, without the model; the empty solution is
+        never finished. Then, by mode and format: the probability of the end-of-text token right
+        after the solution, the logits of Yes against No, or the critic's own words.
+        """
+        results: dict[int, Judgement] = {}
+        for i, request in enumerate(requests):
+            if not request.steps:
+                results[i] = Judgement("continue", "text")
+            elif self.format.says_end(request.steps):
+                results[i] = Judgement("end", "text")
+        waiting = [i for i in range(len(requests)) if i not in results]
+        asked = [requests[i] for i in waiting]
+        if self.format.critic == "eos":
+            found = self._judge_by_end_token(asked)
+        elif mode == "verdict":
+            found = self._judge_by_verdict(asked)
+        else:
+            found = self._judge_by_words(asked)
+        results.update(zip(waiting, found, strict=True))
+        return [results[i] for i in range(len(requests))]
+
+    def _judge_by_end_token(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
+        prefixes = [self.prompter.proposal(r.question, r.steps) for r in requests]
+        ends = list(self.end_tokens)
+
+        def read(logits: "Tensor") -> float:
+            return float(logits.double().softmax(dim=-1)[ends].sum())
+
+        return self._judge_by_logits(prefixes, read)
+
+    def _judge_by_verdict(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
+        prefixes = [self.prompter.verdict(r.question, r.steps) for r in requests]
+        pair = list(self.prompter.verdict_tokens())
+
+        def read(logits: "Tensor") -> float:
+            return float(logits[pair].double().softmax(dim=-1)[0])
+
+        return self._judge_by_logits(prefixes, read)
+
+    def _judge_by_logits(
+        self, prefixes: Sequence[Tokens], read: "Callable[[Tensor], float]"
+    ) -> list[Judgement]:
+        """End where the probability that `read` finds after a prefix exceeds one half."""
+        context = self.handle.base.context
+        distinct = [p for p in dict.fromkeys(prefixes) if len(p) < context]
+        states = zip(distinct, self.decoder.last_logits(distinct), strict=True)
+        found = {prefix: (read(logits), cost) for prefix, (logits, cost) in states}
+        results: list[Judgement] = []
+        for prefix in prefixes:
+            if prefix not in found:  # no room for another step
+                results.append(Judgement("end", "logits"))
+                continue
+            probability, cost = found[prefix]
+            verdict = "end" if probability > 0.5 else "continue"
+            results.append(Judgement(verdict, "logits", probability, forwarded=cost))  # type: ignore[arg-type]
+            found[prefix] = (probability, 0)
+        return results
+
+    def _judge_by_words(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
+        results = [Judgement("end", "reply") for _ in requests]
+        waiting = list(range(len(requests)))
+        for attempt in range(ATTEMPTS):
+            asked = [
+                _Asked(
+                    self.prompter.analysis(requests[i].question, requests[i].steps),
+                    ("critic", requests[i].question, requests[i].steps, attempt),
+                )
+                for i in waiting
+            ]
+            sampling = _RETRY if attempt else _GREEDY
+            replies = self._replies(asked, sampling, ANALYSIS_TOKENS, "\n\n")
+            silent = []
+            for i, (words, cost) in zip(waiting, replies, strict=True):
+                before = results[i]
+                verdict, analysis = read_critic_reply(words)
+                results[i] = Judgement(
+                    verdict,
+                    "reply",
+                    None,
+                    analysis,
+                    before.forwarded + cost.forwarded,
+                    before.generated + len(cost.tokens),
+                )
+                if words is None:
+                    silent.append(i)
+            waiting = silent
+        return results
+
+    def summarise(self, requests: Sequence[PrefixRequest]) -> list[Summary]:
+        """The final answer of each solution.
+
+        Read from the text where it states one. Otherwise a model of the numbered kind is asked for
+        it in one short reply; one of the lines kind could not answer, so there is no answer.
+        """
+        results: dict[int, Summary] = {}
+        for i, request in enumerate(requests):
+            stated = self.format.stated_answer(request.steps)
+            if stated is not None:
+                results[i] = Summary(*stated)
+            elif self.format.kind == "lines" or not request.steps:
+                results[i] = Summary("", None)
+        waiting = [i for i in range(len(requests)) if i not in results]
+        asked = [
+            _Asked(self.prompter.summary(requests[i].question, requests[i].steps), ())
+            for i in waiting
+        ]
+        replies = self._replies(asked, _GREEDY, SUMMARY_TOKENS, "\n")
+        for i, (words, cost) in zip(waiting, replies, strict=True):
+            text = (words or "").strip()
+            results[i] = Summary(text, extract_answer(text), cost.forwarded, len(cost.tokens))
+        return [results[i] for i in range(len(requests))]
+
+    def _replies(
+        self, asked: Sequence[_Asked], sampling: Sampling, limit: int, end: str
+    ) -> list[tuple[str | None, Decoded]]:
+        """Short replies: (words or None if there are none, what they cost)."""
+        rows = [
+            Row(
+                item.prefix,
+                generator(*item.address),
+                sampling,
+                limit,
+                self._ends_with(end, item.prefix),
+            )
+            for item in asked
+        ]
+        decoded = self.decoder.decode(rows)
+        words = [self._words(found, row.prefix) for found, row in zip(decoded, rows, strict=True)]
+        return [
+            (text if text and text.strip() else None, found)
+            for text, found in zip(words, decoded, strict=True)
+        ]
+
+
+def _end_tokens(handle: Handle) -> tuple[int, ...]:
+    """Ids that end a text, by the generation config, the model's config and the tokenizer."""
+    base = handle.base
+    ids: set[int] = set()
+    for source in (base.model.generation_config, base.model.config, base.tokenizer):
+        named = getattr(source, "eos_token_id", None)
+        ids.update([named] if isinstance(named, int) else named or [])
+    return tuple(sorted(ids))
+
+
+def load_policy(spec: ModelSpec, pool: ModelPool, max_batch: int = 64) -> TransformersPolicy:
+    """Open a policy; its step format is read from its directory, or else its base's.
+
+    Raises:
+        ModelError: the model cannot be loaded, or its step format is not one.
+    """
+    handle = pool.open(spec)
+    return TransformersPolicy(handle, read_format(handle), max_batch)
+
+
+def read_format(handle: Handle) -> StepFormat:
+    """The step format beside the adapter, else beside the base, else the default one."""
+    beside = (handle.directory, handle.base.directory)
+    directory = next((d for d in beside if (d / FILE_NAME).exists()), handle.base.directory)
+    try:
+        return load_step_format(directory)
+    except TaskError as error:
+        raise ModelError(str(error)) from error
