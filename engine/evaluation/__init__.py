@@ -1,0 +1,1 @@
+"""How good a search is: accuracy with intervals, fair comparisons, reports."""

@@ -1,0 +1,55 @@
+"""Intervals for accuracies and for paired differences between methods.
+
+Accuracies are shares in [0, 1]; intervals are at 95 %.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+_Z = 1.959963984540054
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """An estimate with its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside: for a difference, whether it is significant at 5 %."""
+        return self.low > 0 or self.high < 0
+
+
+def accuracy(right: Sequence[bool]) -> Interval:
+    """Share of right answers with Wilson's score interval; n = 0 gives (0, 0, 1)."""
+    n = len(right)
+    if n == 0:
+        return Interval(0.0, 0.0, 1.0)
+    share = sum(right) / n
+    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def paired_difference(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> Interval:
+    """Accuracy of `first` minus `second` on the same problems, by percentile bootstrap.
+
+    10,000 resamples of the problems (not of the answers), so the pairing is kept.
+
+    Raises:
+        ValueError: the two do not have the same length, or are empty.
+    """
+    if len(first) != len(second) or not first:
+        raise ValueError(f"Need two equal, non-empty lists; got {len(first)} and {len(second)}.")
+    difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    # Only three values occur, so resampling their counts equals resampling the problems.
+    counts = [(difference == value).mean() for value in (-1.0, 0.0, 1.0)]
+    draws = np.random.default_rng(seed).multinomial(len(difference), counts, size=10_000)
+    means = (draws[:, 2] - draws[:, 0]) / len(difference)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(difference.mean()), float(low), float(high))
