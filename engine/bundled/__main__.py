@@ -43,6 +43,7 @@ def train(options: argparse.Namespace) -> None:
     import torch
 
     from engine.bundled import train_policy, train_prm
+    from engine.bundled.measure import load_policy
     from engine.bundled.tokenizer import train_tokenizer
 
     torch.set_num_threads(options.threads)
@@ -51,6 +52,7 @@ def train(options: argparse.Namespace) -> None:
         options.seed, tokenizer, options.policy_tokens or train_policy.BUDGET
     )
     train_policy.save_model(policy, tokenizer, options.out / "tiny-policy")
+    policy = load_policy(options.out / "tiny-policy")  # the PRM starts from what is shipped
     sampled = train_prm.policy_traces(
         options.seed, policy, tokenizer, options.prm_stories or train_prm.SAMPLED_STORIES
     )

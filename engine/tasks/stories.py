@@ -412,8 +412,9 @@ class StepCheck:
 def check_steps(story: Story, steps: Sequence[str]) -> list[StepCheck]:
     """Judge each line of a (partial) solution.
 
-    `step_right`: the line restates its event word for word and computes truly from the result of
-    the line before it, right or wrong. `prefix_right`: it and all lines before it are right.
+    `step_right`: the line restates its event (same phrase and numbers; how names are spelt does not
+    matter) and computes truly from the result of the line before it, right or wrong.
+    `prefix_right`: it and all lines before it are right.
     """
     checks: list[StepCheck] = []
     value: int | None = story.start
@@ -423,7 +424,7 @@ def check_steps(story: Story, steps: Sequence[str]) -> list[StepCheck]:
         if value is None or k >= story.lines:
             right = False
         elif k < len(story.events):
-            right = line == story.line(k, value)
+            right = _says(line, story.line(k, value))
         else:
             right = line == answer_line(value)
         prefix = prefix and right
@@ -436,3 +437,19 @@ def check_steps(story: Story, steps: Sequence[str]) -> list[StepCheck]:
         last = re.search(r"(\d+)\D*\Z", line)
         value = int(last[1]) if last else None
     return checks
+
+
+def _says(line: str, expected: str | None) -> bool:
+    """Whether a line says what the expected one says, names aside."""
+    if expected is None or line == expected:
+        return line == expected
+    (number, event, sum_), (number_2, event_2, sum_2) = _parts(line), _parts(expected)
+    return (number, sum_) == (number_2, sum_2) and event is not None and event == event_2
+
+
+def _parts(line: str) -> tuple[str, tuple[str, int, int] | None, str]:
+    """(number, event without its wording, calculation) of a line."""
+    head, _, calculation = line.rpartition(": ")
+    number, _, sentence = head.partition(". ")
+    event = _read_event(f"{sentence}.")
+    return number, event and (event.phrase.id, event.n, event.m), calculation
