@@ -1,0 +1,96 @@
+/** What the search is doing, what it chose and why, what answer is winning and what it has cost. */
+
+import { el, icon } from "./dom.js";
+import { brief, count, duration, line, number } from "./text.js";
+
+const STATES = {
+  idle: "paused", queued: "queued", loading: "loading models", running: "running", pausing: "pausing", failed: "failed",
+};
+const STOPS = {
+  gate: "stopped: an answer met the end gate",
+  exhausted: "stopped: nothing is left to expand",
+  complete: "complete",
+  iterations: "iteration limit reached",
+  tokens: "token limit reached",
+  seconds: "time limit reached",
+};
+
+export class Status {
+  constructor(store) {
+    this.store = store;
+    this.element = el("div", { class: "lab-status", role: "status" });
+    this.banner = el("div", { class: "lab-banner", role: "alert", hidden: true });
+    store.addEventListener("changed", () => this.draw());
+  }
+
+  draw() {
+    const { tree, run, connection } = this.store;
+    const message = connection || (run.status === "failed" ? run.message : "");
+    this.banner.hidden = !message;
+    this.banner.textContent = message ? line(message, 600) : "";
+    this.element.hidden = !tree;
+    if (tree) this.element.replaceChildren(this.progress(tree, run), this.reason(tree), this.cost(tree), this.answer(tree));
+  }
+
+  progress(tree, run) {
+    const idle = run.status === "idle";
+    const state = idle && !tree.iteration ? "ready" : STATES[run.status] ?? run.status;
+    const share = !idle && run.target ? Math.min(1, run.done / run.target) : 0;
+    const steps = !idle && run.target ? `${run.done} of ${run.target}` : "";
+    return el("div", { class: "lab-status-cell is-progress" },
+      el("span", { class: `lab-state is-${run.status}`, text: state }),
+      el("span", { class: "lab-status-main" }, el("b", { text: `iteration ${count(tree.iteration)}` }),
+        el("span", { class: "lab-muted", text: steps || STOPS[tree.stop] || tree.phase || "" })),
+      el("i", { class: "lab-progress", style: { width: `${share * 100}%` } }));
+  }
+
+  reason(tree) {
+    const pick = [...(tree.picks ?? [])].pop();
+    const last = this.store.nodes.get(pick?.chosen ?? [...(tree.path ?? [])].pop());
+    if (!last || last.parent === null) {
+      return el("div", { class: "lab-status-cell is-reason" }, el("small", { text: "last selected" }),
+        el("span", { class: "lab-muted", text: last ? "the question itself" : "nothing yet" }));
+    }
+    const own = pick?.scores.find((score) => score.node === pick.chosen);
+    const next = pick?.scores.filter((score) => score.node !== pick.chosen).sort((a, b) => b.total - a.total)[0];
+    const why = own ? `V ${number(own.value)} + ${number(own.exploration)} = ${number(own.total)}` : `V ${number(last.value)}, n ${last.visits}`;
+    const rival = next ? `, ahead of ${number(next.total)}` : "";
+    return el("button", {
+      class: "lab-status-cell is-reason", type: "button", on: { click: () => this.store.select(last.id) },
+      title: "The node that the last iteration selected, with its selection score then: V + exploration, and the best score it beat",
+    },
+      el("small", { text: "last selected" }),
+      el("span", { class: "lab-status-main" }, el("code", { text: line(last.step, 44) }), el("span", { class: "lab-muted", text: why + rival })));
+  }
+
+  cost(tree) {
+    const cost = tree.cost ?? {};
+    const policy = (cost.policy_generated ?? 0);
+    const title = `Policy: ${count(cost.policy_generated)} tokens generated, ${count(cost.policy_forwarded)} forwarded. PRM: ${count(cost.prm_forwarded)} tokens forwarded.`;
+    return el("dl", { class: "lab-status-cell is-cost", title },
+      pair("nodes", brief(tree.nodes)), pair("policy tok", brief(policy)), pair("PRM tok", brief(cost.prm_forwarded)), pair("time", duration(cost.seconds)));
+  }
+
+  answer(tree) {
+    const found = tree.answer !== null && tree.answer !== undefined;
+    const kind = !found ? "none" : tree.correct === true ? "right" : tree.correct === false ? "wrong" : "open";
+    const total = (tree.answers ?? []).reduce((sum, answer) => sum + answer.weight, 0);
+    const won = (tree.answers ?? []).find((answer) => answer.answer === tree.answer);
+    const share = won && total > 0 ? `${Math.round((100 * won.weight) / total)} % of the vote` : "";
+    const verdict = { right: "right", wrong: "wrong", open: "no oracle answer", none: "" }[kind];
+    return el("button", {
+      class: `lab-status-cell is-answer is-${kind}`, type: "button",
+      title: "The winning answer by value-weighted vote over finished nodes; click for all answers",
+      on: { click: () => this.store.select(null) },
+    },
+      el("small", { text: "answer" }),
+      el("span", { class: "lab-status-main" },
+        el("b", { text: found ? line(tree.answer, 28) : "none yet" }),
+        kind === "right" ? icon("check") : kind === "wrong" ? icon("cross") : null,
+        el("span", { class: "lab-muted", text: [verdict, share].filter(Boolean).join(", ") })));
+  }
+}
+
+function pair(name, value) {
+  return el("div", {}, el("dt", { text: name }), el("dd", { text: value }));
+}

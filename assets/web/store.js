@@ -1,0 +1,126 @@
+/**
+ * What this page knows of the open session: nodes, tree facts and run state, kept up to date by
+ * deltas. Knows nothing of the document or the server; views listen to its events.
+ *
+ * Events: "opened" (another session), "changed" (detail: {structure}), "selected" (a node).
+ */
+
+const IDLE = { status: "idle", message: "", done: 0, target: null, tokens: 0, seconds: 0 };
+const BUSY = new Set(["queued", "loading", "running", "pausing"]);
+
+export class Store extends EventTarget {
+  constructor() {
+    super();
+    this.session = null;
+    this.clear();
+  }
+
+  clear() {
+    this.cursor = -1;
+    this.nodes = new Map();
+    this.children = new Map();
+    this.tree = null;
+    this.run = IDLE;
+    this.connection = "";
+    this.selected = null;
+    this.range = { low: 0, high: 1 };
+    this.mostVisits = 1;
+    this.bestPath = new Set();
+    this.searchPath = new Set();
+  }
+
+  /** Show another session (null: none). The same one again changes nothing. */
+  open(session) {
+    if (session === this.session) return;
+    this.session = session;
+    this.clear();
+    this.emit("opened");
+    this.emit("changed", { structure: true });
+    this.emit("selected");
+  }
+
+  get busy() {
+    return BUSY.has(this.run.status);
+  }
+
+  /** Take over a delta; one of another session, or a late one, is dropped. */
+  apply(delta) {
+    if (delta.session !== this.session || (!delta.reset && delta.cursor < this.cursor)) return;
+    if (delta.reset) {
+      this.nodes.clear();
+      this.children.clear();
+    }
+    let structure = delta.reset;
+    for (const node of delta.nodes) {
+      if (!this.nodes.has(node.id)) {
+        structure = true;
+        if (node.parent !== null) this.childrenOf(node.parent).push(node.id);
+      }
+      this.nodes.set(node.id, node);
+      this.mostVisits = Math.max(this.mostVisits, node.visits);
+      if (node.value > this.range.high) this.range.high = node.value > 10 ? 100 : 10;
+    }
+    const before = this.fingerprint();
+    this.cursor = delta.cursor;
+    this.tree = delta.tree;
+    this.run = delta.run;
+    this.connection = "";
+    this.bestPath = new Set(delta.tree?.best_path ?? []);
+    this.searchPath = new Set(delta.tree?.path ?? []);
+    if (this.selected !== null && !this.nodes.has(this.selected)) this.select(null);
+    if (structure || delta.nodes.length || before !== this.fingerprint()) {
+      this.emit("changed", { structure, nodes: delta.nodes.length });
+    }
+  }
+
+  fingerprint() {
+    return JSON.stringify([this.tree, this.run, this.connection]);
+  }
+
+  /** The server did not answer: shown, and forgotten with the next answer. */
+  lost(message) {
+    if (this.connection === message) return;
+    this.connection = message;
+    this.emit("changed", { structure: false, nodes: 0 });
+  }
+
+  childrenOf(id) {
+    let list = this.children.get(id);
+    if (!list) this.children.set(id, (list = []));
+    return list;
+  }
+
+  select(id) {
+    if (id === this.selected) return;
+    this.selected = id;
+    this.emit("selected");
+  }
+
+  /** Ids from the root to a node. */
+  pathTo(id) {
+    const path = [];
+    for (let node = this.nodes.get(id); node; node = this.nodes.get(node.parent)) path.push(node.id);
+    return path.reverse();
+  }
+
+  emit(type, detail = {}) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** What a node is at a glance: "right", "wrong", "finished", "dead" or "open". */
+export function mark(node) {
+  if (node.correct === true) return "right";
+  if (node.correct === false && node.answer !== null) return "wrong";
+  if (node.answer !== null && node.answer !== undefined) return "finished";
+  if (node.verdict_source === "dead_end") return "dead";
+  return node.verdict === "end" ? "finished" : "open";
+}
+
+export const MARKS = {
+  right: "finished, right",
+  wrong: "finished, wrong",
+  finished: "finished, not compared with an oracle answer",
+  dead: "dead end: no step could be proposed here",
+  open: "unfinished",
+};

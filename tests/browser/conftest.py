@@ -1,0 +1,104 @@
+"""One browser for all browser tests, and pages served from this process."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser import ensure_chromium
+from tests.browser.fake_workbench import FakeWorkbench
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking "
+    "--disable-component-update --disable-sync --no-first-run --no-proxy-server"
+).split()
+WAIT = 30_000  # milliseconds; generous, because a slow machine is no failure
+
+Serve = Callable[[Any], str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs a browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium, started once."""
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed (pip install playwright)")
+    if ensure_chromium.find() is None:
+        reason = ensure_chromium.install()
+        if reason:
+            pytest.skip(f"no Chromium for the browser tests: {reason}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=ensure_chromium.find(), args=FLAGS, timeout=2 * WAIT
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Serve]:
+    """Serves the page of a workbench and gives its address; closes all pages at the end."""
+    from ui.page import launch
+
+    pages = []
+
+    def start(workbench: Any) -> str:
+        page, address = launch(workbench, open_browser=False, block=False)
+        pages.append(page)
+        return address
+
+    yield start
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> FakeWorkbench:
+    """A scripted workbench: slow enough to be paused, fast enough to wait for."""
+    return FakeWorkbench(tmp_path_factory.mktemp("fake"), pace=0.1)
+
+
+@pytest.fixture(scope="session")
+def fake_address(fake: FakeWorkbench, serve: Serve) -> str:
+    return serve(fake)
+
+
+@pytest.fixture
+def tab(browser: "Browser") -> "Iterator[Callable[..., Page]]":
+    """Opens pages in a fresh profile; fails the test if one of them had a script error."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(WAIT)
+    errors: list[str] = []
+    requests: list[str] = []
+
+    def open_tab(address: str, session: str = "", theme: str = "light") -> "Page":
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        query = f"?__theme={theme}" + (f"&session={session}" if session else "")
+        page.goto(address + query, wait_until="commit")
+        page.wait_for_function("window.lab && document.querySelector('#lab-step')")
+        page.lab_requests = requests  # type: ignore[attr-defined]
+        return page
+
+    yield open_tab
+    context.close()
+    assert not errors, f"the page's script failed: {errors}"
+
+
+os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")

@@ -1,0 +1,175 @@
+"""The one page of the lab: builds it, wires its presses to the workbench, serves it.
+
+Presses return at once: work is done by the workbench, and the view learns of it by polling. The
+page keeps no state of its own between presses, so a closed tab or a second one loses nothing.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from ui.interface import Workbench
+from ui.panels import SAMPLES, Form, build_panels
+from ui.server import Server, guarded, reply
+from ui.tree_view import WEB, head, tree_view
+
+# Takes the reply of a press to the script, as data.
+_RECEIVE = "(reply) => { window.lab?.receive(reply); }"
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def build_page(workbench: Workbench) -> gr.Blocks:
+    """The page of a workbench; `launch` serves it."""
+    gr.set_static_paths([WEB])
+    problems = list(workbench.problems(limit=SAMPLES))
+    server = Server(workbench)
+    with gr.Blocks(title="lab", fill_width=True, analytics_enabled=False) as page:
+        with gr.Column(elem_id="lab-form"):
+            form = build_panels(workbench, problems)
+        view = tree_view(server.functions())
+        session = gr.Textbox(value="", visible="hidden", elem_id="lab-session-id")
+        outbox = gr.JSON(visible="hidden", elem_id="lab-reply")
+        Wiring(workbench, form, session, outbox).connect(
+            view, {problem.id: (problem.content, problem.answer) for problem in problems}
+        )
+    return page
+
+
+class Wiring:
+    """Connects the form's components to the workbench.
+
+    Every handler returns a reply (a dict that the script shows) and, where the form changes, the
+    form's updates.
+    """
+
+    def __init__(
+        self, workbench: Workbench, form: Form, session: gr.Textbox, outbox: gr.JSON
+    ) -> None:
+        self.workbench = workbench
+        self.form = form
+        self.session = session
+        self.outbox = outbox
+
+    def connect(self, view: gr.HTML, samples: dict[str, tuple[str, str]]) -> None:
+        """Wire everything; called inside the page's context."""
+        form = self.form
+        self.press(form.step.click, self.step)
+        self.press(form.run.click, self.run, [form.iterations])
+        self.press(form.pause.click, self.pause)
+        self.press(form.stop.click, self.stop)
+        form.sample.input(
+            lambda chosen: samples.get(chosen, ("", "")),
+            form.sample,
+            [form.question, form.gold],
+            **_QUIET,
+        ).then(self.hint, form.question, self.outbox, **_QUIET).then(
+            None, self.outbox, None, js=_RECEIVE, **_QUIET
+        )
+        form.question.blur(self.hint, form.question, self.outbox, **_QUIET).then(
+            None, self.outbox, None, js=_RECEIVE, **_QUIET
+        )
+        form.algorithm.input(
+            form.parameters.show, form.algorithm, form.parameters.columns, **_QUIET
+        )
+        view.open(self.open, None, [self.session, self.outbox, *form.outputs], **_QUIET).then(
+            None, self.outbox, None, js=_RECEIVE, **_QUIET
+        )
+
+    def press(
+        self, event: Callable[..., Any], handler: Callable[..., Any], more: list[Any] | None = None
+    ) -> None:
+        """A button: `handler(session, *more, *form)` gives the session and a reply."""
+        event(
+            handler,
+            [self.session, *(more or []), *self.form.inputs],
+            [self.session, self.outbox],
+            **_QUIET,
+        ).then(None, self.outbox, None, js=_RECEIVE, **_QUIET)
+
+    @guarded
+    def step(self, session: str, *values: Any) -> tuple[str, dict[str, Any]]:
+        """One iteration, of a new session if the form no longer shows the open one."""
+        return self.start(session, values, 1)
+
+    @guarded
+    def run(self, session: str, iterations: Any, *values: Any) -> tuple[str, dict[str, Any]]:
+        """So many iterations."""
+        if not iterations or int(iterations) < 1:
+            return session, reply(error="Run at least 1 iteration.")
+        return self.start(session, values, int(iterations))
+
+    def start(self, session: str, values: Any, iterations: int) -> tuple[str, dict[str, Any]]:
+        entered = self.form.read(values)
+        if not entered.question:
+            return session, reply(error="Write a question first, or pick a sample problem.")
+        if not session or not entered.same_as(self.workbench.settings(session)):
+            session = self.workbench.create(
+                entered.question,
+                entered.gold,
+                entered.algorithm,
+                entered.params,
+                entered.sampling,
+                entered.seed,
+            )
+        self.workbench.run(session, iterations=iterations)
+        return session, reply(session=session, hint=self.workbench.hint(entered.question))
+
+    @guarded
+    def pause(self, session: str, *_: Any) -> tuple[str, dict[str, Any]]:
+        if session:
+            self.workbench.pause(session)
+        return session, reply()
+
+    @guarded
+    def stop(self, session: str, *_: Any) -> tuple[str, dict[str, Any]]:
+        if session:
+            self.workbench.stop(session)
+        return session, reply()
+
+    def hint(self, question: str) -> dict[str, Any]:
+        """Whether the question is within the policy's reach."""
+        return reply(hint=self.workbench.hint(question) if question.strip() else None)
+
+    def open(self, event: gr.EventData) -> list[Any]:
+        """Show a session, or none: its settings in the form, its tree in the view."""
+        nothing = [gr.skip() for _ in self.form.outputs]
+        session = getattr(event, "session", None)
+        if not session:
+            return ["", reply(session=None, hint=None), *nothing]
+        if all(session != known.id for known in self.workbench.sessions()):
+            message = "There is no such session here: deleted, or in another home."
+            return ["", reply(session=None, error=message), *nothing]
+        settings = self.workbench.settings(session)
+        return [session, reply(session=session, hint=None), *self.form.fill(settings)]
+
+
+def launch(
+    workbench: Workbench,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    open_browser: bool = True,
+    block: bool = True,
+) -> tuple[gr.Blocks, str]:
+    """Serve the page; returns it and its address (after it is closed, if `block`)."""
+    # Gradio asks its own address whether it is up; a proxy must not come between.
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), host, "localhost"]))
+    page = build_page(workbench)
+    _, address, _ = page.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        prevent_thread_lock=True,
+        share=False,
+        ssr_mode=False,
+        quiet=True,
+        footer_links=[],
+        run_history=False,
+        head=head(),
+        theme=gr.themes.Base(font=[gr.themes.Font("Inter")], font_mono=[gr.themes.Font("Mono")]),
+    )
+    if block:
+        page.block_thread()
+    return page, address

@@ -1,0 +1,189 @@
+"""The form on the left of the page: the problem, the search and its parameters, the buttons."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from ui.interface import Problem, Settings, Workbench
+from ui.parameters import Field, ParameterForm, build_folded, build_form
+from ui.tree_view import slot
+
+SAMPLES = 40
+RUN_ITERATIONS = 20
+_DEFAULT_ALGORITHM = "mcts_star"
+
+
+@dataclass(frozen=True)
+class Entered:
+    """The form's values as the workbench takes them."""
+
+    question: str
+    gold: str | None
+    algorithm: str
+    params: dict[str, Any]
+    sampling: dict[str, Any]
+    seed: int
+
+    def same_as(self, settings: Settings) -> bool:
+        """Whether a session was created with just these values."""
+        return (
+            self.question == settings.question.strip()
+            and self.gold == (settings.gold or None)
+            and self.algorithm == settings.algorithm
+            and self.seed == settings.seed
+            and _within(self.params, settings.params)
+            and _within(self.sampling, settings.sampling)
+        )
+
+
+def _within(values: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    return all(known.get(name, value) == value for name, value in values.items())
+
+
+@dataclass(frozen=True)
+class Form:
+    """The components of the form; `inputs` in the order that `read` and `fill` use."""
+
+    sample: gr.Dropdown
+    question: gr.Textbox
+    gold: gr.Textbox
+    algorithm: gr.Dropdown
+    seed: gr.Number
+    parameters: ParameterForm
+    sampling: Sequence[Field]
+    iterations: gr.Number
+    step: gr.Button
+    run: gr.Button
+    pause: gr.Button
+    stop: gr.Button
+
+    @property
+    def inputs(self) -> list[Component]:
+        return [
+            self.question,
+            self.gold,
+            self.algorithm,
+            self.seed,
+            *(one.component for one in self.sampling),
+            *self.parameters.components,
+        ]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `fill` updates: the inputs and which parameters are visible."""
+        return [*self.inputs, *self.parameters.columns]
+
+    def read(self, values: Sequence[Any]) -> Entered:
+        """The values of `inputs` as the workbench takes them."""
+        question, gold, algorithm, seed, *rest = values
+        sampling, params = rest[: len(self.sampling)], rest[len(self.sampling) :]
+        return Entered(
+            question=(question or "").strip(),
+            gold=(gold or "").strip() or None,
+            algorithm=algorithm,
+            params=self.parameters.read(algorithm, params),
+            sampling={
+                one.info.name: one.value(value)
+                for one, value in zip(self.sampling, sampling, strict=True)
+            },
+            seed=int(seed or 0),
+        )
+
+    def fill(self, settings: Settings) -> list[Any]:
+        """Updates for `outputs` that show what a session was created with."""
+        return [
+            gr.update(value=settings.question),
+            gr.update(value=settings.gold or ""),
+            gr.update(value=settings.algorithm),
+            gr.update(value=settings.seed),
+            *(
+                gr.update(value=settings.sampling.get(one.info.name, one.info.default))
+                for one in self.sampling
+            ),
+            *self.parameters.fill(settings.algorithm, settings.params),
+            *self.parameters.show(settings.algorithm),
+        ]
+
+
+def sample_label(number: int, problem: Problem) -> str:
+    """One line of the list of samples."""
+    text = " ".join(problem.content.split())
+    return f"{number}. {text[:86]}{'…' if len(text) > 86 else ''}"
+
+
+def build_panels(workbench: Workbench, problems: Sequence[Problem]) -> Form:
+    """The form in the present Gradio context, with the first sample chosen."""
+    with gr.Column(elem_classes=["lab-scroll"]):
+        with gr.Column(elem_classes=["lab-panel"]):
+            sample, question, gold = _build_problem(problems)
+            slot("hint", "hint")
+        with gr.Column(elem_classes=["lab-panel"]):
+            algorithms = workbench.algorithms()
+            names = [algorithm.name for algorithm in algorithms]
+            chosen = _DEFAULT_ALGORITHM if _DEFAULT_ALGORITHM in names else names[0]
+            algorithm = gr.Dropdown(
+                [(one.title, one.name) for one in algorithms],
+                value=chosen,
+                label="Algorithm",
+                filterable=False,
+                elem_classes=["lab-head-field"],
+            )
+            parameters = build_form(algorithms, chosen)
+            sampling = build_folded("Sampling of steps", workbench.sampling_parameters())
+            with gr.Column(elem_classes=["lab-fields"]):
+                seed = gr.Number(
+                    value=0,
+                    precision=0,
+                    label="seed",
+                    info="The same seed gives the same tree.",
+                    elem_classes=["lab-field"],
+                )
+    with gr.Column(elem_id="lab-transport"):
+        slot("error", "error")
+        with gr.Row(elem_classes=["lab-buttons"]):
+            step = gr.Button("Step", variant="primary", elem_id="lab-step")
+            run = gr.Button("Run", elem_id="lab-run")
+            iterations = gr.Number(
+                value=RUN_ITERATIONS,
+                precision=0,
+                label="iterations to run",
+                show_label=False,
+                elem_id="lab-iterations",
+            )
+            pause = gr.Button("Pause", elem_id="lab-pause")
+            stop = gr.Button("Stop", elem_id="lab-stop")
+    return Form(
+        sample, question, gold, algorithm, seed, parameters, sampling, iterations,
+        step, run, pause, stop,
+    )  # fmt: skip
+
+
+def _build_problem(problems: Sequence[Problem]) -> tuple[gr.Dropdown, gr.Textbox, gr.Textbox]:
+    first = problems[0] if problems else None
+    sample = gr.Dropdown(
+        [(sample_label(k, one), one.id) for k, one in enumerate(problems, 1)],
+        value=first.id if first else None,
+        label="Sample problem",
+        visible=bool(problems),
+        elem_classes=["lab-head-field"],
+    )
+    question = gr.Textbox(
+        value=first.content if first else "",
+        label="Question",
+        placeholder="Ask a question, or pick a sample problem",
+        lines=4,
+        max_lines=12,
+        elem_id="lab-question",
+    )
+    gold = gr.Textbox(
+        value=first.answer if first else "",
+        label="Oracle answer",
+        placeholder="optional: only to tell right from wrong",
+        lines=1,
+        max_lines=1,
+        elem_id="lab-gold",
+    )
+    return sample, question, gold

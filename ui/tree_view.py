@@ -1,0 +1,65 @@
+"""The live part of the page as a Gradio component: tree, inspector, status, list of sessions.
+
+Only a frame: what is shown is drawn by the scripts in `assets/web`, which poll the server functions
+given here. No text of a model or a person is ever a property or a template of this component,
+because Gradio would run it as markup; it travels as JSON and becomes text nodes.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+ServerFunction = Callable[[dict[str, Any]], Any]
+
+WEB = Path(__file__).resolve().parent.parent / "assets" / "web"
+
+# `trigger('open')` is how the script asks Python to fill the form from a session.
+_ON_LOAD = """
+import("/gradio_api/file={script}").then((lab) => lab.mount(
+    element.querySelector(".lab-mount"), server, (event, data) => trigger(event, data)
+)).catch((error) => {{
+    element.textContent = "The page's script did not start: " + error;
+}});
+// events: 'open'
+"""
+
+
+def tree_view(server_functions: list[ServerFunction]) -> gr.HTML:
+    """The view of one session.
+
+    A plain `gr.HTML`, not a subclass: Gradio writes a `.pyi` file beside every module that defines
+    a component class.
+
+    Args:
+        server_functions: `delta`, `node`, `note`, `sessions`, `about`; each takes one dict and
+            returns something JSON-able.
+    """
+    return gr.HTML(
+        value=None,
+        html_template='<div class="lab-mount"></div>',
+        js_on_load=_ON_LOAD.format(script=WEB / "main.js"),
+        apply_default_css=False,
+        server_functions=list(server_functions),
+        elem_id="lab-view",
+    )
+
+
+def slot(name: str, kind: str) -> gr.HTML:
+    """An empty place in the form for messages, which the script fills as plain text."""
+    attributes = f'class="lab-message is-{kind}" role="alert" data-lab-slot="{name}"'
+    return gr.HTML(
+        value=None,
+        html_template=f"<p {attributes} hidden></p>",
+        js_on_load=None,
+        apply_default_css=False,
+        elem_classes=["lab-slot"],
+    )
+
+
+def head() -> str:
+    """Tags for the document's head: the page's own style sheets, nothing from elsewhere."""
+    sheets = ("fonts.css", "tokens.css", "form.css", "view.css", "narrow.css")
+    links = [f'<link rel="stylesheet" href="/gradio_api/file={WEB / name}">' for name in sheets]
+    return "\n".join(['<meta name="color-scheme" content="light dark">', *links])
