@@ -1,0 +1,312 @@
+"""Sessions on disk: their logs, and the lines that lists of sessions show."""
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlite_utils import Database
+
+from engine.errors import EventError
+from engine.events import AnyEvent, Event, SearchCreated, decode, encode
+from sessions.archive import SqliteArchive
+from sessions.database import Connection
+from sessions.errors import (
+    EventDamagedError,
+    LogConflictError,
+    StoreUnwritableError,
+)
+from sessions.leases import Leases, not_found
+from sessions.schema import prepare
+
+FILE_NAME = "lab.sqlite"
+
+
+class Digest(msgspec.Struct, frozen=True):
+    """What a list shows of a session: finished iterations, nodes of the tree, answer found."""
+
+    iterations: int = 0
+    nodes: int = 1
+    answer: str | None = None
+    correct: bool | None = None
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session without its log. Times are Unix seconds; `events` is the length of the log."""
+
+    id: str
+    name: str
+    tags: list[str]
+    question: str
+    gold: str | None
+    algorithm: str
+    seed: int
+    policy: str
+    prm: str
+    created: float
+    updated: float
+    events: int
+    digest: Digest
+
+
+class Store:
+    """The one SQLite file of a home folder. Safe to use from several threads and processes.
+
+    Args:
+        home: folder, created if missing.
+        program: how this process calls itself where it keeps others from a session.
+
+    Raises:
+        StoreError: the folder or the file cannot be used; see `sessions.schema.prepare`.
+    """
+
+    def __init__(self, home: Path, program: str = "lab") -> None:
+        locks = home / "locks"
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnwritableError(
+                f"The home folder {home} cannot be used ({error.strerror or error}). Choose one "
+                "that you may write to."
+            ) from error
+        self.path = home / FILE_NAME
+        version = prepare(self.path, locks)
+        # A commit of the log waits for the disk. Stored replies only save work, and reads must
+        # not queue behind either, hence three connections.
+        self._log = Connection(self.path, "FULL", version)
+        self._reads = Connection(self.path, "NORMAL", version)
+        self._replies = Connection(self.path, "NORMAL", version)
+        self.archive = SqliteArchive(self._replies)
+        self.leases = Leases(locks, self._reads, self._log, program)
+
+    def close(self) -> None:
+        """Give back all leases and close the file."""
+        self.leases.close()
+        for connection in (self._replies, self._reads, self._log):
+            connection.close()
+
+    def create(self, first: SearchCreated, name: str = "", tags: Sequence[str] = ()) -> str:
+        """Start a session with the first event of its log.
+
+        Returns:
+            Its id, 8 hex digits.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        now, bodies = time.time(), _bodies([first])
+        with self._log.writing() as db:
+            session = _unused_id(db)
+            db.table("sessions").insert(
+                {
+                    "id": session,
+                    "name": name,
+                    "tags": json.dumps(list(tags)),
+                    **{field: getattr(first, field) for field in _COPIED},
+                    "created": now,
+                    "updated": now,
+                    "events": 0,
+                    **msgspec.structs.asdict(Digest()),
+                }
+            )
+            self._extend(db, session, 0, bodies, Digest(), now)
+        return session
+
+    def append(self, session: str, expected: int, events: Sequence[Event], digest: Digest) -> int:
+        """Append events to a log and renew its digest, in one transaction.
+
+        Args:
+            session: id.
+            expected: length of the log that the events follow.
+            events: in order.
+            digest: of the state after them.
+
+        Returns:
+            The new length.
+
+        Raises:
+            LogConflictError: the log does not have the expected length; nothing was appended.
+            SessionNotFoundError: there is no such session.
+            EventError: an event would not be readable again; nothing was appended.
+            StoreError: it cannot be written; nothing was appended.
+        """
+        bodies = _bodies(events)
+        with self._log.writing() as db:
+            row = db.execute("SELECT events FROM sessions WHERE id = ?", [session]).fetchone()
+            if row is None:
+                raise not_found(session)
+            if row[0] != expected:
+                raise LogConflictError(
+                    f"The log of session {session} has {row[0]} events, not {expected}: another "
+                    "process continued it. Open the session again; nothing was appended."
+                )
+            self._extend(db, session, expected, bodies, digest, time.time())
+        return expected + len(bodies)
+
+    def events(self, session: str, after: int = 0) -> list[AnyEvent]:
+        """The events of a log with a number greater than `after`, in order.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+            EventDamagedError: one is missing or cannot be decoded.
+        """
+        with self._reads.reading() as db:
+            length = self._length(db, session)
+            rows = db.execute(
+                "SELECT seq, CAST(body AS BLOB) FROM events "
+                "WHERE session = ? AND seq > ? AND seq <= ? ORDER BY seq",
+                [session, after, length],
+            ).fetchall()
+        events = []
+        for expected, (seq, body) in enumerate(rows, start=after + 1):
+            if seq != expected:
+                raise _gap(session, expected)
+            try:
+                events.append(decode(body))
+            except EventError as error:
+                raise EventDamagedError(
+                    f"Event {seq} of session {session} cannot be read ({error.__cause__}). The "
+                    "session may come from a newer lab or be damaged; nothing was changed."
+                ) from error
+        if after + len(rows) < length:
+            raise _gap(session, after + len(rows) + 1)
+        return events
+
+    def length(self, session: str) -> int:
+        """How many events the log has.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        with self._reads.reading() as db:
+            return self._length(db, session)
+
+    def sessions(self) -> list[SessionRow]:
+        """All sessions, the newest first."""
+        with self._reads.reading() as db:
+            rows = list(db.table("sessions").rows_where(order_by="created DESC, id"))
+        return [_session_row(row) for row in rows]
+
+    def session(self, session: str) -> SessionRow:
+        """One session.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        with self._reads.reading() as db:
+            row = next(iter(db.table("sessions").rows_where("id = ?", [session])), None)
+        if row is None:
+            raise not_found(session)
+        return _session_row(row)
+
+    def rename(self, session: str, name: str) -> None:
+        """Give a session another name.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        self._set(session, "name", name)
+
+    def tag(self, session: str, tags: Sequence[str]) -> None:
+        """Replace the tags of a session.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        self._set(session, "tags", json.dumps(list(tags)))
+
+    def delete(self, session: str) -> None:
+        """Delete a session and its log. Stored replies stay: other sessions may share them.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+            SessionInUseError: another process works on it.
+        """
+        self.session(session)
+        with self.leases.holding(session), self._log.writing() as db:
+            db.execute("DELETE FROM sessions WHERE id = ?", [session])
+        self.leases.remove(session)
+
+    def _set(self, session: str, column: str, value: str) -> None:
+        with self._log.writing() as db:
+            changed = db.execute(
+                f"UPDATE sessions SET {column} = ? WHERE id = ?", [value, session]
+            ).rowcount
+        if not changed:
+            raise not_found(session)
+
+    def _length(self, db: Database, session: str) -> int:
+        row = db.execute("SELECT events FROM sessions WHERE id = ?", [session]).fetchone()
+        if row is None:
+            raise not_found(session)
+        return int(row[0])
+
+    def _extend(
+        self,
+        db: Database,
+        session: str,
+        length: int,
+        bodies: list[str],
+        digest: Digest,
+        now: float,
+    ) -> None:
+        db.conn.executemany(
+            "INSERT INTO events (session, seq, at, body) VALUES (?, ?, ?, ?)",
+            ((session, seq, now, body) for seq, body in enumerate(bodies, start=length + 1)),
+        )
+        db.execute(
+            "UPDATE sessions SET events = ?, updated = ?, iterations = ?, nodes = ?, answer = ?, "
+            "correct = ? WHERE id = ?",
+            [
+                length + len(bodies),
+                now,
+                digest.iterations,
+                digest.nodes,
+                digest.answer,
+                digest.correct,
+                session,
+            ],
+        )
+
+
+# Fields of the first event that the list of sessions repeats.
+_COPIED = ("question", "gold", "algorithm", "seed", "policy", "prm")
+
+
+def _bodies(events: Sequence[Event]) -> list[str]:
+    """The events as JSON; what could not be read back must not get into a log."""
+    bodies = []
+    for event in events:
+        try:
+            body = encode(event)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise EventError(
+                f"An event cannot be stored ({error}); nothing was appended."
+            ) from error
+        decode(body)
+        bodies.append(body.decode())
+    return bodies
+
+
+def _unused_id(db: Database) -> str:
+    while True:
+        session = secrets.token_hex(4)
+        if not db.execute("SELECT 1 FROM sessions WHERE id = ?", [session]).fetchone():
+            return session
+
+
+def _session_row(row: dict[str, Any]) -> SessionRow:
+    row["tags"] = json.loads(row["tags"])
+    digest = {field: row.pop(field) for field in Digest.__struct_fields__}
+    if digest["correct"] is not None:
+        digest["correct"] = bool(digest["correct"])
+    return SessionRow(digest=Digest(**digest), **row)
+
+
+def _gap(session: str, seq: int) -> EventDamagedError:
+    return EventDamagedError(
+        f"Event {seq} of session {session} is missing: the store is damaged. Nothing was changed."
+    )
