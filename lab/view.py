@@ -1,0 +1,256 @@
+"""The published state of one session, as pages and commands read it.
+
+It is the fold of what is on disk, never ahead of it. Reading takes a lock for an instant and never
+waits for a model or a file.
+"""
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from engine import events as ev
+from engine.search.answers import AnswerGroup, answer_groups, best_value
+from engine.search.mcts_star import MctsStarParams
+from engine.search.parameters import parse
+from engine.search.registry import algorithm
+from engine.search.selection import score
+from engine.tree import Node, Tree
+
+_VERSION_BITS = 24
+_LIFE_BITS = 28  # with the version below 2**53, so that a browser can hold a cursor exactly
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a tree answers: the node of its answer, that answer, all answers by weight.
+
+    Before a run is concluded this is what its conclusion would most likely be.
+    """
+
+    best: int
+    answer: str | None
+    correct: bool | None
+    groups: list[AnswerGroup]
+
+
+def outcome(tree: Tree) -> Outcome:
+    """The outcome of a tree as it stands."""
+    kind = algorithm(tree.algorithm)
+    leaves = [tree.node(leaf) for leaf in kind.end_leaves(tree, _params(tree))]
+    groups = answer_groups(leaves)
+    if tree.phase == "concluded" and tree.chosen is not None:
+        best = tree.chosen
+    else:
+        best = groups[0].node if groups else best_value(tree)
+    node = tree.node(best)
+    return Outcome(best, node.answer, node.correct, groups)
+
+
+class View:
+    """Deltas and details of a session's tree.
+
+    Attributes:
+        session: id.
+        length: how many events of the log it shows.
+    """
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        self.length = 0
+        self._tree = Tree()
+        self._records: dict[int, dict[str, Any]] = {}
+        # Node to the version of its last change, the latest changes last.
+        self._changed: dict[int, int] = {}
+        self._facts: dict[str, Any] = {}
+        self._version = 0
+        # A cursor from an earlier life of the view belongs to other versions; it is told by this.
+        self._life = (secrets.randbelow(2**_LIFE_BITS - 1) + 1) << _VERSION_BITS
+        self._lock = threading.Lock()
+
+    def publish(self, events: Iterable[ev.Event]) -> None:
+        """Show events that are on disk now.
+
+        Raises:
+            EventError: one does not fit.
+        """
+        with self._lock:
+            touched: set[int] = set()
+            for event in events:
+                self._tree.apply(event)
+                touched.update(_touched(event))
+                self.length += 1
+            self._version += 1
+            for identifier in sorted(touched):
+                self._records[identifier] = _record(self._tree.node(identifier))
+                self._changed.pop(identifier, None)
+                self._changed[identifier] = self._version
+            self._facts = _facts(self._tree)
+
+    def delta(self, since: int) -> dict[str, Any]:
+        """What changed since a cursor: everything if it is -1 or not one of this view's."""
+        with self._lock:
+            reset = not self._life <= since <= self._life + self._version
+            seen = 0 if reset else since - self._life
+            new = []
+            for identifier in reversed(self._changed):
+                if self._changed[identifier] <= seen:
+                    break
+                new.append(identifier)
+            return {
+                "session": self.session,
+                "cursor": self._life + self._version,
+                "reset": reset,
+                "nodes": [self._records[identifier] for identifier in sorted(new)],
+                "tree": self._facts,
+            }
+
+    def node(self, identifier: int) -> dict[str, Any]:
+        """Everything about one node.
+
+        Raises:
+            EventError: there is no such node.
+        """
+        with self._lock:
+            node = self._tree.node(identifier)
+            return _details(self._tree, node, self._facts["best_path"])
+
+    @contextmanager
+    def reading(self) -> Iterator[Tree]:
+        """The tree, which does not change within the block."""
+        with self._lock:
+            yield self._tree
+
+
+def _params(tree: Tree) -> Any:
+    values = {name: value for name, value in tree.params.items() if name != "sampling"}
+    return parse(algorithm(tree.algorithm).params, values)
+
+
+def _touched(event: ev.Event) -> list[int]:
+    """The nodes whose record an event changes."""
+    match event:
+        case ev.SearchCreated():
+            return [0]
+        case ev.Expanded():
+            return [event.node, *(child.id for child in event.children)]
+        case ev.Evaluated():
+            return [item.node for item in event.values]
+        case ev.BackedUp():
+            return [item.node for item in event.backups]
+        case ev.Exhausted():
+            return event.nodes
+        case ev.Closed() | ev.Judged() | ev.RolledOut() | ev.Answered():
+            return [event.node]
+        case ev.Noted():
+            return [] if event.node is None else [event.node]
+        case _:
+            return []
+
+
+def _record(node: Node) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "parent": node.parent,
+        "depth": node.depth,
+        "step": node.step,
+        "value": node.value,
+        "visits": node.visits,
+        "prm": node.prm_value,
+        "verdict": node.verdict,
+        "verdict_source": node.verdict_source,
+        "closed": node.closed,
+        "exhausted": node.exhausted,
+        "expansions": node.expansions,
+        "answer": node.answer,
+        "correct": node.correct,
+        "iteration": node.iteration,
+        "note": bool(node.note),
+    }
+
+
+def _facts(tree: Tree) -> dict[str, Any]:
+    found = outcome(tree)
+    cost = msgspec.to_builtins(tree.cost)
+    return {
+        "question": tree.question,
+        "gold": tree.gold,
+        "algorithm": tree.algorithm,
+        "seed": tree.seed,
+        "iteration": tree.iteration,
+        "phase": tree.phase,
+        "stop": tree.stop,
+        "path": tree.selected_path,
+        "picks": msgspec.to_builtins(tree.picks),
+        "best": found.best,
+        "voted": tree.voted,
+        "best_path": tree.path(found.best),
+        "answer": found.answer,
+        "correct": found.correct,
+        "answers": msgspec.to_builtins(found.groups),
+        "cost": cost,
+        "nodes": len(tree.nodes),
+        "note": tree.note,
+    }
+
+
+def _details(tree: Tree, node: Node, best_path: list[int]) -> dict[str, Any]:
+    sampling = tree.params.get("sampling", {})
+    temperature = sampling.get("temperature") if isinstance(sampling, dict) else None
+    return {
+        **_record(node),
+        "steps": list(tree.steps(node.id)),
+        "verdict_probability": node.verdict_probability,
+        "analysis": node.analysis,
+        "summary": node.summary,
+        "slot": node.slot,
+        "attempt": node.attempt,
+        "tokens": node.tokens,
+        "logprob": node.logprob,
+        "note": node.note,
+        "best_path": node.id in best_path,
+        "selection": _selection(tree, node),
+        "origin": {
+            "policy": tree.policy,
+            "prm": tree.prm,
+            "seed": tree.seed,
+            "temperature": temperature,
+        },
+    }
+
+
+def _selection(tree: Tree, node: Node) -> dict[str, Any] | None:
+    """How selection would score a node and its siblings now; None where nothing selects."""
+    params = _params(tree)
+    if node.parent is None or not isinstance(params, MctsStarParams):
+        return None
+    parent = tree.node(node.parent)
+    scores = []
+    for child in map(tree.node, parent.children):
+        # A parent without visits has no scores yet: they divide its visits by the child's.
+        now = score(parent, child, params) if parent.visits else None
+        scores.append(
+            {
+                "node": child.id,
+                "value": child.value,
+                "exploration": now and now.exploration,
+                "total": now and now.total,
+                "visits": child.visits,
+                "step": child.step,
+                "exhausted": child.exhausted,
+                "self": child.id == node.id,
+            }
+        )
+    return {
+        "parent_visits": parent.visits,
+        "c": params.exploration_constant,
+        "bonus": params.inf,
+        "scores": scores,
+    }
+
+
+def node_records(tree: Tree) -> list[dict[str, Any]]:
+    """Every node as the page sees it, with its note in words."""
+    return [{**_record(node), "note": node.note} for node in tree.nodes]

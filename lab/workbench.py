@@ -1,0 +1,404 @@
+"""The one door to the lab: page and command reach sessions, searches and models through it.
+
+Nothing here waits for a model. Runs happen in the worker's thread; reading shows what is on disk.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine import events as ev
+from engine.errors import ParameterError, TaskError
+from engine.models.base import Sampling
+from engine.search import driver
+from engine.search.driver import Limits
+from engine.search.parameters import ParameterInfo, describe
+from engine.search.registry import ALGORITHMS, parameters
+from engine.tasks.grading import grade
+from engine.tree import Tree
+from lab.live import LiveSession, digest
+from lab.models import Loader, hint, load_models
+from lab.results import (
+    AlgorithmInfo,
+    BestSolution,
+    BestStep,
+    ModelNames,
+    ModelSettings,
+    PolicyTokens,
+    PrmTokens,
+    Problem,
+    RunState,
+    SessionInfo,
+    SessionResult,
+    Settings,
+    Tokens,
+)
+from lab.view import node_records, outcome
+from lab.worker import Worker
+from sessions.errors import SessionInUseError
+from sessions.store import SessionRow, Store
+
+__all__ = ["ModelSettings", "RunState", "Workbench"]
+
+LONGEST_QUESTION = 20_000
+LONGEST_NAME = 200
+LONGEST_NOTE = 10_000
+SPLITS = ("heldout", "pool", "dev", "train")
+_CLOSING_SECONDS = 30.0
+
+
+class Workbench:
+    """Sessions of one home folder, and the models that work on them.
+
+    Safe to use from many threads. Models are loaded at the first run.
+
+    Args:
+        home: folder of the store; created if missing.
+        models: which models to load.
+        load: loads them; another one may be given for models without weights.
+
+    Raises:
+        StoreError: the home folder or the store in it cannot be used.
+    """
+
+    def __init__(
+        self, home: Path, models: ModelSettings | None = None, load: Loader = load_models
+    ) -> None:
+        self.home = home
+        self.models = models or ModelSettings()
+        self._store = Store(home)
+        self._live: dict[str, LiveSession] = {}
+        self._lock = threading.Lock()
+        self._worker = Worker(self._store, self.models, load, grade, home)
+
+    def close(self) -> None:
+        """End all runs, dropping unfinished iterations, and close the store."""
+        if self._worker.close(_CLOSING_SECONDS):
+            self._store.close()
+
+    def notices(self) -> list[str]:
+        """What a person should know about the loaded models, a sentence each."""
+        return self._worker.notices
+
+    # What there is.
+
+    def algorithms(self) -> list[AlgorithmInfo]:
+        """The search algorithms with their parameters."""
+        return [
+            AlgorithmInfo(kind.name, kind.title, kind.summary, parameters(kind.name))
+            for kind in ALGORITHMS.values()
+        ]
+
+    def sampling_parameters(self) -> list[ParameterInfo]:
+        """How the policy samples steps."""
+        return describe(Sampling)
+
+    def problems(self, split: str = "heldout", limit: int | None = None) -> list[Problem]:
+        """Bundled problems of a split.
+
+        Raises:
+            TaskError: there is no such split.
+        """
+        if split not in SPLITS:
+            raise TaskError(f"There is no split {split!r} of problems: take {', '.join(SPLITS)}.")
+        return list(_problems(split)[:limit])
+
+    def hint(self, question: str) -> str | None:
+        """Why the models in use cannot be expected to answer a question; None if they can."""
+        return hint(self.models, question)
+
+    # Sessions.
+
+    def create(
+        self,
+        question: str,
+        gold: str | None = None,
+        algorithm: str = "mcts_star",
+        params: Mapping[str, Any] | None = None,
+        sampling: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        name: str = "",
+    ) -> str:
+        """Make a session; nothing runs yet.
+
+        Returns:
+            Its id.
+
+        Raises:
+            TaskError: the question, the answer or the name is empty, too long or no text.
+            ParameterError: an unknown algorithm or parameter, or a value out of range.
+            StoreError: it cannot be written.
+        """
+        question = _text("question", question, LONGEST_QUESTION).strip()
+        if not question:
+            raise TaskError("The question is empty: write one, or pick a sample problem.")
+        if gold is not None:
+            gold = _text("answer", gold, LONGEST_QUESTION).strip() or None
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+            raise ParameterError(f"seed cannot be {seed!r}: it takes a whole number from 0 on.")
+        if params and "sampling" in params:
+            raise ParameterError(
+                "There is no parameter 'sampling': give its settings on their own."
+            )
+        first = driver.create(
+            question,
+            gold,
+            algorithm,
+            {**(params or {}), "sampling": dict(sampling or {})},
+            seed,
+            self.models.label(self.models.policy),
+            self.models.label(self.models.prm),
+        )
+        return self._store.create(first, _text("name", name, LONGEST_NAME).strip())
+
+    def sessions(self) -> list[SessionInfo]:
+        """All sessions, the newest first."""
+        holders = self._store.leases.holders()
+        return [
+            _info(row, self.state(row.id), str(holders[row.id]) if row.id in holders else None)
+            for row in self._store.sessions()
+        ]
+
+    def settings(self, session: str) -> Settings:
+        """What a session was made with.
+
+        Raises:
+            StoreError: it does not exist or cannot be read.
+        """
+        with self._current(session).view.reading() as tree:
+            params = dict(tree.params)
+            sampling = params.pop("sampling", {})
+            assert isinstance(sampling, dict)
+            return Settings(
+                tree.question, tree.gold, tree.algorithm, params, dict(sampling), tree.seed
+            )
+
+    def show(self, session: str) -> SessionResult:
+        """The outcome of a session so far.
+
+        Raises:
+            StoreError: it does not exist or cannot be read.
+        """
+        with self._current(session).view.reading() as tree:
+            return _result(session, tree)
+
+    def export(self, session: str) -> dict[str, Any]:
+        """A session as JSON-able data: its outcome, its nodes and its whole log.
+
+        Raises:
+            StoreError: it does not exist or cannot be read.
+        """
+        with self._current(session).view.reading() as tree:
+            result, nodes = _result(session, tree), node_records(tree)
+        row = self._store.session(session)
+        return {
+            "format": "rest-mcts-lab session 1",
+            "session": session,
+            "name": row.name,
+            "tags": row.tags,
+            "created": row.created,
+            "result": msgspec.to_builtins(result),
+            "nodes": nodes,
+            "log": msgspec.to_builtins(self._store.events(session)),
+        }
+
+    def rename(self, session: str, name: str) -> None:
+        """Give a session another name.
+
+        Raises:
+            TaskError: the name is too long or no text.
+            StoreError: the session does not exist.
+        """
+        self._store.rename(session, _text("name", name, LONGEST_NAME).strip())
+
+    def delete(self, session: str) -> None:
+        """Delete a session for good.
+
+        Raises:
+            SessionInUseError: it is running, here or in another process.
+            StoreError: it does not exist.
+        """
+        if self.state(session).active:
+            raise SessionInUseError(f"Session {session} is running: stop it, then delete it.")
+        self._store.delete(session)
+        self._worker.forget(session)
+        with self._lock:
+            self._live.pop(session, None)
+
+    def note(self, session: str, node: int | None, text: str) -> None:
+        """Put a note on a node, or on the session if `node` is None; an empty text removes it.
+
+        Raises:
+            TaskError: the note is too long or no text.
+            EventError: there is no such node.
+            SessionInUseError: another process works on the session.
+            StoreError: it cannot be written.
+        """
+        text = _text("note", text, LONGEST_NOTE).strip()
+        with self._store.leases.holding(session):
+            live = self._current(session)
+            with live.view.reading() as tree:
+                if node is not None:
+                    tree.node(node)
+                summed = digest(tree)
+            live.commit([ev.Noted(node, text)], summed)
+
+    # Running. These return at once.
+
+    def run(
+        self,
+        session: str,
+        iterations: int | None = None,
+        tokens: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Run a session to the first limit reached; if it is running, again after that.
+
+        Args:
+            session: id.
+            iterations: of this run.
+            tokens: policy tokens generated in this run.
+            seconds: of computing in this run.
+
+        Raises:
+            ParameterError: a limit is not positive, or the session needs other models.
+            SessionInUseError: another process works on it.
+            StoreError: it does not exist or cannot be read.
+        """
+        for name, limit in (("iterations", iterations), ("tokens", tokens), ("seconds", seconds)):
+            if limit is not None and not limit > 0:
+                raise ParameterError(f"{name} cannot be {limit!r}: a limit is greater than 0.")
+        live = self._current(session)
+        with live.view.reading() as tree:
+            self._check_models(session, tree)
+        self._worker.run(live, Limits(iterations, tokens, seconds))
+
+    def pause(self, session: str) -> None:
+        """End the run of a session after its present iteration."""
+        self._worker.pause(session)
+
+    def stop(self, session: str) -> None:
+        """End the run of a session at the next model call; an unfinished iteration is dropped."""
+        self._worker.stop(session)
+
+    def wait(self, session: str, timeout: float | None = None) -> RunState:
+        """Wait until a session has nothing to do, at most `timeout` seconds; its state then."""
+        return self._worker.wait(session, timeout)
+
+    def state(self, session: str) -> RunState:
+        """The present or last run of a session in this process."""
+        return self._worker.state(session)
+
+    # Reading for the page: cheap, and as new as the disk.
+
+    def delta(self, session: str, since: int) -> dict[str, Any]:
+        """What changed in a session since a cursor (-1: everything), and how its run goes.
+
+        Raises:
+            StoreError: it does not exist or cannot be read.
+        """
+        changes = self._current(session).view.delta(since)
+        return {**changes, "run": msgspec.to_builtins(self.state(session))}
+
+    def node(self, session: str, node: int) -> dict[str, Any]:
+        """Everything about one node.
+
+        Raises:
+            EventError: there is no such node.
+            StoreError: the session does not exist or cannot be read.
+        """
+        return self._current(session).view.node(node)
+
+    def _current(self, session: str) -> LiveSession:
+        """A session with everything that is on disk of it."""
+        with self._lock:
+            live = self._live.get(session)
+        if live is None:
+            opened = LiveSession(self._store, session)
+            with self._lock:
+                return self._live.setdefault(session, opened)
+        if not self._store.leases.held(session):  # then another process may have gone on with it
+            live.catch_up()
+        return live
+
+    def _check_models(self, session: str, tree: Tree) -> None:
+        for option, made_with, model in (
+            ("policy", tree.policy, self.models.policy),
+            ("prm", tree.prm, self.models.prm),
+        ):
+            if made_with != self.models.label(model):
+                raise ParameterError(
+                    f"Session {session} was made with the {option} {made_with}, and this lab runs "
+                    f"{self.models.label(model)}: start the lab with that model to go on with it, "
+                    "or make a new session."
+                )
+
+
+@cache
+def _problems(split: str) -> tuple[Problem, ...]:
+    path = files("assets").joinpath("problems", f"stories-{split}.jsonl")
+    rows = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+    return tuple(Problem(str(row["id"]), row["content"], str(row["answer"])) for row in rows)
+
+
+def _text(what: str, text: str, longest: int) -> str:
+    """A text that can be stored.
+
+    Raises:
+        TaskError: it is too long, or not Unicode.
+    """
+    if len(text) > longest:
+        raise TaskError(f"The {what} has {len(text):,} characters; it can have {longest:,}.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise TaskError(f"The {what} is not valid Unicode text: {error.reason}.") from error
+    return text
+
+
+def _info(row: SessionRow, state: RunState, in_use_by: str | None) -> SessionInfo:
+    return SessionInfo(
+        id=row.id,
+        name=row.name,
+        question=row.question,
+        gold=row.gold,
+        algorithm=row.algorithm,
+        created=row.created,
+        iterations=row.digest.iterations,
+        nodes=row.digest.nodes,
+        answer=row.digest.answer,
+        correct=row.digest.correct,
+        state=state,
+        in_use_by=in_use_by,
+    )
+
+
+def _result(session: str, tree: Tree) -> SessionResult:
+    found, cost = outcome(tree), tree.cost
+    path = [tree.node(identifier) for identifier in tree.path(found.best)]
+    return SessionResult(
+        session=session,
+        question=tree.question,
+        answer=found.answer,
+        gold=tree.gold,
+        correct=found.correct,
+        algorithm=tree.algorithm,
+        params=tree.params,
+        seed=tree.seed,
+        iterations=tree.iteration,
+        nodes=len(tree.nodes),
+        tokens=Tokens(
+            PolicyTokens(cost.policy_forwarded, cost.policy_generated),
+            PrmTokens(cost.prm_forwarded),
+        ),
+        best=BestSolution(path[-1].value, [BestStep(node.step, node.value) for node in path[1:]]),
+        stop=tree.stop,
+        models=ModelNames(tree.policy, tree.prm),
+        seconds=cost.seconds,
+    )

@@ -1,0 +1,326 @@
+"""The one thread that owns the models and drives searches.
+
+Others send it commands and read views. It never dies: what goes wrong ends the runs concerned, with
+the reason in their state.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from engine import events as ev
+from engine.errors import LabError
+from engine.search.driver import Driver, Limits, Search
+from lab.failures import in_words
+from lab.live import LiveSession, digest
+from lab.models import Loader, Models
+from lab.results import ModelSettings, RunState, Status
+from sessions.errors import StoreError
+from sessions.store import Store
+
+Grading = Callable[[str | None, str | None], bool | None]
+"""Whether an answer (first) is right by the oracle answer; None without an oracle answer."""
+
+_KEPT_SEARCHES = 4
+
+
+@dataclass(frozen=True)
+class _Run:
+    live: LiveSession
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class _Pause:
+    session: str
+
+
+@dataclass(frozen=True)
+class _Stop:
+    session: str
+
+
+@dataclass(frozen=True)
+class _Close:
+    pass
+
+
+@dataclass
+class _Job:
+    """A session with something to do: the search, its runs, why it failed.
+
+    Each run in `waiting` holds one count of the session's lease.
+    """
+
+    live: LiveSession
+    search: Search | None = None
+    waiting: deque[Limits] = field(default_factory=deque)  # the present run is the first
+    error: BaseException | None = None
+    generated: int = 0
+
+
+class Worker:
+    """Runs searches of several sessions side by side, an iteration of each in turn.
+
+    Args:
+        store: for logs and stored replies; leases of runs are given back to it.
+        settings: models to load at the first run.
+        load: loads them, in the worker's thread.
+        grading: compares answers.
+        home: where reports of internal errors go.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: ModelSettings,
+        load: Loader,
+        grading: Grading,
+        home: Path,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._load = load
+        self._grading = grading
+        self._home = home
+        self._commands: queue.SimpleQueue[_Run | _Pause | _Stop | _Close] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._states: dict[str, RunState] = {}
+        self._began: dict[str, float] = {}
+        # All below is the thread's own.
+        self._models: Models | None = None
+        self._driver: Driver | None = None
+        self._jobs: dict[str, _Job] = {}
+        self._searches: dict[str, Search] = {}
+        self._thread = threading.Thread(target=self._work, name="models", daemon=True)
+        self._thread.start()
+
+    # For any thread.
+
+    def run(self, live: LiveSession, limits: Limits) -> None:
+        """Run a session; if it runs already, again afterwards.
+
+        Raises:
+            SessionInUseError: another process works on it.
+        """
+        self._store.leases.acquire(live.session)
+        with self._changed:
+            state = self._states.get(live.session, RunState())
+            if state.active:
+                target = _sum(state.target, limits.iterations)
+                self._states[live.session] = msgspec.structs.replace(state, target=target)
+            else:
+                self._states[live.session] = RunState("queued", target=limits.iterations)
+                self._began[live.session] = time.monotonic()
+            self._changed.notify_all()
+        self._commands.put(_Run(live, limits))
+
+    def pause(self, session: str) -> None:
+        """End the run after the present iteration; nothing if there is none."""
+        self._say_pausing(session)
+        self._commands.put(_Pause(session))
+
+    def stop(self, session: str) -> None:
+        """End the run at the next model call; nothing if there is none."""
+        self._say_pausing(session)
+        self._commands.put(_Stop(session))
+
+    def state(self, session: str) -> RunState:
+        """The present or last run of a session."""
+        with self._changed:
+            return self._state(session)
+
+    def wait(self, session: str, timeout: float | None) -> RunState:
+        """Wait until the session has nothing to do, at most `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._state(session).active, timeout)
+            return self._state(session)
+
+    def forget(self, session: str) -> None:
+        """Drop the state of a deleted session."""
+        with self._changed:
+            self._states.pop(session, None)
+
+    @property
+    def notices(self) -> list[str]:
+        """What the loaded models have to say."""
+        models = self._models
+        return list(models.notices) if models else []
+
+    def close(self, timeout: float) -> bool:
+        """Drop unfinished iterations and end the thread; False if a model call outlasts it."""
+        self._commands.put(_Close())
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _state(self, session: str) -> RunState:
+        state = self._states.get(session, RunState())
+        if not state.active:
+            return state
+        seconds = time.monotonic() - self._began[session]
+        return msgspec.structs.replace(state, seconds=seconds)
+
+    def _say_pausing(self, session: str) -> None:
+        with self._changed:
+            if self._states.get(session, RunState()).status == "running":
+                self._set(session, status="pausing")
+
+    def _set(self, session: str, **changes: object) -> None:
+        state = self._states.get(session, RunState())
+        self._states[session] = msgspec.structs.replace(state, **changes)
+        self._changed.notify_all()
+
+    # For the thread.
+
+    def _work(self) -> None:
+        while True:
+            for command in self._received():
+                if isinstance(command, _Close):
+                    for session in list(self._jobs):
+                        self._end(session, "idle")
+                    return
+                self._obey(command)
+            self._advance()
+
+    def _received(self) -> list[_Run | _Pause | _Stop | _Close]:
+        """The commands that have come in; waits for one if there is nothing to do."""
+        commands = [] if self._jobs else [self._commands.get()]
+        while not self._commands.empty():
+            commands.append(self._commands.get())
+        return commands
+
+    def _obey(self, command: _Run | _Pause | _Stop) -> None:
+        if isinstance(command, _Run):
+            self._take_on(command)
+            return
+        job = self._jobs.get(command.session)
+        if job is None or job.search is None or self._driver is None:
+            return  # its run has ended meanwhile
+        while len(job.waiting) > 1:
+            job.waiting.pop()
+            self._give_back(command.session)
+        try:
+            if isinstance(command, _Pause):
+                self._driver.pause(job.search)
+            else:
+                self._driver.stop(job.search)
+        except Exception as error:
+            self._fail([command.session], error)
+
+    def _take_on(self, command: _Run) -> None:
+        session = command.live.session
+        job = self._jobs.setdefault(session, _Job(command.live))
+        job.waiting.append(command.limits)
+        if job.search is None:
+            try:
+                driver = self._ready_driver(session)
+                job.search = self._search(command.live)
+                self._start(driver, job)
+            except (Exception, SystemExit) as error:
+                self._fail([session], error)
+
+    def _start(self, driver: Driver, job: _Job) -> None:
+        assert job.search is not None
+        job.generated = job.search.tree.cost.policy_generated
+        driver.start(job.search, job.waiting[0], lambda search, events: self._keep(job, events))
+        with self._changed:
+            self._set(job.live.session, status="running")
+
+    def _ready_driver(self, session: str) -> Driver:
+        if self._driver is None:
+            with self._changed:
+                self._set(session, status="loading")
+            self._models = self._load(self._settings)
+            self._driver = Driver(self._models.policy, self._models.prm, self._store.archive)
+        return self._driver
+
+    def _search(self, live: LiveSession) -> Search:
+        """The search of a session as it is on disk; kept ones save folding long logs again."""
+        kept = self._searches.pop(live.session, None)
+        length = self._store.length(live.session)
+        if kept is None or len(kept.log) != length:
+            log = self._store.events(live.session)
+            first = log[0]
+            assert isinstance(first, ev.SearchCreated)
+            kept = Search(log, lambda answer: self._grading(answer, first.gold))
+        return kept
+
+    def _advance(self) -> None:
+        if self._driver is None or not self._jobs:
+            return
+        try:
+            self._driver.tick()
+        except (Exception, SystemExit) as error:
+            # A failure to keep a log concerns its session, a model's failure all that were asked.
+            failed = [session for session, job in self._jobs.items() if job.error is not None]
+            self._fail(failed or list(self._jobs), error)
+        active = {id(search) for search in self._driver.active}
+        for session, job in list(self._jobs.items()):
+            if id(job.search) not in active:
+                self._next(session, job)
+
+    def _next(self, session: str, job: _Job) -> None:
+        """A run has ended: begin the one that was asked for meanwhile, or end the job."""
+        assert self._driver is not None
+        assert job.search is not None
+        job.waiting.popleft()
+        self._give_back(session)
+        if job.waiting:
+            self._start(self._driver, job)
+            return
+        self._searches[session] = job.search
+        while len(self._searches) > _KEPT_SEARCHES:
+            del self._searches[next(iter(self._searches))]
+        self._end(session, "idle")
+
+    def _keep(self, job: _Job, events: Sequence[ev.Event]) -> None:
+        """Put an iteration on disk, then show it."""
+        assert job.search is not None
+        tree = job.search.tree
+        try:
+            job.live.commit(events, digest(tree))
+        except BaseException as error:
+            job.error = error
+            raise
+        with self._changed:
+            state = self._states[job.live.session]
+            finished = sum(isinstance(event, ev.IterationFinished) for event in events)
+            generated = tree.cost.policy_generated - job.generated
+            job.generated = tree.cost.policy_generated
+            self._set(
+                job.live.session,
+                done=state.done + finished,
+                tokens=state.tokens + generated,
+            )
+
+    def _fail(self, sessions: Sequence[str], error: BaseException) -> None:
+        message = str(error) if isinstance(error, LabError) else in_words(error, self._home)
+        for session in sessions:
+            self._end(session, "failed", message)
+
+    def _end(self, session: str, status: Status, message: str = "") -> None:
+        """Forget a job, give its lease back, say how it ended."""
+        job = self._jobs.pop(session)
+        if job.search is not None and self._driver is not None:
+            self._driver.abandon(job.search)
+        for _ in job.waiting:
+            self._give_back(session)
+        with self._changed:
+            seconds = time.monotonic() - self._began[session]
+            self._set(session, status=status, message=message, seconds=seconds)
+
+    def _give_back(self, session: str) -> None:
+        # The lock itself is free in any case; only the words on who had it may stay behind.
+        with suppress(StoreError):
+            self._store.leases.release(session)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
