@@ -13,13 +13,16 @@ COUNTS: dict[str, int] = {"train": 600, "dev": 500, "pool": 2000, "heldout": 200
 
 
 def draw_problems(split: str, count: int) -> list[dict[str, object]]:
-    """`count` different problems of a split as they are written, 3, 4, ... 7, 3, ... events."""
+    """`count` different problems of a split as they are written, 3, 4, ... 7, 3, ... events.
+
+    Names and things are real words: people read these.
+    """
     rng = random.Random(f"problems-{split}")
     kinds = range(MIN_EVENTS, MAX_EVENTS + 1)
     seen: set[object] = set()
     rows: list[dict[str, object]] = []
     while len(rows) < count:
-        story = generate(rng, kinds[len(rows) % len(kinds)], split)
+        story = generate(rng, kinds[len(rows) % len(kinds)], split, invented=0.0)
         content = (story.start, *((e.phrase.id, e.n, e.m) for e in story.events))
         if content not in seen:
             seen.add(content)

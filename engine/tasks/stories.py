@@ -185,9 +185,14 @@ class Demonstration:
         return all(r == e.phrase.true for r, e in zip(self.readings, events, strict=True))
 
 
-def generate(rng: random.Random, events: int, split: str | None = None) -> Story:
-    """A random story with that many events, of one split if it is named."""
-    return demonstrate(rng, events, split, dict.fromkeys(TIERS, 0.0)).story
+def generate(
+    rng: random.Random, events: int, split: str | None = None, invented: float = INVENTED_SHARE
+) -> Story:
+    """A random story with that many events, of one split if it is named.
+
+    invented: share of names and things that are made up.
+    """
+    return demonstrate(rng, events, split, dict.fromkeys(TIERS, 0.0), invented=invented).story
 
 
 def demonstrate(
@@ -196,10 +201,12 @@ def demonstrate(
     split: str | None = None,
     misread: dict[str, float] | None = None,
     balanced: bool = False,
+    invented: float = INVENTED_SHARE,
 ) -> Demonstration:
     """A random story and a demonstration that misreads at the rates `misread` (tier -> rate).
 
     `misread` defaults to the rates of `TIERS`. With `balanced` every phrase is equally likely.
+    `invented` is the share of names and things that are made up.
     Numbers are drawn so that both readings are possible and differ, on the true track as on the
     demonstrated one: the numbers do not tell which reading a demonstration took.
     """
@@ -213,7 +220,7 @@ def demonstrate(
         if found is None:
             continue
         start, numbers = found
-        story = _tell(rng, start, plan, numbers)
+        story = _tell(rng, start, plan, numbers, invented)
         if split is None or split_of(story) == split:
             return _solve_as(story, tuple(readings))
 
@@ -290,18 +297,22 @@ def _both(
 
 
 def _tell(
-    rng: random.Random, start: int, plan: list[Phrase], numbers: list[tuple[int, int]]
+    rng: random.Random,
+    start: int,
+    plan: list[Phrase],
+    numbers: list[tuple[int, int]],
+    invented: float,
 ) -> Story:
     female = rng.random() < 0.5
-    name = _draw_name(rng, FEMALE if female else MALE)
-    thing = invented_word(rng, 2, 3) + "s" if rng.random() < INVENTED_SHARE else rng.choice(OBJECTS)
+    name = _draw_name(rng, FEMALE if female else MALE, invented)
+    thing = invented_word(rng, 2, 3) + "s" if rng.random() < invented else rng.choice(OBJECTS)
     words = {"N": name, "O": thing, "p": "she" if female else "he"}
     words |= {"o": "her", "s": "her"} if female else {"o": "him", "s": "his"}
     sentences = [rng.choice(OPENINGS).format(n=start, **words)]
     events = []
     for phrase, (n, m) in zip(plan, numbers, strict=True):
         subject = name if rng.random() < 0.2 else words["p"].capitalize()
-        friend = _draw_name(rng, FEMALE + MALE)
+        friend = _draw_name(rng, FEMALE + MALE, invented)
         text = phrase.text.format(P=subject, F=friend, n=n, m=m, **words)
         events.append(Event(phrase, n, m, text))
         sentences.append(text)
@@ -309,8 +320,8 @@ def _tell(
     return Story(" ".join(sentences), start, tuple(events))
 
 
-def _draw_name(rng: random.Random, names: tuple[str, ...]) -> str:
-    if rng.random() < INVENTED_SHARE:
+def _draw_name(rng: random.Random, names: tuple[str, ...], invented: float) -> str:
+    if rng.random() < invented:
         return invented_word(rng, 2, 3).capitalize()
     return rng.choice(names)
 
