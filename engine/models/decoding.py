@@ -71,7 +71,7 @@ class Prefilled:
     """The model's state after P prefixes, left-padded to a common length L.
 
     Attributes:
-        cache: keys and values, P rows of L positions.
+        cache: keys and values, P rows of L positions; the decoder changes it.
         mask: [P, L] int64, 1 where there is a token.
         logits: [P, vocabulary], after the last token of each prefix.
         forwarded: tokens that went through the model for each prefix.
@@ -271,14 +271,20 @@ class Decoder:
                 mask = mask[index]
                 live = [live[k] for k in keep]
             mask = torch.cat([mask, mask.new_ones((len(live), 1))], dim=1)
-            with self.handle.using() as model:
-                logits = model(
-                    input_ids=torch.tensor([[tokens[k]] for k in keep], device=mask.device),
-                    attention_mask=mask,
-                    position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                    past_key_values=state.cache,
-                    use_cache=True,
-                ).logits[:, -1]
+            newest = torch.tensor([[tokens[k]] for k in keep], device=mask.device)
+            logits = self._forward(newest, mask, state.cache)
+
+    def _forward(self, newest: "Tensor", mask: "Tensor", cache: Any) -> "Tensor":
+        """[N, vocabulary] logits after one more token [N, 1] of every row; the cache grows."""
+        with self.handle.using() as model:
+            out = model(
+                input_ids=newest,
+                attention_mask=mask,
+                position_ids=mask.sum(dim=1, keepdim=True) - 1,
+                past_key_values=cache,
+                use_cache=True,
+            )
+        return out.logits[:, -1]  # type: ignore[no-any-return]
 
     def _stops(self, row: Row, decoded: Decoded) -> bool:
         if decoded.tokens[-1] in self.end_tokens:

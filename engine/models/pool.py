@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 _PACK = 32
 """The native CPU kernel packs this many output rows together and accepts no remainder."""
 
+_UNKNOWN = ""
+"""No adapter's name: which one is active has to be set anew."""
+
 
 class Base:
     """One set of weights with its tokenizer and adapters.
@@ -52,7 +55,7 @@ class Base:
         self.model, self.quantised = _load_weights(location.directory, precision, trust_remote_code)
         self._peft: Any = None
         self._adapters: dict[str, str] = {}
-        self._active: str | None = None
+        self._active: str | None = _UNKNOWN
         if precision.device == "cpu":
             _leave_out_unpackable(self.model)
 
@@ -106,6 +109,7 @@ class Base:
             )
         self._adapters[name] = str(directory)
         self._peft.eval()
+        self._active = _UNKNOWN
         self._note_other_base(directory, str(config.base_model_name_or_path or ""))
         return name
 
@@ -121,18 +125,22 @@ class Base:
         """The model with this adapter active (None: the bare base), without gradients."""
         import torch
 
+        self._activate(adapter)
         # Not inference_mode: weights repacked inside it could never be trained again.
         with torch.no_grad():
-            if self._peft is None:
-                yield self.model
-            elif adapter is None:
-                with self._peft.disable_adapter():
-                    yield self.model
-            else:
-                if self._active != adapter:
-                    self._peft.base_model.set_adapter(adapter, inference_mode=True)
-                    self._active = adapter
-                yield self.model
+            yield self.model
+
+    def _activate(self, adapter: str | None) -> None:
+        """Switch adapters only where that changes something: it visits every layer."""
+        if self._peft is None or adapter == self._active:
+            return
+        layers = self._peft.base_model
+        if adapter is None:
+            layers.disable_adapter_layers()
+        else:
+            layers.enable_adapter_layers()
+            layers.set_adapter(adapter, inference_mode=True)
+        self._active = adapter
 
 
 class Handle:
@@ -239,6 +247,11 @@ def _load_weights(
             "--quant nf4, a smaller model, or --device cpu."
         ) from error
     except Exception as error:  # the formats and classes of thousands of models
+        if "trust_remote_code" in str(error):
+            raise ModelError(
+                f"{directory} brings Python code of its own, which is not run unless "
+                "trust_remote_code is set: do that only for a model you trust."
+            ) from error
         raise ModelError(f"{directory} cannot be loaded: {_brief(error)}") from error
     quantised = str(_stored_scheme(stored)) if stored else precision.quant
     model.eval()  # type: ignore[no-untyped-call]

@@ -54,8 +54,8 @@ class Prompter:
         return self.proposal(question, steps)
 
     def verdict(self, question: str, steps: Sequence[str]) -> Tokens:
-        """The prefix after which the policy says Yes (finished) or No."""
-        return self._follow_up(question, steps, ASK_VERDICT)
+        """The prefix after which the next token tells Yes (finished) from No."""
+        return self._follow_up(question, steps, ASK_VERDICT) + self._verdict_words()[0]
 
     def analysis(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix after which the textual critic writes its verdict and analysis."""
@@ -66,19 +66,18 @@ class Prompter:
         return self._follow_up(question, steps, ASK_SUMMARY)
 
     def verdict_tokens(self) -> tuple[int, int]:
-        """First tokens of the two verdicts (Yes, No) as they follow `verdict`.
-
-        Raises:
-            ModelError: the tokenizer begins both with the same token.
-        """
-        space = "" if self.chat else " "
-        yes, no = (self._plain(space + word)[0] for word in ("Yes", "No"))
-        if yes == no:
-            raise ModelError(
-                "The tokenizer writes 'Yes' and 'No' with the same first token, so the verdict "
-                'cannot be read from logits: use the critic mode "analysis".'
-            )
+        """The tokens that tell the two verdicts (Yes, No) apart after `verdict`."""
+        _, yes, no = self._verdict_words()
         return yes, no
+
+    def _verdict_words(self) -> tuple[Tokens, int, int]:
+        """(tokens that both verdicts begin with, the first other one of Yes, of No)."""
+        space = "" if self.chat else " "
+        yes, no = (self._plain(space + word) for word in ("Yes", "No"))
+        common = 0
+        while yes[common] == no[common]:
+            common += 1
+        return yes[:common], yes[common], no[common]
 
     def text(self, tokens: Sequence[int], after: Sequence[int] = ()) -> str:
         """The words of sampled tokens; `after`: the tokens before them, for the leading space."""

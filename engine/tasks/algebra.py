@@ -1,104 +1,133 @@
 """Symbolic comparison in a helper process that can be ended.
 
 A computer algebra system may work for hours, or fill the memory, on one hostile line, and its own
-deadlines rest on signals that only a main thread gets. So it runs in a process of its own with a
-limit on memory, and is ended when it has not answered in time.
+deadlines rest on signals that only a main thread gets. So it runs in a process of its own with
+limits on memory and processor time, and is ended when it has not answered in time.
 """
 
 import atexit
+import contextlib
 import json
 import os
-import select
+import queue
 import subprocess
 import sys
 import threading
-import time
-from typing import Any
+from functools import lru_cache
+from typing import IO
 
-DEADLINE = 5.0
-"""Seconds for one comparison, after the helper has started."""
+PROCESSOR_SECONDS = 5.0
+"""Processor time for one comparison. A busy machine does not change what can be decided."""
 
-START_DEADLINE = 60.0
-"""Seconds for the helper to start: it imports sympy."""
+DEADLINE = 30.0
+"""Seconds by the clock for one comparison, whatever the helper does meanwhile."""
+
+START_DEADLINE = 120.0
+"""Seconds by the clock for the helper to start: it imports sympy."""
 
 
 class Helper:
-    """The helper process; started at the first question, again after it had to be ended."""
+    """The helper process; started at the first question, again after it ended.
 
-    def __init__(self, deadline: float = DEADLINE) -> None:
+    Args:
+        processor_seconds: processor time for one comparison.
+        deadline: seconds by the clock for one comparison.
+    """
+
+    def __init__(
+        self, processor_seconds: float = PROCESSOR_SECONDS, deadline: float = DEADLINE
+    ) -> None:
+        self.processor_seconds = processor_seconds
         self.deadline = deadline
         self._process: subprocess.Popen[bytes] | None = None
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._lock = threading.Lock()
 
     def same(self, answer: str, gold: str) -> bool | None:
         """Whether two answers are equal; None if the helper did not answer in time."""
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                self._process = _start()
-                if self._read(START_DEADLINE) != "ready":
-                    self.stop()
+            if self._process is None:
+                self._start()
+                if self._read(START_DEADLINE) is None:
+                    self._end()
                     return None
-            reply = self._ask({"answer": answer, "gold": gold})
-            if reply is None:
-                self.stop()
-            return reply
+            if self._send({"answer": answer, "gold": gold}):
+                line = self._read(self.deadline)
+                if line is not None:
+                    reply = json.loads(line)
+                    return reply if isinstance(reply, bool) else None
+            self._end()
+            return None
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        with self._lock:
+            self._end()
 
-    def _ask(self, question: dict[str, str]) -> bool | None:
+    def _start(self) -> None:
+        # -P: a file of the working directory must not stand in for a module.
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "engine.tasks.algebra_helper",
+                str(self.processor_seconds),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        self._lines = queue.SimpleQueue()
+        assert self._process.stdout is not None
+        threading.Thread(
+            target=_pump, args=(self._process.stdout, self._lines), daemon=True
+        ).start()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):  # a question may still be in its buffer
+                process.stdin.close()
+
+    def _send(self, question: dict[str, str]) -> bool:
         assert self._process is not None
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question).encode() + b"\n")
             self._process.stdin.flush()
-        except OSError:
+        except OSError:  # it has died since the last answer
+            return False
+        return True
+
+    def _read(self, seconds: float) -> bytes | None:
+        """The helper's next line, None if it ended or is late."""
+        try:
+            return self._lines.get(timeout=seconds) or None
+        except queue.Empty:
             return None
-        reply = self._read(self.deadline)
-        return reply if isinstance(reply, bool) else None
-
-    def _read(self, seconds: float) -> Any:
-        """One JSON line of the process, None if there is none in time."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        stream, line = self._process.stdout.fileno(), b""
-        end = time.monotonic() + seconds
-        while not line.endswith(b"\n"):
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([stream], [], [], left)[0]:
-                return None
-            part = os.read(stream, 4096)
-            if not part:
-                return None
-            line += part
-        return json.loads(line)
 
 
-def _start() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "engine.tasks.algebra_helper"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+def _pump(stream: IO[bytes], lines: "queue.SimpleQueue[bytes]") -> None:
+    """Carry lines from a pipe, which has no deadlines, to a queue, which has; b"" is the end."""
+    with stream:
+        for line in stream:
+            lines.put(line)
+    lines.put(b"")
 
 
 _helper = Helper()
 atexit.register(_helper.stop)
 
 
+@lru_cache(maxsize=4096)
 def same_value(answer: str, gold: str) -> bool | None:
     """Whether two answers, each a formula or a list of them, are mathematically equal.
 
-    None if that could not be decided within `DEADLINE` seconds.
+    None if that could not be decided within `PROCESSOR_SECONDS`.
     """
     return _helper.same(answer, gold)

@@ -24,7 +24,9 @@ _ANSWER_IS = re.compile(r"answer is\s*:?\s*(.*)", re.IGNORECASE | re.DOTALL)
 _LABEL = re.compile(r"(?:^|\n)\s*(?:final\s+)?answer\s*:\s*(.*)", re.IGNORECASE)
 _NUMBER = r"[-+\u2212]?\s?(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?|[-+\u2212]?\s?\.\d+"
 _LAST_NUMBER = re.compile(rf"(?<![\w.])(?:{_NUMBER})(?:\s*/\s*\d+)?(?:\s?%)?")
-_SIGN = r"(?P<sign>[-+\u2212])?"
+_SIGNS = r"[-+\u2212]"
+_SIGN = rf"(?P<sign>{_SIGNS})?"
+_PERCENT = re.compile(r"\s*(?:\\?%|\bper\s?cent)$")
 _PLAIN = re.compile(
     rf"{_SIGN}(?P<whole>\d{{1,3}}(?:[,\u202f\u00a0 ]\d{{3}})+|\d+)?(?P<decimals>\.\d+)?"
     r"(?:e(?P<exponent>[-+]?\d{1,3}))?"
@@ -36,11 +38,15 @@ _LATEX_RATIO = re.compile(
     r"(?:\{\s*(?P<over>-?\d+)\s*\}|(?P<over1>\d))\s*(?:\{\s*(?P<under>-?\d+)\s*\}|(?P<under1>\d))"
 )
 _NAME = re.compile(r"\\?[A-Za-z]\w{0,15}(?:\s*\(\s*[A-Za-z]\s*\))?\s*=\s*(?P<rest>[^=<>]+)")
+_WORD = r"[A-Za-z\u00b0\u00b5]"
 _UNIT = re.compile(
-    r"(?P<number>.*?[\d.}\)])\s*(?:\\,|~|\\ )*\s*"
-    r"(?:\\(?:text|mathrm|textrm|operatorname)\s*\{[^{}]*\}|(?P<word>[A-Za-z\u00b0\u00b5]"
-    r"[A-Za-z\u00b0\u00b5/\u00b2\u00b3. ]*))(?:\^\{?[23]\}?)?"
+    r"(?P<number>.*?[\d.}\)])(?:\\[,; ]|~|\s)*"
+    r"(?:\\(?:text|mathrm|textrm|operatorname|mbox)\s*\{\s*(?P<latex>[^{}]*)\}"
+    rf"|(?P<word>{_WORD}{{2}}[A-Za-z/.\u00b2\u00b3 ]*|[mgshlLVWANJCFK\u00b0]))"
+    r"(?:\^\{?[23]\}?|[\u00b2\u00b3])?"
 )
+"""A number and its unit: a word, or one letter that is a unit rather than a variable."""
+
 _CURRENCY = "$\u20ac\u00a3\u00a5\u20b9"
 
 
@@ -104,7 +110,7 @@ def _trimmed(text: str) -> str:
     for opening, closing in (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$")):
         if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) * 2:
             text = text[len(opening) : -len(closing)].strip()
-    text = re.sub(r"(?<!\d)\.$|(?<=\d)\.$|[,;:!]$", "", text).strip()
+    text = re.sub(r"[.,;:]$", "", text).strip()
     return text.strip("*`").strip()
 
 
@@ -114,20 +120,29 @@ def number_of(text: str) -> Fraction | None:
     Reads thousands separators, decimals, fractions (plain, mixed and LaTeX), percentages (50 % is
     1/2), currency signs, a unit after the number, and "x = 5" as 5.
     """
+    return _quantity(text)[0]
+
+
+def _quantity(text: str) -> tuple[Fraction | None, str]:
+    """The number that a text states and its unit, "" without one."""
     if len(text) > LONGEST:
-        return None
+        return None, ""
     text = _trimmed(text)
     if named := _NAME.fullmatch(text):
         text = _trimmed(named.group("rest"))
-    text = text.replace("\\!", "").replace("{,}", ",").replace("\\,", " ").replace("\\$", "$")
-    text = re.sub(r"\\left|\\right|^\\approx", "", text).strip()
-    percent = bool(re.search(r"(?:\\?%|\bper\s?cent\b|\bpercent\b)$", text))
-    text = re.sub(r"\s*(?:\\?%|\bper\s?cent\b|\bpercent\b)$", "", text)
-    text = re.sub(rf"^([-+\u2212]?)\s*[{re.escape(_CURRENCY)}]\s*", r"\1", text)
-    value = _bare_number(text)
+    text = text.replace("\\!", "").replace("{,}", ",").replace("\\$", "$")
+    text = re.sub(r"\\left|\\right|^\\approx|^about\b", "", text).strip()
+    percent = _PERCENT.search(text)
+    if percent:
+        text = text[: percent.start()]
+    text = re.sub(rf"^({_SIGNS}?)\s*(?:[{_CURRENCY}]\s*)?", r"\1", text)
+    value, unit = _bare_number(text), ""
     if value is None and (united := _UNIT.fullmatch(text)):
-        value = _bare_number(united.group("number").strip())
-    return None if value is None else value / 100 if percent else value
+        value = _bare_number(united["number"])
+        unit = (united["latex"] or united["word"] or "").strip()
+    if value is None:
+        return None, ""
+    return (value / 100, "") if percent else (value, unit)
 
 
 def _bare_number(text: str) -> Fraction | None:
@@ -173,13 +188,14 @@ def check_numeric(answer: str, gold: str) -> bool | None:
     """The same number exactly; None if the gold answer is none.
 
     A percentage is also right where the gold answer is the bare number of percents, and the other
-    way round: "50 %" matches both "50" and "0.5".
+    way round: "50 %" matches both "50" and "0.5". A unit counts only where both answers have one;
+    they agree if they begin with the same letter ("m", "metres").
     """
-    wanted = number_of(gold)
+    wanted, wanted_unit = _quantity(gold)
     if wanted is None:
         return None
-    given = number_of(answer)
-    if given is None:
+    given, unit = _quantity(answer)
+    if given is None or (unit and wanted_unit and unit[0] != wanted_unit[0]):
         return False
     if _is_percentage(answer) != _is_percentage(gold):
         return wanted in (given, given * 100, given / 100)
@@ -187,7 +203,7 @@ def check_numeric(answer: str, gold: str) -> bool | None:
 
 
 def _is_percentage(text: str) -> bool:
-    return bool(re.search(r"%|per\s?cent", text))
+    return bool(_PERCENT.search(_trimmed(text)))
 
 
 def check_math(answer: str, gold: str) -> bool | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -80,6 +81,35 @@ def write_model(
     tokenizer.save_pretrained(directory)
     if step_format is not None:
         (directory / "step_format.json").write_text(json.dumps(step_format))
+    return directory
+
+
+def write_adapter(directory: Path, base: Path, seed: int = 0) -> Path:
+    """Save a random LoRA adapter on a base."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM.from_pretrained(base)
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    adapted = get_peft_model(model, config)
+    for name, weight in adapted.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    adapted.save_pretrained(directory)
+    return directory
+
+
+def write_head(directory: Path, width: int = 64, read: str = "v", seed: int = 0) -> Path:
+    """Save a random value head with two outputs, v and step."""
+    generator = torch.Generator().manual_seed(seed)
+    save_file(
+        {
+            "weight": torch.randn(2, width, generator=generator) * 0.2,
+            "bias": torch.zeros(2),
+        },
+        directory / "value_head.safetensors",
+    )
+    (directory / "value_head.json").write_text(json.dumps({"outputs": ["v", "step"], "read": read}))
     return directory
 
 

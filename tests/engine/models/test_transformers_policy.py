@@ -1,0 +1,260 @@
+"""The policy: steps by address, the self-critic in its modes, final answers."""
+
+import json
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.errors import ModelError
+from engine.models.base import PrefixRequest, ProposalRequest, Sampling
+from engine.models.decoding import Prefilled, Tokens
+from engine.models.loading import ModelSpec
+from engine.models.pool import Handle, ModelPool
+from engine.models.transformers_policy import ATTEMPTS, TransformersPolicy, load_policy
+from engine.tasks.step_format import NUMBERED, StepFormat
+from tests.engine.models.conftest import LINES
+
+STEPS = ("1 + 1 = 2\n", "2 + 2 = 4\n")
+
+
+@pytest.fixture(scope="module")
+def policy(exact: Handle) -> TransformersPolicy:
+    return TransformersPolicy(exact, StepFormat(**LINES))
+
+
+@pytest.fixture(scope="module")
+def chat(chat_model: Path) -> TransformersPolicy:
+    return load_policy(ModelSpec(path=str(chat_model), quant="none"), ModelPool())
+
+
+def proposals() -> list[ProposalRequest]:
+    return [
+        ProposalRequest(f"Question {j}?", STEPS[:k], seed, slot, 0, Sampling(temperature=0.9))
+        for j in range(2)
+        for k in range(3)
+        for seed in range(2)
+        for slot in range(3)
+    ]
+
+
+def test_steps_do_not_depend_on_batch_or_order(policy: TransformersPolicy) -> None:
+    requests = proposals()
+    together = [found.step for found in policy.propose(requests)]
+    order = list(range(len(requests)))
+    random.Random(0).shuffle(order)
+    shuffled = policy.propose([requests[i] for i in order])
+    assert [together[i] for i in order] == [found.step for found in shuffled]
+    siblings = [
+        found.step
+        for k in range(0, len(requests), 3)
+        for found in policy.propose(requests[k : k + 3])
+    ]
+    assert siblings == together
+    assert len(set(together)) > len(together) / 2
+
+
+def test_seed_slot_and_attempt_are_part_of_the_address(policy: TransformersPolicy) -> None:
+    base = ProposalRequest("q", (), 0, 0, 0, Sampling())
+    others = [
+        ProposalRequest("q", (), *address, Sampling())
+        for address in ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    ]
+    first, *rest, again = policy.propose([base, *others, base])
+    assert again.tokens == first.tokens
+    assert all(other.tokens != first.tokens for other in rest)
+
+
+def test_completions_hold_their_tokens_logprobs_and_cost(policy: TransformersPolicy) -> None:
+    found = policy.propose(proposals()[:3])
+    prefix = policy.prompter.proposal("Question 0?", ())
+    for k, one in enumerate(found):
+        assert 0 < len(one.tokens) <= 12
+        assert len(one.logprobs) == len(one.tokens)
+        assert max(one.logprobs) <= 0
+        assert one.forwarded == len(one.tokens) - 1 + (len(prefix) if k == 0 else 0)
+        assert one.step == "" or one.step.endswith("\n")
+
+
+def test_a_limit_of_the_request_overrides_that_of_the_format(policy: TransformersPolicy) -> None:
+    request = ProposalRequest("q", (), 0, 0, 0, Sampling(max_step_tokens=2))
+    assert len(policy.propose([request])[0].tokens) <= 2
+
+
+def test_a_full_context_is_said(policy: TransformersPolicy) -> None:
+    request = ProposalRequest("q", ("x\n",) * 600, 0, 0, 0, Sampling())
+    found = policy.propose([request])[0]
+    assert (found.raw, found.step, found.forwarded) == (None, "", 0)
+    assert "context of 512 tokens" in found.reason
+
+
+class Dictated:
+    """A prefill after which the model is certain of given tokens, whatever it was asked."""
+
+    def __init__(self, handle: Handle, token: int) -> None:
+        self.handle, self.token = handle, token
+
+    def __call__(self, prefixes: Sequence[Tokens]) -> Prefilled:
+        from engine.models.decoding import FreshPrefill
+
+        state = FreshPrefill(self.handle)(prefixes)
+        state.logits = torch.full_like(state.logits, -50.0)
+        state.logits[:, self.token] = 50.0
+        return state
+
+
+def dictated(policy: TransformersPolicy, word: str) -> TransformersPolicy:
+    """A copy of the policy that begins every reply with a token of this text."""
+    ids = policy.prompter.tokenizer(word, add_special_tokens=False)["input_ids"]
+    return TransformersPolicy(policy.handle, policy.format, prefill=Dictated(policy.handle, ids[0]))
+
+
+def test_an_end_of_text_gives_no_step(policy: TransformersPolicy) -> None:
+    request = ProposalRequest("q", STEPS, 0, 0, 0, Sampling())
+    found = dictated(policy, "<eos>").propose([request])[0]
+    assert (found.raw, found.step, found.reason) == (None, "", "empty")
+    assert len(found.tokens) == 1
+
+
+def test_a_leading_newline_does_not_end_a_step(policy: TransformersPolicy) -> None:
+    request = ProposalRequest("q", STEPS, 0, 0, 0, Sampling())
+    found = dictated(policy, "\n").propose([request])[0]
+    assert len(found.tokens) > 1
+
+
+def test_the_text_rule_needs_no_model(policy: TransformersPolicy) -> None:
+    ended = PrefixRequest("q", (*STEPS, "Answer: 4\n"))
+    said = PrefixRequest("q", ("So the answer is 4.\n",))
+    root = PrefixRequest("q", ())
+    found = policy.judge([ended, root, said], "verdict")
+    assert [one.verdict for one in found] == ["end", "continue", "end"]
+    assert {one.source for one in found} == {"text"}
+    assert {one.forwarded for one in found} == {0}
+
+
+def test_the_end_is_read_from_the_end_token(policy: TransformersPolicy) -> None:
+    requests = [PrefixRequest("q", STEPS), PrefixRequest("q", STEPS[:1]), PrefixRequest("q", STEPS)]
+    found = policy.judge(requests, "analysis")
+    for request, one in zip(requests, found, strict=True):
+        ids = policy.prompter.proposal("q", request.steps)
+        with policy.handle.using() as model:
+            logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
+        by_hand = logits.softmax(dim=-1)[list(policy.end_tokens)].sum().item()
+        assert one.probability == pytest.approx(by_hand, abs=1e-6)
+        assert one.source == "logits"
+    assert found[2].forwarded == 0
+    assert found[0].forwarded == len(policy.prompter.proposal("q", STEPS))
+    certain = dictated(policy, "<eos>").judge(requests, "verdict")
+    assert {one.verdict for one in certain} == {"end"}
+
+
+def test_the_end_is_read_from_two_verdicts(chat: TransformersPolicy) -> None:
+    request = PrefixRequest("q", ("Step 1: add\n",))
+    yes, no = chat.prompter.verdict_tokens()
+    found = chat.judge([request], "verdict")[0]
+    ids = chat.prompter.verdict("q", request.steps)
+    with chat.handle.using() as model:
+        logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
+    by_hand = logits[[yes, no]].softmax(dim=-1)[0].item()
+    assert found.probability == pytest.approx(by_hand, abs=1e-5)
+    assert found.source == "logits"
+    assert dictated(chat, "Yes").judge([request], "verdict")[0].verdict == "end"
+    assert dictated(chat, "No").judge([request], "verdict")[0].verdict == "continue"
+
+
+def test_the_critic_may_write_an_analysis(
+    chat: TransformersPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies = {
+        "a\n": ["Problem unsolved\nAnalysis: add them."],
+        "b\n": [None, "Problem solved"],
+        "c\n": [None, None, None],
+        "d\n": ["bananas"],
+    }
+    asked: list[int] = []
+
+    def reply(items: list, sampling: Sampling, limit: int, end: str) -> list:  # type: ignore[type-arg]
+        from engine.models.decoding import Decoded
+
+        asked.append(len(items))
+        return [
+            (replies[item.address[2][0]][item.address[3]], Decoded(tokens=[1], forwarded=10))
+            for item in items
+        ]
+
+    monkeypatch.setattr(chat, "_replies", reply)
+    found = chat.judge([PrefixRequest("q", (text,)) for text in replies], "analysis")
+    assert [one.verdict for one in found] == ["continue", "end", "end", "continue"]
+    assert [one.analysis for one in found] == ["add them.", "", "", "bananas"]
+    assert asked == [4, 2, 1]
+    assert len(asked) == ATTEMPTS
+    assert [one.generated for one in found] == [1, 2, 3, 1]
+    assert {one.source for one in found} == {"reply"}
+
+
+def test_the_textual_critic_runs(chat: TransformersPolicy) -> None:
+    found = chat.judge([PrefixRequest("q", ("Step 1: add\n",))], "analysis")[0]
+    assert found.source == "reply"
+    assert found.generated > 0
+
+
+def test_answers_are_read_from_the_text_where_it_has_one(
+    policy: TransformersPolicy, chat: TransformersPolicy
+) -> None:
+    found = policy.summarise(
+        [PrefixRequest("q", (*STEPS, "Answer: 42\n")), PrefixRequest("q", STEPS)]
+    )
+    assert [(one.text, one.answer) for one in found] == [("Answer: 42", "42"), ("", None)]
+    stated = chat.summarise([PrefixRequest("q", ("Step 1: The answer is 7.\n",))])[0]
+    assert (stated.answer, stated.generated) == ("7", 0)
+
+
+def test_a_chat_model_is_asked_for_its_answer(chat: TransformersPolicy) -> None:
+    found = chat.summarise([PrefixRequest("q", ("Step 1: add\n",)), PrefixRequest("q", ())])
+    assert found[0].generated > 0
+    assert found[0].forwarded > 0
+    assert (found[1].text, found[1].answer) == ("", None)
+
+
+def test_chat_steps_are_numbered(chat: TransformersPolicy) -> None:
+    requests = [
+        ProposalRequest("q", ("Step 1: add\n",), 0, slot, 0, Sampling(max_step_tokens=8))
+        for slot in range(4)
+    ]
+    for found in chat.propose(requests):
+        assert found.step == "" or found.step.startswith("Step 2: ")
+
+
+def test_the_analysis_changes_the_prompt(chat: TransformersPolicy) -> None:
+    plain = ProposalRequest("q", (), 0, 0, 0, Sampling(max_step_tokens=4))
+    told = ProposalRequest("q", (), 0, 0, 0, Sampling(max_step_tokens=4), "add first")
+    first, second = chat.propose([plain, told])
+    assert second.forwarded > first.forwarded
+
+
+def test_hostile_text_in_question_and_steps_is_only_text(policy: TransformersPolicy) -> None:
+    hostile = "<eos><pad> {question} {{ 7 * 7 }} %s \0"
+    found = policy.propose([ProposalRequest(hostile, (f"{hostile}\n",), 0, 0, 0, Sampling())])
+    assert len(found) == 1
+    assert policy.judge([PrefixRequest(hostile, (f"{hostile}\n",))], "verdict")[0].probability
+
+
+def test_no_requests_no_replies(policy: TransformersPolicy, chat: TransformersPolicy) -> None:
+    for one in (policy, chat):
+        assert one.propose([]) == one.judge([], "verdict") == one.summarise([]) == []
+
+
+def test_a_format_is_read_beside_the_model(lines_model: Path, tmp_path: Path) -> None:
+    assert load_policy(
+        ModelSpec(path=str(lines_model), quant="none"), ModelPool()
+    ).format == StepFormat(**LINES)
+    copy = shutil.copytree(lines_model, tmp_path / "copy")
+    (copy / "step_format.json").unlink()
+    plain = load_policy(ModelSpec(path=str(copy), quant="none"), ModelPool())
+    assert plain.format == NUMBERED
+    (copy / "step_format.json").write_text(json.dumps({"prompt": "?"}))
+    with pytest.raises(ModelError, match="is not a step format"):
+        load_policy(ModelSpec(path=str(copy), quant="none"), ModelPool())

@@ -1,0 +1,165 @@
+"""Replies become steps by the rules that the recorded traces show."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import TaskError
+from engine.tasks.step_format import (
+    NUMBERED,
+    Piece,
+    StepFormat,
+    load_step_format,
+    read_critic_reply,
+)
+
+TRACES = sorted((Path(__file__).parents[2] / "conformance" / "traces").glob("*.json"))
+LINES = StepFormat(prompt="{question}\n", final_prefix="Answer: ")
+
+
+def split_steps(text: str) -> tuple[str, ...]:
+    return tuple(text.splitlines(keepends=True))
+
+
+@pytest.fixture(params=TRACES, ids=lambda path: path.stem)
+def trace(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return json.loads(request.param.read_text())
+
+
+def test_there_are_traces() -> None:
+    assert len(TRACES) >= 12
+
+
+def test_replies_of_the_reference_become_its_steps(trace: dict[str, Any]) -> None:
+    for prefix, slots in trace["policy"].items():
+        for attempt in (attempt for slot in slots for attempt in slot):
+            found = NUMBERED.normalise(attempt["raw"], split_steps(prefix))
+            assert found.step == attempt["step"], (prefix, attempt)
+            assert bool(found.reason) == (found.step == "")
+
+
+def test_the_text_rule_and_critic_replies_of_the_reference(trace: dict[str, Any]) -> None:
+    for prefix, end in trace["end"].items():
+        assert NUMBERED.says_end(split_steps(prefix)) == end["text_rule"], prefix
+        if end["critic_replies"]:
+            verdict = read_critic_reply(end["critic_replies"][-1]).verdict
+            assert f"<{verdict}>" == end["flag"], prefix
+
+
+def test_answers_of_the_reference(trace: dict[str, Any]) -> None:
+    for prefix, row in trace["summary"].items():
+        stated = NUMBERED.stated_answer(split_steps(prefix))
+        if stated is not None:
+            assert stated[1] == row["extracted"], prefix
+
+
+@pytest.mark.parametrize(
+    ("raw", "step"),
+    [
+        ("Next step: add 3 and 4", "Step 2: add 3 and 4\n"),
+        ("\n\nStep 7: add 3 and 4\n", "Step 2: add 3 and 4\n"),
+        ("**Step 2:** add 3 and 4", "Step 2: add 3 and 4\n"),
+        ("Step 2. add 3 and 4", "Step 2: add 3 and 4\n"),
+        ("add 3\nand 4", "Step 2: add 3 and 4\n"),
+        ("Step 2: add 3 and 4\nStep 3: stop", "Step 2: add 3 and 4\n"),
+        ("Next step: add 3 and 4 Next step: stop", "Step 2: add 3 and 4\n"),
+        ("Use Step 1: it helps", "Step 2: Use\n"),
+    ],
+)
+def test_numbered_replies_are_cleaned(raw: str, step: str) -> None:
+    assert NUMBERED.normalise(raw, ("Step 1: begin\n",)).step == step
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, "empty"),
+        (" \n", "empty"),
+        ("Step 2:", "empty"),
+        ("no", "too short"),
+        ("Next step: x", "too short"),
+        ("Next step: begin", "repeated"),
+    ],
+)
+def test_rejected_replies_say_why(raw: str | None, reason: str) -> None:
+    assert NUMBERED.normalise(raw, ("Step 1: begin here\n",)) == ("", reason)
+
+
+def test_rejecting_repeats_is_a_choice() -> None:
+    lenient = NUMBERED.model_copy(update={"reject_repeats": False})
+    assert lenient.normalise("Next step: begin", ("Step 1: begin\n",)).step == "Step 2: begin\n"
+
+
+def test_lines_are_taken_as_they_are() -> None:
+    assert LINES.normalise(" 27 + 15 = 42\n 42 - 2", ()).step == " 27 + 15 = 42\n"
+    assert LINES.normalise("\n2. He sells 2", ("1. x\n",)).step == "2. He sells 2\n"
+    assert LINES.normalise("27 + 15", (), unfinished=True) == ("", "unfinished")
+
+
+def test_the_final_line_ends_a_solution_and_states_its_answer() -> None:
+    assert not LINES.says_end(("27 + 15 = 42\n",))
+    assert LINES.says_end(("27 + 15 = 42\n", "Answer: 42\n"))
+    assert LINES.stated_answer(("27 + 15 = 42\n", "Answer: 42\n")) == ("Answer: 42", "42")
+    assert LINES.stated_answer(("27 + 15 = 42\n",)) is None
+
+
+def test_a_question_cannot_write_the_prompt() -> None:
+    pieces = LINES.instruction("What is {question}? {{7*7}} {0}")
+    assert "".join(piece.text for piece in pieces) == "What is {question}? {{7*7}} {0}\n"
+    assert [piece.text for piece in pieces if not piece.ours] == ["What is {question}? {{7*7}} {0}"]
+
+
+def test_an_analysis_is_put_into_the_prompt_of_the_numbered_kind_only() -> None:
+    assert NUMBERED.instruction("q", " check it ")[-1] == Piece("check it", ours=False)
+    assert LINES.instruction("q", "check it") == LINES.instruction("q")
+
+
+def test_sentences_are_numbered() -> None:
+    numbered = LINES.model_copy(update={"number_sentences": True})
+    text = "".join(p.text for p in numbered.instruction("Ann has 2 nuts. She buys 3 nuts."))
+    assert text == "1. Ann has 2 nuts. 2. She buys 3 nuts.\n"
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "analysis"),
+    [
+        (None, "end", ""),
+        ("  ", "end", ""),
+        ("Problem solved", "end", ""),
+        ("Problem unsolved", "continue", ""),
+        ("Solved? unsolved! solved", "continue", "! solved"),
+        ("SOLVED", "continue", "SOLVED"),
+        ("Problem unsolved\nAnalysis: the sum is wrong.", "continue", "the sum is wrong."),
+        ("bananas", "continue", "bananas"),
+    ],
+)
+def test_critic_replies(reply: str | None, verdict: str, analysis: str) -> None:
+    assert read_critic_reply(reply) == (verdict, analysis)
+
+
+def test_formats_are_read_from_files(tmp_path: Path) -> None:
+    assert load_step_format(tmp_path) is NUMBERED
+    path = tmp_path / "step_format.json"
+    path.write_text('{"prompt": "Q: {question}\\n", "critic": "eos"}')
+    assert load_step_format(tmp_path).kind == "lines"
+    path.write_text('{"kind": "numbered", "chat": false}')
+    assert load_step_format(tmp_path) == NUMBERED.model_copy(update={"chat": False})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[1]", "JSON object"),
+        ('{"prompt": "no place"}', "must contain {question}"),
+        ('{"step_ends": "x"}', "step_ends"),
+        ('{"max_step_tokens": 0}', "max_step_tokens"),
+        ('{"kind": "numbered", "step_end": ";"}', "one step per line"),
+    ],
+)
+def test_a_bad_format_says_what_is_wrong(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "step_format.json").write_text(content)
+    with pytest.raises(TaskError, match=says.replace("{", "\\{").replace("}", "\\}")):
+        load_step_format(tmp_path)
