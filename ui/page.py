@@ -25,7 +25,8 @@ def build_page(workbench: Workbench) -> gr.Blocks:
     gr.set_static_paths([WEB])
     problems = list(workbench.problems(limit=SAMPLES))
     server = Server(workbench)
-    with gr.Blocks(title="lab", fill_width=True, analytics_enabled=False) as page:
+    page = gr.Blocks(title="lab", fill_width=True, analytics_enabled=False)
+    with page:
         with gr.Column(elem_id="lab-form"):
             form = build_panels(workbench, problems)
         view = tree_view(server.functions())

@@ -9,11 +9,7 @@ from gradio.components import Component
 
 from ui.interface import AlgorithmInfo, ParameterInfo
 
-_ORIGINS = {
-    "reference": "default of the reference implementation",
-    "paper": "default of the paper",
-    "ours": "a parameter of this lab",
-}
+_VAST = 1000.0  # a limit from here on is a guard, not worth a reader's attention
 
 
 @dataclass(frozen=True)
@@ -40,14 +36,14 @@ def label(info: ParameterInfo) -> str:
 
 
 def explanation(info: ParameterInfo) -> str:
-    """One line of help, with the range and where the default comes from."""
-    limits = [
-        f"{sign} {value:g}"
-        for sign, value in (("at least", info.minimum), ("at most", info.maximum))
-        if value is not None and abs(value) < 1e3
-    ]
-    origin = _ORIGINS.get(info.origin, info.origin)
-    return f"{info.help} {', '.join(limits).capitalize() + '. ' if limits else ''}({origin})"
+    """One line of help with the range."""
+    low = info.minimum if info.minimum is not None and abs(info.minimum) < _VAST else None
+    high = info.maximum if info.maximum is not None and abs(info.maximum) < _VAST else None
+    if low is not None and high is not None:
+        return f"{info.help} {low:g} to {high:g}."
+    if low is not None:
+        return f"{info.help} At least {low:g}."
+    return info.help
 
 
 def field(info: ParameterInfo) -> Field:

@@ -20,7 +20,7 @@ export class Answers {
       this.element.replaceChildren(hint());
       return;
     }
-    this.element.replaceChildren(this.question(tree), this.votes(tree), this.trace(tree));
+    this.element.replaceChildren(...[this.question(tree), this.votes(tree), this.trace(tree)].filter(Boolean));
   }
 
   question(tree) {

@@ -21,7 +21,7 @@ export class Header {
     this.theme = el("button", { type: "button", class: "lab-tool", title: "Light or dark", "aria-label": "Light or dark", on: { click: () => toggleTheme() } },
       icon("sun"), icon("moon"));
     this.element = el("header", { class: "lab-header" },
-      el("div", { class: "lab-brand" }, el("i", {}, el("b", {}), el("b", {}), el("b", {})), el("span", { text: "lab" })),
+      el("div", { class: "lab-brand" }, el("i", { class: "lab-logo" }, el("b"), el("b"), el("b")), el("span", { text: "lab" })),
       el("div", { class: "lab-session-box" }, this.button, this.menu), el("div", { class: "lab-spring" }), this.models, this.theme);
     store.addEventListener("changed", () => this.draw());
     document.addEventListener("pointerdown", (event) => {
@@ -74,7 +74,8 @@ export class Header {
   row(session) {
     const kind = session.correct === true ? "right" : session.correct === false ? "wrong" : "open";
     const answer = session.answer === null || session.answer === undefined ? "no answer yet" : line(session.answer, 20);
-    const facts = [session.algorithm, `${count(session.iterations)} iterations`, `${count(session.nodes)} nodes`, session.created, session.in_use_by]
+    const facts = [session.algorithm, `${count(session.iterations)} iterations`, `${count(session.nodes)} nodes`, when(session.created),
+      session.in_use_by ? `in use by ${line(session.in_use_by, 40)}` : ""]
       .filter(Boolean).join("  ·  ");
     return el("button", {
       type: "button", class: `lab-menu-row${session.id === this.store.session ? " is-here" : ""}`, on: { click: () => this.choose(session.id) },
@@ -83,6 +84,11 @@ export class Header {
       el("span", { class: `lab-menu-answer is-${kind}`, text: answer }),
       el("span", { class: "lab-menu-facts", text: facts }));
   }
+}
+
+/** A Unix time as a short local date. */
+function when(seconds) {
+  return new Date(seconds * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** Change between light and dark, and remember it. */

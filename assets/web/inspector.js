@@ -43,15 +43,11 @@ export class Inspector {
 
   draw() {
     const node = this.detail;
-    this.body.replaceChildren(
-      this.header(node),
-      this.stepBox(node),
-      this.figures(node),
-      this.selection(node),
-      this.verdict(node),
-      this.path(node),
-      this.origin(node),
-    );
+    const parts = [
+      this.header(node), this.stepBox(node), this.figures(node), this.selection(node),
+      this.verdict(node), this.path(node), this.origin(node),
+    ];
+    this.body.replaceChildren(...parts.filter(Boolean));
     this.note.show(node.id, node.note);
   }
 
@@ -116,8 +112,8 @@ export class Inspector {
     if (!self) return null;
     const { c, bonus, parent_visits: visits } = selection;
     const text = self.visits
-      ? `${number(self.value, 3)} + ${number(c, 2)}·√(2 ln ${visits} / ${self.visits}) = ${number(self.total, 3)}`
-      : `${number(self.value, 3)} + ${number(bonus, 2)} = ${number(self.total, 3)}`;
+      ? `V + c·√(2 ln N / n) = ${number(self.value, 3)} + ${number(c, 2)}·√(2 ln ${visits} / ${self.visits}) = ${number(self.total, 3)}`
+      : `V + bonus = ${number(self.value, 3)} + ${number(bonus, 2)} = ${number(self.total, 3)}`;
     const how = self.visits
       ? `V + c·√(2 ln N / n), with c = ${c}, the parent's visits N = ${visits}, this node's visits n = ${self.visits}`
       : `V + bonus: this node has no visits, so its exploration term is the fixed bonus ${bonus}`;

@@ -6,7 +6,7 @@
 
 import { Answers } from "./answers.js";
 import { Controls } from "./controls.js";
-import { el, icon } from "./dom.js";
+import { el } from "./dom.js";
 import { Header, initialTheme, setTheme } from "./header.js";
 import { Inspector } from "./inspector.js";
 import { Poller } from "./poll.js";
@@ -73,7 +73,7 @@ function remember(session) {
 
 function invitation(store) {
   const box = el("div", { class: "lab-invitation" },
-    icon("follow"),
+    el("i", { class: "lab-logo" }, el("b"), el("b"), el("b")),
     el("h2", { text: "Watch a search think" }),
     el("p", { text: "A problem is ready on the left. Press Step to take one iteration of tree search: the policy writes the next steps, the process reward model values them, and they appear here." }),
     el("p", { class: "lab-muted", text: "Or choose another sample, or ask a question of your own." }));

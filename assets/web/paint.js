@@ -10,6 +10,9 @@ import { line, number } from "./text.js";
 const LABEL_HEIGHT = 15;
 const VALUE_HEIGHT = 27;
 const MARGIN = 40;
+const CHARACTER = 7.2; // width of one at 12 pixels
+// Edges run straight to here, as a share of the column, and only then part: labels sit on that run.
+const TRUNK = 0.55;
 
 /** The theme's colours and fonts, read from the style sheet. */
 export function readTheme(element) {
@@ -32,12 +35,11 @@ export function readTheme(element) {
 
 /** Radius in pixels: visits decide, the room between rows limits. */
 export function radius(node, store, viewport) {
-  const room = Math.min(11, Math.max(1.7, viewport.row * 0.36));
+  const room = Math.min(11, Math.max(2.6, viewport.row * 0.36));
   const share = Math.sqrt(node.visits / store.mostVisits);
-  const plain = room * (0.5 + 0.5 * share);
   // In a crowded tree the few nodes with most of the visits must still stand out.
-  const size = Math.max(plain, 8.5 * share);
-  return mark(node) === "open" ? size : Math.max(size * 1.12, Math.min(5, room + 2.2));
+  const size = Math.max(room * (0.55 + 0.45 * share), 8.5 * share);
+  return mark(node) === "open" ? size : Math.max(size * 1.1, Math.min(6, room * 1.35));
 }
 
 export class Painter {
@@ -76,7 +78,7 @@ export class Painter {
 
   drawEdges(focus) {
     const { store, theme } = this;
-    this.stroke(this.band(store.bestPath), theme.best, 9);
+    this.stroke(this.band(store.bestPath), theme.best, 8);
     const crowded = this.viewport.row < 8;
     const thin = [];
     const thick = [];
@@ -107,9 +109,11 @@ export class Painter {
       const [x1, y1] = viewport.screen(above);
       const [x2, y2] = viewport.screen(place);
       if (Math.max(y1, y2) < 0 || Math.min(y1, y2) > viewport.height) continue;
-      const bend = Math.min(x1 + (x2 - x1) * 0.82, x2 - 6);
+      const part = x1 + (x2 - x1) * TRUNK;
+      const bend = (part + x2) / 2;
       context.moveTo(x1, y1);
-      context.bezierCurveTo(bend, y1, x2 - (x2 - x1) * 0.42, y2, x2, y2);
+      context.lineTo(part, y1);
+      context.bezierCurveTo(bend, y1, bend, y2, x2, y2);
     }
     context.setLineDash(dash);
     context.lineWidth = width;
@@ -186,24 +190,41 @@ export class Painter {
     const crowded = this.viewport.row < 6;
     for (const item of [...shown].sort((a, b) => weight(b.node) - weight(a.node))) {
       const { node, x, y, r } = item;
-      if (node.parent === null || (crowded && weight(node) < 1e7)) continue;
+      if (node.parent === null || (crowded && weight(node) < 1e9)) continue;
       const room = this.labelRoom(node, x, r);
       if (room < 34 || !this.claim(taken, node.depth, y, detailed ? VALUE_HEIGHT : LABEL_HEIGHT)) continue;
-      const strong = node.id === focus.selected || store.bestPath.has(node.id);
-      const base = detailed ? y - 5 : y;
+      const best = store.bestPath.has(node.id);
+      const strong = best || node.id === focus.selected;
+      const inner = store.children.get(node.id)?.length > 0;
+      const left = x + r + 6;
       context.textBaseline = "middle";
-      this.text(this.cut(node.step, room, strong), x + r + 7, base, strong ? theme.ink : theme.soft,
-        `${strong ? 600 : 450} 12px ${theme.mono}`);
+      context.font = `${strong ? 600 : 450} 12px ${theme.mono}`;
+      const text = this.cut(node.step, room);
+      const plated = inner && !detailed;
+      if (plated) this.plate(left, y, text, best);
+      this.text(text, left, detailed ? y - 9 : y, strong ? theme.ink : theme.soft, !plated);
       if (!detailed) continue;
-      this.text(`${number(node.value)}  n ${node.visits}`, x + r + 7, base + 13.5, theme.soft,
-        `450 10.5px ${theme.sans}`);
+      context.font = `450 10.5px ${theme.sans}`;
+      this.text(`${number(node.value)}   n ${node.visits}`, left, y + 10, theme.soft);
     }
+  }
+
+  /** Ground under a label that lies on its own edges; the best path shows through. */
+  plate(x, y, text, best) {
+    const { context, theme } = this;
+    context.beginPath();
+    context.roundRect(x - 3, y - 8, text.length * CHARACTER + 6, 16, 4);
+    context.fillStyle = theme.ground;
+    context.fill();
+    if (!best) return;
+    context.fillStyle = theme.best;
+    context.fill();
   }
 
   labelRoom(node, x, r) {
     const inner = this.store.children.get(node.id)?.length > 0;
-    const right = inner ? x + this.viewport.column : this.viewport.width - 4;
-    return Math.min(right - x - r - (inner ? 24 : 10), inner ? Infinity : this.viewport.column * 1.4);
+    const right = inner ? x + this.viewport.column - 8 : this.viewport.width - 4;
+    return Math.min(right - x - r - 8, this.viewport.column * 1.4);
   }
 
   claim(taken, depth, y, height) {
@@ -216,18 +237,17 @@ export class Painter {
     return true;
   }
 
-  cut(step, room, strong) {
+  cut(step, room) {
     // A monospaced face: its width need not be measured for every label of every frame.
-    const fits = Math.floor(room / (strong ? 7.25 : 7.22));
+    const fits = Math.floor(room / CHARACTER);
     return fits < 4 ? "" : line(step, fits);
   }
 
-  text(text, x, y, style, font) {
+  text(text, x, y, style, halo = true) {
     const { context, theme } = this;
-    context.font = font;
     context.lineWidth = 4;
     context.strokeStyle = theme.ground;
-    context.strokeText(text, x, y);
+    if (halo) context.strokeText(text, x, y);
     context.fillStyle = style;
     context.fillText(text, x, y);
   }

@@ -28,6 +28,10 @@ export class Toolbar {
       el("div", { class: "lab-legend" }, this.marks,
         el("div", { class: "lab-scale", title: "Colour: value V of a node. Size: visits n." },
           el("span", { class: "lab-scale-name", text: "value V" }), this.low, el("i", { style: { background: gradient() } }), this.high)));
+    this.lines = el("div", { class: "lab-lines" },
+      ...[["best", "best path"], ["search", "last selection"], ["chosen", "to the clicked node"]].map(([kind, name]) =>
+        el("span", {}, el("i", { class: `is-${kind}` }), el("span", { text: name }))));
+    view.element.append(this.lines);
     view.element.addEventListener("mode", () => this.draw());
     store.addEventListener("changed", () => this.draw());
     this.draw();
@@ -46,6 +50,7 @@ export class Toolbar {
     this.fit.setAttribute("aria-pressed", this.view.mode === "fit");
     this.follow.setAttribute("aria-pressed", this.view.mode === "follow");
     this.labels.setAttribute("aria-pressed", this.view.labels);
+    this.lines.hidden = this.store.nodes.size < 2;
     this.low.textContent = number(this.store.range.low, 0);
     this.high.textContent = number(this.store.range.high, 0);
   }

@@ -60,7 +60,7 @@ class Info(msgspec.Struct, frozen=True):
     answer: str | None
     correct: bool | None
     in_use_by: str | None
-    created: str
+    created: float
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -205,7 +205,7 @@ class FakeWorkbench:
                 len(run.nodes),
                 *self.verdict(run),
                 None,
-                "2026-01-01 12:00",
+                1.79e9,
             )
             for key, run in reversed(self.runs.items())
         ]
@@ -313,11 +313,22 @@ class FakeWorkbench:
             )
         return result
 
+    def exhausted(self, run: Run, node: int) -> bool:
+        """Whether nothing below can change any more."""
+        children = run.children.get(node, [])
+        if not children:
+            return bool(run.nodes[node]["verdict"] == "end")
+        return all(self.exhausted(run, child) for child in children)
+
     def iterate(self, run: Run) -> None:
         run.iteration += 1
         here, run.path, run.picks = 0, [0], []
         while run.children.get(here):
-            scores = self.scores(run, here)
+            scores = [
+                score for score in self.scores(run, here) if not self.exhausted(run, score["node"])
+            ]
+            if not scores:
+                break
             best = max(scores, key=lambda score: score["total"])
             run.picks.append({"parent": here, "chosen": best["node"], "scores": scores})
             here = best["node"]
