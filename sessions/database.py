@@ -126,10 +126,11 @@ def in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _worded(path, error) from error
+        raise worded(path, error) from error
 
 
-def _worded(path: Path, error: sqlite3.Error) -> StoreError:
+def worded(path: Path, error: sqlite3.Error) -> StoreError:
+    """SQLite's error about a file as the store's, to be raised."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusyError(

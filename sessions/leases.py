@@ -18,7 +18,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from sessions.database import Connection
-from sessions.errors import SessionInUseError, SessionNotFoundError
+from sessions.errors import SessionInUseError, SessionNotFoundError, StoreUnwritableError
 
 _SESSION_ID = re.compile(r"[0-9a-f]{8}")
 
@@ -162,6 +162,12 @@ class Leases:
             lock.acquire(timeout=_PATIENCE_SECONDS, poll_interval=0.02)
         except Timeout as error:
             raise SessionInUseError(self._refusal(session)) from error
+        except OSError as error:
+            raise StoreUnwritableError(
+                f"{lock.lock_file} cannot be locked ({error.strerror or error}), so session "
+                f"{session} could not be kept from other processes. Check the permissions of its "
+                "folder, or choose another home folder."
+            ) from error
         try:
             with self._writes.writing() as db:
                 db.table("holders").insert(
@@ -196,5 +202,7 @@ class Leases:
             lock.acquire(blocking=False)
         except Timeout:
             return True
+        except OSError:  # a folder that only others may write to: nothing can be said
+            return False
         lock.release()
         return False

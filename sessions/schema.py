@@ -14,7 +14,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
-from sessions.database import BUSY_SECONDS, connect, in_words, user_version
+from sessions.database import BUSY_SECONDS, connect, in_words, user_version, worded
 from sessions.errors import (
     StoreBusyError,
     StoreDamagedError,
@@ -130,7 +130,7 @@ def inspect(path: Path) -> int:
 
     Raises:
         StoreForeignError, StoreDamagedError, StoreNewerError: it must not be opened.
-        OSError: it cannot be read.
+        StoreBusyError, StoreUnwritableError, OSError: it cannot be read now.
     """
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
@@ -157,6 +157,9 @@ def inspect(path: Path) -> int:
                 continue  # somebody opened it meanwhile: what was read may be half a change
             if isinstance(error, StoreDamagedError):
                 raise
+            found = worded(path, error)
+            if isinstance(found, (StoreBusyError, StoreUnwritableError)):
+                raise found from error
             raise _damaged(path, str(error)) from error
 
 

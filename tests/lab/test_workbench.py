@@ -1,75 +1,20 @@
-"""The workbench on a real store, with models that need no weights."""
+"""Making and running sessions on a real store, with models that need no weights."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from engine.errors import EventError, ModelError, ParameterError, TaskError
-from engine.models.base import Completion, PrefixRequest, ProposalRequest, Valuation
+from engine.errors import ModelError, ParameterError, TaskError
 from lab.models import Models
-from lab.results import ModelSettings, RunState
+from lab.results import ModelSettings
 from lab.workbench import Workbench
-from sessions.errors import LogConflictError, SessionInUseError, SessionNotFoundError
+from sessions.errors import LogConflictError
 from tests.engine.worlds import World
-
-SETTINGS = ModelSettings(policy="world", prm="world")
-LONG = 60.0
-
-
-class Gate(World):
-    """A world whose proposals wait for permission, counted."""
-
-    def __init__(self) -> None:
-        super().__init__(words=9)
-        self.asked = threading.Semaphore(0)
-        self.allowed = threading.Semaphore(0)
-        self.open = False
-
-    def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
-        self.asked.release()
-        if not self.open:
-            assert self.allowed.acquire(timeout=LONG)
-        return super().propose(requests)
-
-    def let_all_through(self) -> None:
-        self.open = True
-        self.allowed.release(1000)
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Workbench]]:
-    opened = []
-
-    def open_bench(world: World | None = None, home: Path = tmp_path, **changes: Any) -> Workbench:
-        world = world or World(words=9)
-        models = Models(world, world, ["a notice"])
-        bench = Workbench(home, SETTINGS, changes.get("load", lambda _: models))
-        opened.append((bench, world))
-        return bench
-
-    yield open_bench
-    for bench, world in opened:
-        if isinstance(world, Gate):
-            world.let_all_through()
-        bench.close()
-
-
-def grown(bench: Workbench, session: str) -> list[dict[str, Any]]:
-    """The tree without answers: the end of each run reads that of its best node so far."""
-    nodes = bench.export(session)["nodes"]
-    return [{**node, "answer": None, "correct": None} for node in nodes]
-
-
-def finish(bench: Workbench, session: str, **limits: Any) -> RunState:
-    bench.run(session, **limits)
-    return bench.wait(session, timeout=LONG)
+from tests.lab.benches import LONG, SETTINGS, Broken, Gate, finish, grown
 
 
 def test_a_session_from_question_to_answer(make: Callable[..., Workbench]) -> None:
@@ -157,24 +102,6 @@ def test_a_session_goes_on_in_another_process_where_it_was(make: Callable[..., W
     assert finish(bench, parts, iterations=1).message == ""
 
 
-def test_an_unfinished_iteration_is_neither_shown_nor_stored(
-    make: Callable[..., Workbench],
-) -> None:
-    world = Gate()
-    bench = make(world)
-    session = bench.create("What?")
-    bench.run(session, iterations=5)
-    assert world.asked.acquire(timeout=LONG)
-    assert bench.delta(session, -1)["tree"]["iteration"] == 0
-    assert bench.delta(session, -1)["run"]["status"] == "running"
-    bench.stop(session)
-    assert bench.state(session).status == "pausing"
-    world.let_all_through()
-    assert bench.wait(session, timeout=LONG).status == "idle"
-    assert bench.show(session).iterations == 0
-    assert finish(bench, session, iterations=2).done == 2
-
-
 def test_pause_ends_after_the_present_iteration(make: Callable[..., Workbench]) -> None:
     world = Gate()
     bench = make(world)
@@ -217,22 +144,6 @@ def test_limits_by_tokens(make: Callable[..., Workbench]) -> None:
     state = finish(bench, session, tokens=200)
     assert 0 < state.tokens <= 200
     assert "tokens" not in bench.show(session).params
-
-
-class Broken(World):
-    """A world whose PRM fails in a way of one's choice."""
-
-    def __init__(self) -> None:
-        super().__init__(words=9)
-        self.error: BaseException | None = None
-        self.value: float | None = None
-
-    def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
-        if self.error is not None:
-            raise self.error
-        if self.value is not None:
-            return [Valuation(self.value) for _ in requests]
-        return super().score(requests)
 
 
 @pytest.mark.parametrize(
@@ -316,120 +227,6 @@ def test_a_failed_write_fails_the_run_and_shows_nothing(
     assert bench.show(session).iterations == 5
 
 
-def test_a_session_in_use_elsewhere_can_be_read_and_nothing_else(
-    make: Callable[..., Workbench],
-) -> None:
-    world = Gate()
-    holder, bench = make(world), make()
-    session = holder.create("What?")
-    holder.run(session, iterations=1)
-    assert world.asked.acquire(timeout=LONG)
-    for call in (
-        lambda: bench.run(session, iterations=1),
-        lambda: bench.note(session, 0, "x"),
-        lambda: bench.delete(session),
-    ):
-        with pytest.raises(SessionInUseError, match=f"Session {session} is in use by process"):
-            call()
-    assert bench.show(session).iterations == 0
-    assert "lab" in (bench.sessions()[0].in_use_by or "")
-    assert holder.sessions()[0].in_use_by is None
-    with pytest.raises(SessionInUseError, match="is running: stop it"):
-        holder.delete(session)
-    world.let_all_through()
-    holder.wait(session, timeout=LONG)
-    assert bench.show(session).iterations == 1
-    bench.note(session, 0, "now")
-    assert holder.node(session, 0)["note"] == "now"
-    bench.delete(session)
-    with pytest.raises(SessionNotFoundError):
-        holder.delta(session, -1)
-
-
-def test_notes_come_at_any_time_and_change_no_search(make: Callable[..., Workbench]) -> None:
-    bench = make()
-    noted, plain = bench.create("What?", seed=8), bench.create("What?", seed=8)
-    finish(bench, plain, iterations=12)
-    bench.run(noted, iterations=12)
-    written = 0
-    while bench.state(noted).active:
-        bench.note(noted, 0, f"note {written}")
-        written += 1
-    bench.note(noted, None, " on the whole ")
-    assert bench.node(noted, 0)["note"] == f"note {written - 1}"
-    assert bench.delta(noted, -1)["tree"]["note"] == "on the whole"
-    bench.note(noted, 0, "")
-    assert grown(bench, noted) == grown(bench, plain)
-    finish(bench, noted, iterations=1)
-    with pytest.raises(EventError, match="There is no node 999"):
-        bench.note(noted, 999, "x")
-
-
-@settings(max_examples=15, deadline=None)
-@given(looks=st.lists(st.integers(1, 4), max_size=8), seed=st.integers(0, 99))
-def test_deltas_add_up_to_the_whole(
-    tmp_path_factory: pytest.TempPathFactory, looks: list[int], seed: int
-) -> None:
-    world = World(words=9)
-    bench = Workbench(tmp_path_factory.mktemp("home"), SETTINGS, lambda _: Models(world, world))
-    session = bench.create("What?", gold="1", seed=seed)
-    seen: dict[int, dict[str, Any]] = {}
-    cursor = -1
-    for iterations in looks:
-        finish(bench, session, iterations=iterations)
-        delta = bench.delta(session, cursor)
-        assert delta["reset"] == (cursor == -1)
-        seen |= {node["id"]: node for node in delta["nodes"]}
-        cursor = delta["cursor"]
-        assert bench.delta(session, cursor)["nodes"] == []
-        whole = bench.delta(session, -1)
-        assert [seen[i] for i in sorted(seen)] == whole["nodes"]
-        assert len(whole["nodes"]) == whole["tree"]["nodes"]
-        msgspec.json.encode(whole)
-    bench.close()
-
-
-def test_a_cursor_of_another_life_gets_everything(make: Callable[..., Workbench]) -> None:
-    bench = make()
-    session = bench.create("What?")
-    finish(bench, session, iterations=3)
-    cursor = bench.delta(session, -1)["cursor"]
-    assert 0 <= cursor < 2**53
-    for since in (-1, 0, 5, cursor - 2**24, cursor + 1, 2**60):
-        assert bench.delta(session, since)["reset"]
-    other = make()
-    assert other.delta(session, cursor)["reset"]
-    assert other.delta(session, cursor)["nodes"] == bench.delta(session, -1)["nodes"]
-
-
-def test_a_node_in_full(make: Callable[..., Workbench]) -> None:
-    bench = make()
-    session = bench.create("What?", gold="1", seed=1, sampling={"temperature": 0.5})
-    finish(bench, session, iterations=15)
-    best = bench.delta(session, -1)["tree"]["best_path"]
-    for record in bench.delta(session, -1)["nodes"]:
-        node = bench.node(session, record["id"])
-        msgspec.json.encode(node)
-        assert {key: node[key] for key in record if key != "note"} == {
-            key: value for key, value in record.items() if key != "note"
-        }
-        assert node["best_path"] == (node["id"] in best)
-        assert len(node["steps"]) == node["depth"]
-        assert node["origin"] == {
-            "policy": "world", "prm": "world", "seed": 1, "temperature": 0.5
-        }  # fmt: skip
-        if node["parent"] is None:
-            assert node["selection"] is None
-            continue
-        assert node["steps"][-1] == node["step"]
-        scores = node["selection"]["scores"]
-        assert [score["node"] for score in scores if score["self"]] == [node["id"]]
-        for score in scores:
-            assert score["total"] == score["value"] + score["exploration"]
-    with pytest.raises(EventError, match="There is no node"):
-        bench.node(session, 10_000)
-
-
 @pytest.mark.parametrize("algorithm", ["sampling", "beam"])
 def test_other_algorithms_run_too(make: Callable[..., Workbench], algorithm: str) -> None:
     bench = make()
@@ -481,28 +278,6 @@ def test_a_session_does_not_go_on_with_other_models(
     with pytest.raises(ParameterError, match="made with the policy world, and this lab runs else"):
         other.run(session, iterations=1)
     other.close()
-
-
-def test_names(make: Callable[..., Workbench]) -> None:
-    bench = make()
-    session = bench.create("q")
-    bench.rename(session, " a name ")
-    assert bench.sessions()[0].name == "a name"
-    with pytest.raises(TaskError, match="name has"):
-        bench.rename(session, "x" * 201)
-
-
-def test_problems_and_hints(make: Callable[..., Workbench]) -> None:
-    bench = Workbench(make().home)
-    problems = bench.problems(limit=3)
-    assert len(problems) == 3
-    assert bench.hint(problems[0].content) is None
-    assert "only knows short stories" in (bench.hint("What is the capital of France?") or "")
-    assert bench.hint("  ") is None
-    assert make().hint("What is the capital of France?") is None
-    with pytest.raises(TaskError, match="There is no split"):
-        bench.problems("../x")
-    bench.close()
 
 
 def test_closing_in_the_middle_keeps_finished_iterations(

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.events import SearchCreated
-from sessions import schema
+from sessions import database, schema
 from sessions.errors import (
+    StoreBusyError,
     StoreDamagedError,
     StoreError,
     StoreForeignError,
@@ -215,3 +216,27 @@ def test_a_copied_home_is_a_store(tmp_path: Path) -> None:
     path = filled(tmp_path / "one")
     shutil.copytree(path.parent, tmp_path / "two")
     assert len(Store(tmp_path / "two").sessions()) == 40
+
+
+def test_a_store_that_another_program_locks_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = filled(tmp_path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA locking_mode = exclusive")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("UPDATE sessions SET name = 'x'")
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    with pytest.raises(StoreBusyError, match="locked by another process"):
+        Store(tmp_path)
+    connection.close()
+    assert len(Store(tmp_path).sessions()) == 40
+
+
+def test_a_lock_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    session = store.create(QUESTION)
+    (tmp_path / "locks" / f"{session}.lock").mkdir()
+    with pytest.raises(StoreUnwritableError, match=rf"{session}\.lock cannot be locked"):
+        store.leases.acquire(session)
+    store.close()
