@@ -1,7 +1,6 @@
 """One browser for all browser tests, and pages served from this process."""
 
 import importlib.util
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,4 +100,6 @@ def tab(browser: "Browser") -> "Iterator[Callable[..., Page]]":
     assert not errors, f"the page's script failed: {errors}"
 
 
-os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
+def wait_nodes(page: Any, count: int) -> None:
+    """Until the page knows so many nodes."""
+    page.wait_for_function("(n) => window.lab?.store.nodes.size >= n", arg=count)

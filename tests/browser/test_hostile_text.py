@@ -1,0 +1,110 @@
+"""Text of models and people is shown exactly and never acts: not as markup, script or template."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Serve, wait_nodes
+from tests.browser.fake_workbench import FakeWorkbench
+from tests.browser.hostile import HOST, PAYLOADS, naughty_strings
+
+OpenTab = Callable[..., Any]
+TEXTS = [*PAYLOADS, *naughty_strings()]
+QUESTION = "\n".join(PAYLOADS[:-1])
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> FakeWorkbench:
+    """A workbench whose every text is a payload."""
+    return FakeWorkbench(tmp_path_factory.mktemp("hostile"), pace=0.0, texts=TEXTS)
+
+
+@pytest.fixture(scope="module")
+def session(hostile: FakeWorkbench) -> str:
+    made = hostile.create(QUESTION, PAYLOADS[1], seed=1)
+    hostile.grow(made, len(TEXTS) + 1)
+    for node, text in enumerate(TEXTS, 1):
+        hostile.runs[made].nodes[node]["note"] = text
+        hostile.runs[made].nodes[node]["answer"] = text
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(serve: Serve, hostile: FakeWorkbench) -> str:
+    return serve(hostile)
+
+
+@pytest.fixture
+def page(tab: OpenTab, address: str, session: str) -> Iterator[Any]:
+    opened = tab(address, session)
+    yield opened
+    assert opened.evaluate("window.pwned") is None
+    assert not [url for url in opened.lab_requests if not url.startswith("http://127.0.0.1")]
+    assert not [url for url in opened.lab_requests if HOST in url]
+    inside = ".lab-view :is(script, img, iframe, style, link, form, svg script)"
+    assert opened.locator(inside).count() == 0
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 1440
+
+
+def test_steps_notes_and_answers_are_only_text(page: Any, session: str) -> None:
+    wait_nodes(page, len(TEXTS) + 1)
+    for node, text in enumerate(TEXTS[: len(PAYLOADS)], 1):
+        page.evaluate("(id) => window.lab.store.select(id)", node)
+        page.wait_for_selector(f"h2:text-is('Node {node}')")
+        shown = page.locator(".lab-step span").first.text_content()
+        if text.isascii() and text.isprintable():
+            assert shown.startswith(text.rstrip()[:6000])
+        assert (
+            page.locator(".lab-note textarea").input_value().split("\n")[0]
+            == (text.replace("\r", "\n").split("\n")[0])
+        )
+        assert page.locator(".lab-inspector").evaluate("(e) => e.scrollWidth <= e.clientWidth")
+
+
+def test_the_whole_list_on_the_canvas_and_in_the_inspector(page: Any) -> None:
+    wait_nodes(page, len(TEXTS) + 1)
+    page.evaluate(
+        """async () => {
+          for (const id of window.lab.store.nodes.keys()) {
+            window.lab.view.setHovered(id);
+            window.lab.store.select(id);
+            await new Promise((done) => setTimeout(done, 5));
+          }
+        }"""
+    )
+    page.evaluate("window.lab.store.select(null)")
+    assert page.locator(".lab-answers").is_visible()
+
+
+def test_hidden_characters_become_visible(page: Any) -> None:
+    wait_nodes(page, len(TEXTS) + 1)
+    bidi = next(k for k, text in enumerate(TEXTS, 1) if "\u202e" in text)
+    page.evaluate("(id) => window.lab.store.select(id)", bidi)
+    page.wait_for_selector(f"h2:text-is('Node {bidi}')")
+    shown = page.locator(".lab-step span").first.text_content()
+    assert "\u202e" not in shown
+    assert "U+202E" in shown
+    ansi = next(k for k, text in enumerate(TEXTS, 1) if "\x1b" in text)
+    page.evaluate("(id) => window.lab.store.select(id)", ansi)
+    page.wait_for_selector(f"h2:text-is('Node {ansi}')")
+    assert "\u241b[31m" in page.locator(".lab-step span").first.text_content()
+
+
+def test_a_note_is_kept_exactly(page: Any, hostile: FakeWorkbench, session: str) -> None:
+    wait_nodes(page, len(TEXTS) + 1)
+    page.evaluate("window.lab.store.select(2)")
+    page.wait_for_selector("h2:text-is('Node 2')")
+    text = "<b>${1+1}</b> {{value}} \u202e ünïcode 🏳️‍🌈"
+    page.fill(".lab-note textarea", text)
+    with page.expect_response(lambda response: "component_server" in response.url):
+        page.locator(".lab-note textarea").blur()
+    page.wait_for_selector(".lab-note h3:has-text('saved')")
+    assert hostile.runs[session].nodes[2]["note"] == text
+
+
+def test_a_hostile_question_fills_the_form_and_the_list(page: Any, session: str) -> None:
+    page.wait_for_function("document.querySelector('#lab-question textarea').value.length > 1000")
+    page.click(".lab-session")
+    page.wait_for_selector(".lab-menu-row")
+    assert page.locator(".lab-menu-row *:not(span)").count() == 0
