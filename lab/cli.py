@@ -141,8 +141,7 @@ def search(
     limits = {"iterations": iterations, "tokens": tokens, "seconds": seconds}
     if all(limit is None for limit in limits.values()):
         limits["iterations"] = DEFAULT_ITERATIONS
-    # A library that prints must not spoil the one object on standard output.
-    with redirect_stdout(sys.stderr), options.workbench(ctx) as bench:
+    with options.workbench(ctx) as bench:
         if session is not None:
             session = resolve(bench, session)
         else:
@@ -157,7 +156,11 @@ def search(
                 seed=seed,
                 name=name,
             )
-        finished = run(bench, session, limits)
+        if hint := bench.hint(bench.settings(session).question):
+            terminal.notice(hint)
+        # A library that prints must not spoil the one object on standard output.
+        with redirect_stdout(sys.stderr):
+            finished = run(bench, session, limits)
         show_result(bench, session, as_json=as_json, whole=whole)
         if not finished:
             terminal.notice(

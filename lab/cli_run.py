@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from lab.workbench import RunState, Workbench
 
 POLL_SECONDS = 0.1
-RUNNING = {"queued", "loading", "running", "pausing"}
 
 
 class RunFailedError(LabError):
@@ -54,7 +53,7 @@ def _follow(bench: "Workbench", session: str) -> "RunState":
         task = progress.add_task("starting", total=None, spent="")
         while True:
             state = bench.wait(session, timeout=POLL_SECONDS)
-            if state.status not in RUNNING:
+            if not state.active:
                 return state
             progress.update(task, **_describe(state))
 

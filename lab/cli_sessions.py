@@ -150,10 +150,10 @@ def resolve(bench: "Workbench", text: str) -> str:
 
 
 def show_result(bench: "Workbench", session: str, *, as_json: bool, whole: bool) -> None:
-    """What `lab search` and `lab sessions show` print, on the real standard output."""
+    """What `lab search` and `lab sessions show` print."""
     result = msgspec.to_builtins(bench.show(session))
     if as_json:
-        terminal.print_json(result, sys.__stdout__)
+        terminal.print_json(result)
         return
     from lab import render
 
@@ -161,4 +161,6 @@ def show_result(bench: "Workbench", session: str, *, as_json: bool, whole: bool)
     out.print(render.tree(bench.delta(session, -1), None if whole else render.LINES))
     out.print()
     out.print(render.summary(result))
-    out.print(f"Session {session}. Go on with: lab search --session {session}", soft_wrap=True)
+    ended = result["stop"] in render.ENDED
+    more = "" if ended else f" Go on with: lab search --session {session}"
+    out.print(f"Session {session}.{more}", soft_wrap=True)

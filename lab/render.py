@@ -20,6 +20,13 @@ _SCALE = ("color(61)", "color(31)", "color(36)", "color(77)", "color(185)")
 LINES = 40
 """How many nodes of a large tree are shown unless all are asked for."""
 
+ENDED = {
+    "gate": "a finished solution passed the end gate",
+    "exhausted": "nothing is left to expand",
+    "complete": "all its solutions are finished",
+}
+"""Why a search has nothing more to do."""
+
 
 def value_style(value: float) -> str:
     """Colour of a value in [0, 1]; values outside take the nearest end."""
@@ -78,9 +85,10 @@ def _line(node: Facts, best: bool) -> Text:
     line.append(f" n {node['visits']:<3} ", style="dim")
     line.append_text(plain(node["step"].rstrip("\n"), style="bold" if best else ""))
     if node["answer"] is not None:
-        line.append(" = ", style="dim")
-        line.append_text(plain(node["answer"]))
-        line.append(" ")
+        if node["answer"] not in node["step"]:
+            line.append(" = ", style="dim")
+            line.append_text(plain(node["answer"]))
+        line.append("  ")
         line.append_text(verdict(node["correct"]))
     return line
 
@@ -100,11 +108,15 @@ def summary(result: Facts) -> Text:
     policy, prm = result["tokens"]["policy"], result["tokens"]["prm"]
     text.append(
         f"\n{result['iterations']:,} iterations, {result['nodes']:,} nodes, "
-        f"{result['seconds']:.1f} s\n"
+        f"{result['seconds']:.1f} s{_ended(result['stop'])}\n"
         f"policy {policy['generated']:,} tokens generated, {policy['forwarded']:,} forwarded; "
         f"PRM {prm['forwarded']:,} forwarded"
     )
     return text
+
+
+def _ended(stop: str) -> str:
+    return f"; ended: {ENDED[stop]}" if stop in ENDED else ""
 
 
 def table(columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str | Text]]) -> Table:

@@ -64,9 +64,9 @@ def _console(stream: TextIO) -> Console:
     )
 
 
-def print_json(value: Mapping[str, Any], stream: TextIO | None = None) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object in ASCII, so that no text in it can steer the terminal it is read on."""
-    print(json.dumps(value, indent=2, ensure_ascii=True), file=stream or sys.stdout, flush=True)
+    print(json.dumps(value, indent=2, ensure_ascii=True), flush=True)
 
 
 def notice(text: str) -> None:

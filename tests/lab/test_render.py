@@ -51,7 +51,7 @@ def test_a_tree_shows_values_answers_and_the_best_path() -> None:
                 {"id": 0, "parent": None, "step": ""},
                 {"id": 1, "parent": 0, "value": 0.25, "visits": 7},
                 {"id": 2, "parent": 0, "value": 0.931, "answer": "41", "correct": True},
-                {"id": 3, "parent": 1, "answer": "4", "correct": False},
+                {"id": 3, "parent": 1, "step": "Answer: 4", "answer": "4", "correct": False},
                 best=(0, 2),
             )
         )
@@ -59,9 +59,9 @@ def test_a_tree_shows_values_answers_and_the_best_path() -> None:
     lines = shown.splitlines()
     assert lines[0] == "What?"
     assert "0.25 n 7" in lines[1]
-    assert lines[2].endswith("= 4 wrong")
+    assert lines[2].endswith("Answer: 4  wrong")
     assert "* 0.93 n 1" in lines[3]
-    assert lines[3].endswith("= 41 right")
+    assert lines[3].endswith("a step = 41  right")
 
 
 def test_a_large_tree_is_cut_and_says_so() -> None:
@@ -87,10 +87,13 @@ def test_the_summary_tells_right_from_wrong_from_unknown() -> None:
         "iterations": 1200,
         "nodes": 3,
         "seconds": 1.25,
+        "stop": "exhausted",
         "tokens": {"policy": {"forwarded": 1, "generated": 2}, "prm": {"forwarded": 3}},
     }
     assert "Answer 41  right  (expected 41)" in text_of(render.summary(result))
     assert "1,200 iterations" in text_of(render.summary(result))
+    assert "nothing is left to expand" in text_of(render.summary(result))
+    assert "ended" not in text_of(render.summary({**result, "stop": "iterations"}))
     assert "wrong" in text_of(render.summary({**result, "correct": False, "gold": "40"}))
     unknown = text_of(render.summary({**result, "correct": None, "gold": None}))
     assert "right" not in unknown
