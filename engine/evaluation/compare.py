@@ -1,6 +1,6 @@
 """Search methods side by side at equal policy tokens, on the same problems.
 
-    python -m engine.evaluation.compare --problems FILE --limit 500 --json FILE
+    python -m engine.evaluation --problems FILE --limit 500 --json FILE
 
 A problem's budget is what its N independent samples took; every other method stops before it would
 pass that. Majority, best-of-N and the weighted votes are read from the same samples: they cost the
@@ -91,18 +91,27 @@ class Contest:
     def run(
         self, questions: Sequence[Question], methods: Sequence[Method], samples: int = 16
     ) -> Comparison:
-        """Greedy, `samples` samples read in every way, and each method within their tokens."""
+        """Greedy, `samples` samples read in every way, and each method within their tokens.
+
+        Every method gives two rows: its best finished solution answers, or their weighted vote.
+        """
         greedy = Method("greedy", "sampling", {"samples": 1, "sampling": {"temperature": 0.0}})
         sampled = Method(
             f"{samples} samples", "sampling", {"samples": samples, "final_choice": "best"}
         )
         unlimited: list[int | None] = [None] * len(questions)
-        rows = [self._row(greedy, *self._search(greedy, questions, unlimited))]
+        searches, seconds = self._search(greedy, questions, unlimited)
+        right = [_right(search, search.tree.chosen) for search in searches]
+        rows = [_cost_row(greedy.name, right, searches, seconds)]
         searches, seconds = self._search(sampled, questions, unlimited)
         rows += self._readings(samples, searches, seconds)
         budgets: list[int | None] = [s.tree.cost.policy_generated for s in searches]
         for method in methods:
-            rows.append(self._row(method, *self._search(method, questions, budgets)))
+            searches, seconds = self._search(method, questions, budgets)
+            best = [_right(search, search.tree.best) for search in searches]
+            vote = [_right(search, search.tree.voted) for search in searches]
+            rows.append(_cost_row(f"{method.name}, best", best, searches, seconds))
+            rows.append(_cost_row(f"{method.name}, vote", vote, searches, seconds))
         return Comparison([q.group for q in questions], samples, self._seed, rows)
 
     def _search(
@@ -133,10 +142,6 @@ class Contest:
         )
         return Search([created], lambda answer: self._grade(answer, question.answer))
 
-    def _row(self, method: Method, searches: list[Search], seconds: float) -> Row:
-        right = [s.tree.chosen is not None and _right(s, s.tree.chosen) for s in searches]
-        return _cost_row(method.name, right, searches, seconds)
-
     def _readings(self, samples: int, searches: list[Search], seconds: float) -> list[Row]:
         """Majority, best-of-N, weighted votes and pass@N of the same samples."""
         readings: dict[str, list[bool]] = {}
@@ -145,7 +150,7 @@ class Contest:
                 search.tree.node(i) for i in search.algorithm.end_leaves(search.tree, search.params)
             ]
             for name, node in _choices(search, leaves, samples).items():
-                readings.setdefault(name, []).append(node is not None and _right(search, node))
+                readings.setdefault(name, []).append(_right(search, node))
             some = any(leaf.correct for leaf in leaves)
             readings.setdefault(f"pass@{samples}", []).append(some)
         return [_cost_row(name, right, searches, seconds) for name, right in readings.items()]
@@ -163,8 +168,8 @@ def _choices(search: Search, leaves: list[Node], samples: int) -> dict[str, int 
     return chosen
 
 
-def _right(search: Search, node: int) -> bool:
-    return search.tree.node(node).correct is True
+def _right(search: Search, node: int | None) -> bool:
+    return node is not None and search.tree.node(node).correct is True
 
 
 def _cost_row(name: str, right: list[bool], searches: list[Search], seconds: float) -> Row:
