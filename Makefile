@@ -45,7 +45,7 @@ screenshots: $(READY)
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 bundled: $(READY)
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m engine.bundled.train $(ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m engine.bundled $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
