@@ -463,4 +463,5 @@ def _parts(line: str) -> tuple[str, tuple[str, int, int] | None, str]:
     head, _, calculation = line.rpartition(": ")
     number, _, sentence = head.partition(". ")
     event = _read_event(f"{sentence}.")
-    return number, event and (event.phrase.id, event.n, event.m), calculation
+    content = None if event is None else (event.phrase.id, event.n, event.m)
+    return number, content, calculation

@@ -1,0 +1,1 @@
+"""Problems, their solution formats, and how answers and steps are judged."""
