@@ -7,6 +7,7 @@ This module knows token ids, not prompts or steps.
 """
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -35,14 +36,14 @@ class Row:
 
     Attributes:
         prefix: tokens before it, at least one.
-        random: source of its numbers in [0, 1); not used at temperature 0.
+        random: makes the source of its numbers in [0, 1), from its beginning each time.
         sampling: temperature and filters.
         limit: most tokens to sample.
         ends: whether the tokens sampled so far, the newest last, complete the text.
     """
 
     prefix: Tokens
-    random: np.random.Generator
+    random: Callable[[], np.random.Generator]
     sampling: Sampling
     limit: int
     ends: Callable[[Sequence[int]], bool]
@@ -254,8 +255,13 @@ class Decoder:
         import torch
 
         live = list(range(len(rows)))
+        # Made here: a batch that is tried again must begin with the same numbers.
+        numbers = [row.random() for row in rows]
         while True:
-            tokens, logprobs = sample([rows[i] for i in live], logits)
+            tokens, logprobs = sample(
+                logits, [rows[i].sampling for i in live], [numbers[i] for i in live]
+            )
+            require_numbers(logprobs, self.handle)
             keep = []
             for k, i in enumerate(live):
                 results[i].tokens.append(tokens[k])
@@ -300,30 +306,46 @@ class Decoder:
         return True
 
 
-def sample(rows: Sequence[Row], logits: "Tensor") -> tuple[list[int], list[float]]:
+def sample(
+    logits: "Tensor", samplings: Sequence[Sampling], numbers: Sequence[np.random.Generator]
+) -> tuple[list[int], list[float]]:
     """One token per row, and its log-probability at temperature 1 without filters.
 
     Args:
-        rows: whose next number in [0, 1) is taken, unless the temperature is 0.
-        logits: [len(rows), vocabulary].
+        logits: [N, vocabulary].
+        samplings: of each row.
+        numbers: of each row; the next one in [0, 1) is taken, unless the temperature is 0.
     """
     import torch
 
     logits = logits.float()
-    chosen = torch.empty(len(rows), dtype=torch.int64, device=logits.device)
+    chosen = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
     groups: dict[Sampling, list[int]] = {}
-    for k, row in enumerate(rows):
-        groups.setdefault(row.sampling, []).append(k)
+    for k, sampling in enumerate(samplings):
+        groups.setdefault(sampling, []).append(k)
     for sampling, members in groups.items():
         index = torch.tensor(members, device=logits.device)
         if sampling.temperature == 0:
             chosen[index] = logits[index].argmax(dim=-1)
             continue
-        numbers = [rows[k].random.random() for k in members]
-        uniform = torch.tensor(numbers, dtype=torch.float64).to(logits.device)
+        drawn = [numbers[k].random() for k in members]
+        uniform = torch.tensor(drawn, dtype=torch.float64).to(logits.device)
         chosen[index] = inverse_cdf(probabilities(logits[index], sampling), uniform)
     picked = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(dim=-1)
     return chosen.tolist(), picked.tolist()
+
+
+def require_numbers(values: Sequence[float], handle: Handle) -> None:
+    """Refuse results of a model that has overflowed.
+
+    Raises:
+        ModelError: a value is not a number.
+    """
+    if any(math.isnan(value) for value in values):
+        raise ModelError(
+            f"{handle.base.name} in {handle.base.precision.dtype} gives results that are not "
+            "numbers: use --dtype bf16 or fp32."
+        )
 
 
 def probabilities(logits: "Tensor", sampling: Sampling) -> "Tensor":
@@ -332,7 +354,9 @@ def probabilities(logits: "Tensor", sampling: Sampling) -> "Tensor":
     Top-p keeps the smallest set of the likeliest tokens whose probabilities, renormalised after
     top-k, reach it; among equal ones the lower id comes first.
     """
-    logits = logits.double() / sampling.temperature
+    logits = logits.double()
+    # The largest becomes 0, so that no temperature, however low, makes it infinite.
+    logits = (logits - logits.max(dim=-1, keepdim=True).values) / sampling.temperature
     if 0 < sampling.top_k < logits.shape[-1]:
         order = logits.argsort(dim=-1, descending=True, stable=True)
         logits = logits.scatter(1, order[:, sampling.top_k :], float("-inf"))

@@ -6,10 +6,11 @@ sampling and batching are in `engine.models.decoding`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError, TaskError
+from engine.events import Verdict
 from engine.models.base import (
     Completion,
     CriticMode,
@@ -19,7 +20,7 @@ from engine.models.base import (
     Sampling,
     Summary,
 )
-from engine.models.decoding import Decoded, Decoder, Prefill, Row
+from engine.models.decoding import Decoded, Decoder, Prefill, Row, require_numbers
 from engine.models.loading import ModelSpec
 from engine.models.pool import Handle, ModelPool
 from engine.models.prompting import Prompter, Tokens
@@ -92,7 +93,7 @@ class TransformersPolicy:
         limit = request.sampling.max_step_tokens or self.format.max_step_tokens
         return Row(
             prefix,
-            generator("proposal", *address),
+            partial(generator, "proposal", *address),
             request.sampling,
             limit,
             self._ends_with(self.format.step_end, prefix),
@@ -178,14 +179,15 @@ class TransformersPolicy:
         distinct = [p for p in dict.fromkeys(prefixes) if len(p) < context]
         states = zip(distinct, self.decoder.last_logits(distinct), strict=True)
         found = {prefix: (read(logits), cost) for prefix, (logits, cost) in states}
+        require_numbers([probability for probability, _ in found.values()], self.handle)
         results: list[Judgement] = []
         for prefix in prefixes:
             if prefix not in found:  # no room for another step
                 results.append(Judgement("end", "logits"))
                 continue
             probability, cost = found[prefix]
-            verdict = "end" if probability > 0.5 else "continue"
-            results.append(Judgement(verdict, "logits", probability, forwarded=cost))  # type: ignore[arg-type]
+            verdict: Verdict = "end" if probability > 0.5 else "continue"
+            results.append(Judgement(verdict, "logits", probability, forwarded=cost))
             found[prefix] = (probability, 0)
         return results
 
@@ -250,7 +252,7 @@ class TransformersPolicy:
         rows = [
             Row(
                 item.prefix,
-                generator(*item.address),
+                partial(generator, *item.address),
                 sampling,
                 limit,
                 self._ends_with(end, item.prefix),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import ModelError
 from engine.models.base import PrefixRequest, Valuation
-from engine.models.decoding import in_batches, left_padded
+from engine.models.decoding import in_batches, left_padded, require_numbers
 from engine.models.loading import ModelSpec, read_json
 from engine.models.pool import Handle, ModelPool
 from engine.models.prompting import Prompter, Tokens
@@ -179,6 +179,7 @@ class TransformersPRM:
     def _values(self, prefixes: Sequence[Tokens]) -> list[Valuation]:
         hidden, forwarded = self.last_hidden(prefixes)
         values = self.head(hidden)[:, self.head.index].clamp(0.0, 1.0).tolist()
+        require_numbers(values, self.handle)
         return [Valuation(*item) for item in zip(values, forwarded, strict=True)]
 
 

@@ -1,5 +1,8 @@
 """The decode loop: what a row samples, and that it depends on nothing else."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +25,9 @@ from engine.randomness import generator
 
 
 def row(seed: int, prefix: Tokens, limit: int = 8, **sampling: float) -> Row:
-    return Row(prefix, generator("test", seed), Sampling(**sampling), limit, lambda tokens: False)
+    return Row(
+        prefix, lambda: generator("test", seed), Sampling(**sampling), limit, lambda tokens: False
+    )
 
 
 def rows() -> list[Row]:
@@ -89,7 +94,9 @@ def test_tokens_are_counted_without_padding_and_a_shared_prefix_once(exact: Hand
 def test_rows_stop_by_text_end_token_and_limit(exact: Handle) -> None:
     free = Decoder(exact, []).decode([row(3, (70,), limit=6)])[0]
     stop = free.tokens[2]
-    by_text = Row((70,), generator("test", 3), Sampling(), 6, lambda tokens: tokens[-1] == stop)
+    by_text = Row(
+        (70,), lambda: generator("test", 3), Sampling(), 6, lambda tokens: tokens[-1] == stop
+    )
     cut = free.tokens[: free.tokens.index(stop) + 1]
     found = Decoder(exact, []).decode([by_text, row(4, (70,))])[0]
     assert (found.tokens, found.stopped) == (cut, "text")
@@ -111,7 +118,7 @@ class ScarceMemory:
     def __init__(self, handle: Handle, most: int) -> None:
         self.fresh, self.most, self.sizes = FreshPrefill(handle), most, list[int]()
 
-    def __call__(self, prefixes: list[Tokens]) -> Prefilled:
+    def __call__(self, prefixes: Sequence[Tokens]) -> Prefilled:
         self.sizes.append(len(prefixes))
         if len(prefixes) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -127,6 +134,34 @@ def test_batches_shrink_when_memory_runs_out(exact: Handle) -> None:
     assert scarce.sizes == [8, 4, 2, 2, 2, 2]
     with pytest.raises(ModelError, match="does not hold one text"):
         Decoder(exact, [], prefill=ScarceMemory(exact, most=0)).decode(wanted)
+
+
+def test_a_batch_that_is_tried_again_begins_with_the_same_numbers(
+    exact: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Decoder(exact, []).decode(rows())
+    decoder, forward, sizes = Decoder(exact, []), Decoder._forward, list[int]()
+
+    def scarce(self: Decoder, newest: torch.Tensor, *rest: Any) -> torch.Tensor:
+        sizes.append(len(newest))
+        if len(newest) > 4 and len(sizes) > 1:  # the first token is sampled by then
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, newest, *rest)
+
+    monkeypatch.setattr(Decoder, "_forward", scarce)
+    assert [one.tokens for one in decoder.decode(rows())] == [one.tokens for one in wanted]
+    assert decoder.max_batch == 4
+
+
+def test_overflow_is_an_error(exact: Handle) -> None:
+    class Overflow(ScarceMemory):
+        def __call__(self, prefixes: Sequence[Tokens]) -> Prefilled:
+            state = super().__call__(prefixes)
+            state.logits = state.logits * float("nan")
+            return state
+
+    with pytest.raises(ModelError, match="not numbers"):
+        Decoder(exact, [], prefill=Overflow(exact, most=9)).decode(rows())
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(exact: Handle) -> None:
@@ -152,6 +187,11 @@ def test_filters_keep_the_likeliest_tokens() -> None:
     assert top_p.tolist() == pytest.approx([0.0, 0.4, 0.4, 0.0])
     hot = probabilities(logits, Sampling(temperature=2.0))[0]
     assert hot.tolist() == pytest.approx([1 / 6, 1 / 3, 1 / 3, 1 / 6])
+
+
+def test_the_lowest_temperature_is_greedy() -> None:
+    logits = torch.tensor([[1.0, 3.0, 2.0]])
+    assert probabilities(logits, Sampling(temperature=1e-300))[0].tolist() == [0.0, 1.0, 0.0]
 
 
 def test_samples_follow_the_probabilities() -> None:

@@ -230,6 +230,21 @@ def test_a_local_directory_never_touches_the_network(
     assert ModelPool().open(bare(lines_model)).base.quantised == "none"
 
 
+def test_a_hub_id_that_cannot_be_fetched_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def unreachable(name: str, allow_patterns: list[str]) -> str:
+        asked.append(name)
+        assert "*.py" not in allow_patterns
+        assert "*.bin" not in allow_patterns
+        raise OSError("no route")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    with pytest.raises(ModelError, match=r"neither a directory .* no route"):
+        ModelPool().open(ModelSpec(path="someone/some-model"))
+    assert asked == ["someone/some-model"]
+
+
 def test_fingerprints_follow_the_content(lines_model: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(lines_model, tmp_path / "renamed")
     assert fingerprint(copy) == fingerprint(lines_model)
