@@ -2,7 +2,7 @@
 #
 #   make lab          opens the page               make test         format, lint, types, tests
 #   make bench        figures of this machine      make bench-gpu    the same on the GPU
-#   make screenshots  redraws docs/screenshots     make bundled      trains the bundled models again
+#   make screenshots  redraws docs/screenshots     make bundled      trains build/models again
 #   make clean        removes .venv and caches
 
 SHELL := /bin/bash
@@ -45,7 +45,7 @@ screenshots: $(READY)
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 bundled: $(READY)
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m engine.bundled $(ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m engine.bundled $(or $(ARGS),--out build/models)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
