@@ -32,9 +32,7 @@ def build_page(workbench: Workbench) -> gr.Blocks:
         view = tree_view(server.functions())
         session = gr.Textbox(value="", visible="hidden", elem_id="lab-session-id")
         outbox = gr.JSON(visible="hidden", elem_id="lab-reply")
-        Wiring(workbench, form, session, outbox).connect(
-            view, {problem.id: (problem.content, problem.answer) for problem in problems}
-        )
+        Wiring(workbench, form, session, outbox).connect(view)
     return page
 
 
@@ -53,7 +51,7 @@ class Wiring:
         self.session = session
         self.outbox = outbox
 
-    def connect(self, view: gr.HTML, samples: dict[str, tuple[str, str]]) -> None:
+    def connect(self, view: gr.HTML) -> None:
         """Wire everything; called inside the page's context."""
         form = self.form
         self.press(form.step.click, self.step)
@@ -61,7 +59,7 @@ class Wiring:
         self.press(form.pause.click, self.pause)
         self.press(form.stop.click, self.stop)
         form.sample.input(
-            lambda chosen: samples.get(chosen, ("", "")),
+            self.choose,
             form.sample,
             [form.question, form.gold],
             **_QUIET,
@@ -128,6 +126,11 @@ class Wiring:
         if session:
             self.workbench.stop(session)
         return session, reply()
+
+    def choose(self, sample: str) -> tuple[str, str]:
+        """Question and oracle answer of a sample problem."""
+        problem = self.form.problems[sample]
+        return problem.content, problem.answer
 
     def hint(self, question: str) -> dict[str, Any]:
         """Whether the question is within the policy's reach."""

@@ -47,6 +47,7 @@ def _within(values: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
 class Form:
     """The components of the form; `inputs` in the order that `read` and `fill` use."""
 
+    problems: Mapping[str, Problem]
     sample: gr.Dropdown
     question: gr.Textbox
     gold: gr.Textbox
@@ -73,8 +74,8 @@ class Form:
 
     @property
     def outputs(self) -> list[Any]:
-        """What `fill` updates: the inputs and which parameters are visible."""
-        return [*self.inputs, *self.parameters.columns]
+        """What `fill` updates: the sample, the inputs and which parameters are visible."""
+        return [self.sample, *self.inputs, *self.parameters.columns]
 
     def read(self, values: Sequence[Any]) -> Entered:
         """The values of `inputs` as the workbench takes them."""
@@ -94,7 +95,9 @@ class Form:
 
     def fill(self, settings: Settings) -> list[Any]:
         """Updates for `outputs` that show what a session was created with."""
+        samples = (key for key, one in self.problems.items() if one.content == settings.question)
         return [
+            gr.update(value=next(samples, None)),
             gr.update(value=settings.question),
             gr.update(value=settings.gold or ""),
             gr.update(value=settings.algorithm),
@@ -156,7 +159,7 @@ def build_panels(workbench: Workbench, problems: Sequence[Problem]) -> Form:
             pause = gr.Button("Pause", elem_id="lab-pause")
             stop = gr.Button("Stop", elem_id="lab-stop")
     return Form(
-        sample, question, gold, algorithm, seed, parameters, sampling, iterations,
+        {problem.id: problem for problem in problems}, sample, question, gold, algorithm, seed, parameters, sampling, iterations,
         step, run, pause, stop,
     )  # fmt: skip
 

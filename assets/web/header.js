@@ -44,7 +44,7 @@ export class Header {
       part("policy", models.policy, "The language model that writes steps"),
       part("PRM", models.prm, "The process reward model that values them"),
       part("weights", models.quant, "Quantisation of both models' weights"),
-      part("on", models.device, "Device"),
+      part("on", models.device === "auto" ? "" : models.device, "Device"),
     ].filter(Boolean));
   }
 

@@ -111,13 +111,14 @@ export class Inspector {
   formula(selection, self) {
     if (!self) return null;
     const { c, bonus, parent_visits: visits } = selection;
-    const text = self.visits
-      ? `V + c·√(2 ln N / n) = ${number(self.value, 3)} + ${number(c, 2)}·√(2 ln ${visits} / ${self.visits}) = ${number(self.total, 3)}`
-      : `V + bonus = ${number(self.value, 3)} + ${number(bonus, 2)} = ${number(self.total, 3)}`;
+    const [symbols, terms] = self.visits
+      ? ["V + c·√(2 ln N / n)", `${number(c, 2)}·√(2 ln ${visits} / ${self.visits})`]
+      : ["V + bonus", number(bonus, 2)];
+    const numbers = `= ${number(self.value, 3)} + ${terms} = ${number(self.total, 3)}`;
     const how = self.visits
       ? `V + c·√(2 ln N / n), with c = ${c}, the parent's visits N = ${visits}, this node's visits n = ${self.visits}`
       : `V + bonus: this node has no visits, so its exploration term is the fixed bonus ${bonus}`;
-    return el("p", { class: "lab-formula", text, title: how });
+    return el("p", { class: "lab-formula", title: how }, el("span", { text: symbols }), el("span", { text: numbers }));
   }
 
   bar(score, most) {

@@ -5,12 +5,13 @@
 
 import { colour, inkOn } from "./colour.js";
 import { mark } from "./store.js";
-import { line, number } from "./text.js";
+import { ending, number } from "./text.js";
 
 const LABEL_HEIGHT = 15;
 const VALUE_HEIGHT = 27;
 const MARGIN = 40;
 const CHARACTER = 7.2; // width of one at 12 pixels
+const READABLE = 8; // a text cut shorter than this says nothing
 // Edges run straight to here, as a share of the column, and only then part: labels sit on that run.
 const TRUNK = 0.55;
 
@@ -191,15 +192,14 @@ export class Painter {
     for (const item of [...shown].sort((a, b) => weight(b.node) - weight(a.node))) {
       const { node, x, y, r } = item;
       if (node.parent === null || (crowded && weight(node) < 1e9)) continue;
-      const room = this.labelRoom(node, x, r);
-      if (room < 34 || !this.claim(taken, node.depth, y, detailed ? VALUE_HEIGHT : LABEL_HEIGHT)) continue;
+      const text = this.cut(node.step, this.labelRoom(node, x, r));
+      if (!text || !this.claim(taken, node.depth, y, detailed ? VALUE_HEIGHT : LABEL_HEIGHT)) continue;
       const best = store.bestPath.has(node.id);
       const strong = best || node.id === focus.selected;
       const inner = store.children.get(node.id)?.length > 0;
       const left = x + r + 6;
       context.textBaseline = "middle";
       context.font = `${strong ? 600 : 450} 12px ${theme.mono}`;
-      const text = this.cut(node.step, room);
       const plated = inner && !detailed;
       if (plated) this.plate(left, y, text, best);
       this.text(text, left, detailed ? y - 9 : y, strong ? theme.ink : theme.soft, !plated);
@@ -240,7 +240,8 @@ export class Painter {
   cut(step, room) {
     // A monospaced face: its width need not be measured for every label of every frame.
     const fits = Math.floor(room / CHARACTER);
-    return fits < 4 ? "" : line(step, fits);
+    const text = ending(step, Math.max(fits, 1));
+    return text.length > fits || (text.startsWith("\u2026") && fits < READABLE) ? "" : text;
   }
 
   text(text, x, y, style, halo = true) {

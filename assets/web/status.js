@@ -1,18 +1,18 @@
 /** What the search is doing, what it chose and why, what answer is winning and what it has cost. */
 
 import { el, icon } from "./dom.js";
-import { brief, count, duration, line, number } from "./text.js";
+import { brief, count, duration, ending, line, number } from "./text.js";
 
 const STATES = {
   idle: "paused", queued: "queued", loading: "loading models", running: "running", pausing: "pausing", failed: "failed",
 };
 const STOPS = {
-  gate: "stopped: an answer met the end gate",
-  exhausted: "stopped: nothing is left to expand",
+  gate: "an answer met the gate",
+  exhausted: "nothing left to expand",
   complete: "complete",
-  iterations: "iteration limit reached",
-  tokens: "token limit reached",
-  seconds: "time limit reached",
+  iterations: "iterations done",
+  tokens: "tokens spent",
+  seconds: "time is up",
 };
 
 export class Status {
@@ -53,14 +53,14 @@ export class Status {
     }
     const own = pick?.scores.find((score) => score.node === pick.chosen);
     const next = pick?.scores.filter((score) => score.node !== pick.chosen).sort((a, b) => b.total - a.total)[0];
-    const why = own ? `V ${number(own.value)} + ${number(own.exploration)} = ${number(own.total)}` : `V ${number(last.value)}, n ${last.visits}`;
-    const rival = next ? `, ahead of ${number(next.total)}` : "";
+    const why = own ? `V ${number(own.value, 3)} + ${number(own.exploration, 3)} = ${number(own.total, 3)}` : `V ${number(last.value)}, n ${last.visits}`;
+    const rival = next ? `, ahead of ${number(next.total, 3)}` : "";
     return el("button", {
       class: "lab-status-cell is-reason", type: "button", on: { click: () => this.store.select(last.id) },
       title: "The node that the last iteration selected, with its selection score then: V + exploration, and the best score it beat",
     },
       el("small", { text: "last selected" }),
-      el("span", { class: "lab-status-main" }, el("code", { text: line(last.step, 44) }), el("span", { class: "lab-muted", text: why + rival })));
+      el("span", { class: "lab-status-main" }, el("code", { text: ending(last.step, 34) }), el("span", { class: "lab-muted", text: why + rival })));
   }
 
   cost(tree) {
@@ -76,7 +76,7 @@ export class Status {
     const kind = !found ? "none" : tree.correct === true ? "right" : tree.correct === false ? "wrong" : "open";
     const total = (tree.answers ?? []).reduce((sum, answer) => sum + answer.weight, 0);
     const won = (tree.answers ?? []).find((answer) => answer.answer === tree.answer);
-    const share = won && total > 0 ? `${Math.round((100 * won.weight) / total)} % of the vote` : "";
+    const share = won && total > 0 ? `${Math.round((100 * won.weight) / total)} % of votes` : "";
     const verdict = { right: "right", wrong: "wrong", open: "no oracle answer", none: "" }[kind];
     return el("button", {
       class: `lab-status-cell is-answer is-${kind}`, type: "button",

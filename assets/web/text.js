@@ -31,6 +31,18 @@ export function line(text, limit = 160) {
   return flat.length > limit ? `${flat.slice(0, limit - 1)}\u2026` : flat;
 }
 
+/**
+ * The end of a text within `limit` characters, from the start of a word on. Steps that differ
+ * mostly differ at their end, and what follows from a step stands there too.
+ */
+export function ending(text, limit) {
+  const flat = line(String(text ?? "").slice(-4 * limit - 8), 4 * limit + 8);
+  if (flat.length <= limit && String(text ?? "").length <= 4 * limit) return flat;
+  const rest = flat.slice(-Math.max(limit - 2, 1));
+  const word = rest.indexOf(" ");
+  return `\u2026 ${word >= 0 && word < rest.length / 2 ? rest.slice(word + 1) : rest}`;
+}
+
 /** Several lines, cut where no reader would go on; says how much is left out. */
 export function block(text, limit = 6000) {
   const whole = String(text ?? "");

@@ -11,7 +11,7 @@ import { line, number } from "./text.js";
 import { Viewport } from "./viewport.js";
 
 const REACH = 26;
-const PADS = { left: 34, right: 14, top: 62, bottom: 26 };
+const PADS = { left: 34, right: 14, top: 62, bottom: 44 };
 
 export class TreeView {
   constructor(store) {

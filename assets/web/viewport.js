@@ -3,7 +3,7 @@
  * columns, and zooming in spreads nodes instead of inflating them.
  */
 
-const COLUMN = { least: 26, most: 320 };
+const COLUMN = { least: 14, most: 320 };
 const ROW = { least: 0.05, most: 90 };
 const ROOMY = { column: 212, row: 52 };
 const DURATION = 240;

@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            # The first test pays for importing Gradio, starting a browser and loading models.
+            item.add_marker(pytest.mark.timeout(480))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,133 @@
+"""The screenshots in docs/screenshots, from a real search with the bundled models.
+
+Only the tree of 1,000 nodes is a scripted one, and says so in its top line.
+
+    python -m tests.browser.screenshots [FOLDER]
+
+The same seeds give the same trees, so that a change of a picture is a change of the page.
+"""
+
+import io
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lab.workbench import Workbench
+from tests.browser import ensure_chromium
+from tests.browser.conftest import FLAGS, WAIT, wait_nodes
+from tests.browser.fake_workbench import PROBLEMS, FakeWorkbench
+from ui.page import launch
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+SAMPLE = 1
+PATIENCE = 900.0  # seconds for one search, for a machine with other things to do
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: what of which session, at which size."""
+
+    name: str
+    session: str
+    width: int = 1440
+    height: int = 900
+    theme: str = "light"
+    select: str = "null"  # JavaScript for the id of the node to select
+
+
+THEMES = ("light", "dark")
+BEST = "[...window.lab.store.bestPath].at(-2)"
+
+
+def search(workbench: Workbench, nodes: int, iterations: int, **params: Any) -> str:
+    """A session of the sample problem with about so many nodes."""
+    problem = workbench.problems()[SAMPLE]
+    session = workbench.create(problem.content, problem.answer, params=params)
+    known = 0
+    while known < nodes:
+        workbench.run(session, iterations=iterations)
+        state = workbench.wait(session, timeout=PATIENCE)
+        if state.status == "failed":
+            sys.exit(state.message)
+        facts = workbench.delta(session, -1)["tree"]
+        known = facts["nodes"]
+        print(f"{session}: {known} nodes after {facts['iteration']} iterations", flush=True)
+        if facts["stop"] in ("exhausted", "complete"):
+            break
+    return session
+
+
+def shots(workbench: Workbench) -> Iterator[Shot]:
+    """All pictures, each search just before its pictures."""
+    yield Shot("start", "")
+    early = search(workbench, 8, 1)
+    yield Shot("early", early, select="1")
+    whole = search(workbench, 45, 5)
+    for width, height in ((1440, 900), (800, 1000)):
+        for theme in THEMES:
+            yield Shot(f"search-{width}-{theme}", whole, width, height, theme, BEST)
+    yield Shot("answers", whole)
+    yield Shot("phone", whole, 390, 844, "light", BEST)
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless browser."""
+    from playwright.sync_api import sync_playwright
+
+    path = ensure_chromium.find()
+    if path is None:
+        sys.exit(f"no Chromium: {ensure_chromium.why_not() or 'apt install chromium'}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=2 * WAIT)
+        yield browser
+        browser.close()
+
+
+def take(browser: Any, address: str, shot: Shot) -> Image.Image:
+    """One picture, in as few colours as keep it faithful."""
+    page = browser.new_page(viewport={"width": shot.width, "height": shot.height})
+    page.set_default_timeout(2 * WAIT)
+    query = f"?__theme={shot.theme}" + (f"&session={shot.session}" if shot.session else "")
+    page.goto(address + query, wait_until="commit")
+    page.wait_for_function("window.lab && document.querySelector('#lab-step')")
+    if shot.session:
+        wait_nodes(page, 2)
+        page.evaluate(f"window.lab.store.select({shot.select})")
+    page.wait_for_timeout(1500)
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    page.close()
+    return picture.convert("RGB").quantize(255, dither=Image.Dither.NONE)
+
+
+def take_all(browser: Any, workbench: Any, wanted: Iterable[Shot], folder: Path) -> None:
+    """Pictures of one workbench's page, kept as files."""
+    page, address = launch(workbench, open_browser=False, block=False)
+    for shot in wanted:
+        file = folder / f"{shot.name}.png"
+        take(browser, address, shot).save(file, optimize=True)
+        print(f"{file} ({file.stat().st_size // 1024} kB)", flush=True)
+    page.close()
+
+
+def main(folder: Path) -> None:
+    """Take all pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, chromium() as browser:
+        scripted = FakeWorkbench(Path(home))
+        large = scripted.create(PROBLEMS[0].content, PROBLEMS[0].answer, seed=5)
+        scripted.grow(large, 1000)
+        take_all(browser, scripted, [Shot(f"thousand-{t}", large, theme=t) for t in THEMES], folder)
+        workbench = Workbench(Path(home))
+        take_all(browser, workbench, shots(workbench), folder)
+        workbench.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
