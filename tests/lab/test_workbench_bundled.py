@@ -12,6 +12,8 @@ from lab.models import Models, load_models
 from lab.results import ModelSettings
 from lab.workbench import Workbench
 
+pytestmark = pytest.mark.timeout(600)  # loads models
+
 LONG = 150.0
 ITERATIONS = 4
 
@@ -84,6 +86,7 @@ def test_a_user_s_own_story(bench: Workbench) -> None:
     question = (
         "Nora has 14 pears. She buys 6 more. She sells 5 pears. How many pears does Nora have now?"
     )
+    assert bench.hint(question) is None
     session = bench.create(question)
     bench.run(session, tokens=150)
     state = bench.wait(session, timeout=LONG)

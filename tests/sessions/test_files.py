@@ -30,6 +30,13 @@ def snapshot(home: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
+def count(home: Path) -> int:
+    store = Store(home)
+    sessions = len(store.sessions())
+    store.close()
+    return sessions
+
+
 def refuse(home: Path, error: type[StoreError], match: str) -> None:
     before = snapshot(home)
     with pytest.raises(error, match=match) as caught:
@@ -134,7 +141,7 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
 def test_a_home_with_unusual_letters(tmp_path: Path) -> None:
     home = tmp_path / "50% of? #my % stuff ü"
     assert filled(home).parent == home
-    assert len(Store(home).sessions()) == 40
+    assert count(home) == 40
 
 
 def load(path: Path, dump: Path) -> None:
@@ -215,7 +222,7 @@ def test_a_killed_creation_leaves_no_half_store(tmp_path: Path) -> None:
 def test_a_copied_home_is_a_store(tmp_path: Path) -> None:
     path = filled(tmp_path / "one")
     shutil.copytree(path.parent, tmp_path / "two")
-    assert len(Store(tmp_path / "two").sessions()) == 40
+    assert count(tmp_path / "two") == 40
 
 
 def test_a_store_that_another_program_locks_is_not_called_damaged(
@@ -230,7 +237,7 @@ def test_a_store_that_another_program_locks_is_not_called_damaged(
     with pytest.raises(StoreBusyError, match="locked by another process"):
         Store(tmp_path)
     connection.close()
-    assert len(Store(tmp_path).sessions()) == 40
+    assert count(tmp_path) == 40
 
 
 def test_a_lock_folder_that_cannot_be_used(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def tree(home: Path, session: str) -> dict[str, Any]:
     return {"result": result, "nodes": found["nodes"]}
 
 
+@pytest.mark.timeout(600)  # many processes, some seconds each on a busy machine
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="killing processes needs fork")
 def test_killed_searches_lose_nothing_and_end_with_the_same_tree(
     launcher: Launcher, tmp_path: Path

@@ -12,6 +12,8 @@ from engine.tree import Tree
 from sessions.errors import SessionInUseError
 from sessions.store import Digest, Store
 
+pytestmark = pytest.mark.timeout(600)  # processes start slowly on a busy machine
+
 QUESTION = ev.SearchCreated("q", None, "mcts_star", {}, 0, "", "")
 
 HOLD = """
@@ -53,6 +55,11 @@ def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def ended(process: subprocess.Popen[str]) -> int:
+    process.communicate()
+    return process.returncode
+
+
 @pytest.fixture
 def store(tmp_path: Path):
     store = Store(tmp_path)
@@ -84,7 +91,7 @@ def test_a_session_in_use_elsewhere_is_refused_until_its_process_ends(
         assert store.leases.held(free)
 
     other.kill()
-    other.wait()
+    other.communicate()
     assert store.leases.holders() == {}
     with store.leases.holding(session):
         store.append(session, 1, [ev.Noted(0, "mine now")], Digest())
@@ -139,7 +146,7 @@ def test_processes_hammer_one_file(store: Store, tmp_path: Path) -> None:
         for session in sessions:
             Tree.fold(store.events(session))
         time.sleep(0.02)
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert [ended(process) for process in processes] == [0, 0, 0]
     for session in sessions:
         log = store.events(session)
         notes = [event.text for event in log[1:] if isinstance(event, ev.Noted)]
@@ -158,7 +165,7 @@ def test_processes_create_one_store_together(tmp_path: Path) -> None:
         "store.create(SearchCreated('q', None, 'mcts_star', {}, 0, '', '')); store.close()"
     )
     processes = [start(program, tmp_path / "new" / "home") for _ in range(4)]
-    assert [process.wait() for process in processes] == [0] * 4
+    assert [ended(process) for process in processes] == [0] * 4
     store = Store(tmp_path / "new" / "home")
     assert len(store.sessions()) == 4
     store.close()

@@ -156,7 +156,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory):
     store.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(log=logs(), data=st.data())
 def test_any_prefix_of_any_log_folds_and_survives_the_store(
     shared: Store, log: list[ev.Event], data: st.DataObject
