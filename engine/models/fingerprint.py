@@ -10,8 +10,10 @@ _SAMPLES, _SAMPLE = 256, 4096
 _NAMED = (
     "*.safetensors",
     "config.json",
+    "generation_config.json",
     "adapter_config.json",
     "tokenizer*",
+    "special_tokens_map.json",
     "*.model",
     "chat_template*",
     "value_head.json",

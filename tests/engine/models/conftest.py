@@ -126,4 +126,6 @@ def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def exact(lines_model: Path) -> Handle:
     """The lines model in fp32, where batching changes nothing that can be seen."""
-    return ModelPool().open(ModelSpec(path=str(lines_model), quant="none", dtype="fp32"))
+    return ModelPool().open(
+        ModelSpec(path=str(lines_model), quant="none", dtype="fp32", device="cpu")
+    )

@@ -23,7 +23,7 @@ native = pytest.mark.skipif(
 
 
 def bare(directory: Path, **options: object) -> ModelSpec:
-    return ModelSpec(path=str(directory), quant="none", **options)
+    return ModelSpec(path=str(directory), quant="none", device="cpu", **options)
 
 
 def linear_layers(base: pool.Base) -> list[str]:
@@ -46,7 +46,7 @@ def test_importing_the_runtime_does_not_import_torch() -> None:
 
 @native
 def test_nf4_is_really_4_bit(lines_model: Path) -> None:
-    small = ModelPool().open(ModelSpec(path=str(lines_model))).base
+    small = ModelPool().open(ModelSpec(path=str(lines_model), device="cpu")).base
     large = ModelPool().open(bare(lines_model)).base
     assert small.identity.endswith("/nf4-bf16")
     assert large.identity.endswith("/none-fp32")
@@ -63,7 +63,7 @@ def test_nf4_is_really_4_bit(lines_model: Path) -> None:
 def test_nf4_values_are_close_to_the_exact_ones(lines_model: Path) -> None:
     ids = torch.tensor([[70, 80, 90]])
     logits = []
-    for spec in (ModelSpec(path=str(lines_model)), bare(lines_model)):
+    for spec in (ModelSpec(path=str(lines_model), device="cpu"), bare(lines_model)):
         with ModelPool().open(spec).using() as model:
             logits.append(model(input_ids=ids).logits.float().flatten())
     assert torch.cosine_similarity(*logits, dim=0) > 0.8
@@ -72,7 +72,7 @@ def test_nf4_values_are_close_to_the_exact_ones(lines_model: Path) -> None:
 @native
 def test_a_shape_that_the_fast_kernel_cannot_pack_still_runs(tmp_path: Path) -> None:
     odd = write_model(tmp_path / "odd", hidden=72, head_dim=36)
-    with ModelPool().open(ModelSpec(path=str(odd))).using() as model:
+    with ModelPool().open(ModelSpec(path=str(odd), device="cpu")).using() as model:
         assert model(input_ids=torch.tensor([[70, 71]])).logits.isfinite().all()
 
 
@@ -268,4 +268,4 @@ def test_the_survey_knows_this_machine() -> None:
     assert found.threads >= 1
     assert found.kernel_cpu in ("cpu-native", "cpu-dequantise")
     assert (found.kernel_cuda is None) == (found.cuda == ())
-    assert found.versions["torch"] == torch.__version__.partition("+")[0] or found.versions["torch"]
+    assert found.versions["torch"].startswith(torch.__version__.partition("+")[0])

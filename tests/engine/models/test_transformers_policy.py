@@ -28,7 +28,7 @@ def policy(exact: Handle) -> TransformersPolicy:
 
 @pytest.fixture(scope="module")
 def chat(chat_model: Path) -> TransformersPolicy:
-    return load_policy(ModelSpec(path=str(chat_model), quant="none"), ModelPool())
+    return load_policy(ModelSpec(path=str(chat_model), quant="none", device="cpu"), ModelPool())
 
 
 def proposals() -> list[ProposalRequest]:
@@ -249,12 +249,12 @@ def test_no_requests_no_replies(policy: TransformersPolicy, chat: TransformersPo
 
 def test_a_format_is_read_beside_the_model(lines_model: Path, tmp_path: Path) -> None:
     assert load_policy(
-        ModelSpec(path=str(lines_model), quant="none"), ModelPool()
+        ModelSpec(path=str(lines_model), quant="none", device="cpu"), ModelPool()
     ).format == StepFormat(**LINES)
     copy = shutil.copytree(lines_model, tmp_path / "copy")
     (copy / "step_format.json").unlink()
-    plain = load_policy(ModelSpec(path=str(copy), quant="none"), ModelPool())
+    plain = load_policy(ModelSpec(path=str(copy), quant="none", device="cpu"), ModelPool())
     assert plain.format == NUMBERED
     (copy / "step_format.json").write_text(json.dumps({"prompt": "?"}))
     with pytest.raises(ModelError, match="is not a step format"):
-        load_policy(ModelSpec(path=str(copy), quant="none"), ModelPool())
+        load_policy(ModelSpec(path=str(copy), quant="none", device="cpu"), ModelPool())

@@ -24,7 +24,7 @@ def directory(lines_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def prm(directory: Path) -> TransformersPRM:
-    return load_prm(ModelSpec(path=str(directory), quant="none"), ModelPool())
+    return load_prm(ModelSpec(path=str(directory), quant="none", device="cpu"), ModelPool())
 
 
 REQUESTS = [
@@ -64,8 +64,8 @@ def test_the_empty_solution_is_worth_nothing_and_costs_nothing(prm: Transformers
 
 def test_the_output_that_is_read_is_a_setting(directory: Path, tmp_path: Path) -> None:
     other = write_head(shutil.copytree(directory, tmp_path / "other"), read="step")
-    first = load_prm(ModelSpec(path=str(directory), quant="none"), ModelPool())
-    second = load_prm(ModelSpec(path=str(other), quant="none"), ModelPool())
+    first = load_prm(ModelSpec(path=str(directory), quant="none", device="cpu"), ModelPool())
+    second = load_prm(ModelSpec(path=str(other), quant="none", device="cpu"), ModelPool())
     assert first.score(REQUESTS)[0].value != second.score(REQUESTS)[0].value
     assert first.identity != second.identity
 
@@ -74,10 +74,12 @@ def test_policy_and_prm_share_one_base_with_two_adapters(lines_model: Path, tmp_
     adapter = write_head(write_adapter(tmp_path / "prm", lines_model))
     other = write_adapter(tmp_path / "policy", lines_model, seed=3)
     models = ModelPool()
-    prm = load_prm(ModelSpec(path=str(adapter), quant="none"), models)
+    prm = load_prm(ModelSpec(path=str(adapter), quant="none", device="cpu"), models)
     alone = prm.score(REQUESTS)
-    policy = load_policy(ModelSpec(path=str(lines_model), quant="none", adapter=str(other)), models)
-    bare = load_policy(ModelSpec(path=str(lines_model), quant="none"), models)
+    policy = load_policy(
+        ModelSpec(path=str(lines_model), quant="none", device="cpu", adapter=str(other)), models
+    )
+    bare = load_policy(ModelSpec(path=str(lines_model), quant="none", device="cpu"), models)
     assert policy.handle.base is prm.handle.base
     assert len(models.bases) == 1
     judged = policy.judge(REQUESTS, "verdict")
@@ -107,19 +109,19 @@ def test_a_head_that_does_not_fit_is_refused(
         broken / "value_head.safetensors",
     )
     with pytest.raises(ModelError, match=says):
-        load_prm(ModelSpec(path=str(broken), quant="none"), ModelPool())
+        load_prm(ModelSpec(path=str(broken), quant="none", device="cpu"), ModelPool())
 
 
 def test_a_policy_is_no_process_reward_model(lines_model: Path, directory: Path) -> None:
     with pytest.raises(ModelError, match="no value_head"):
-        load_prm(ModelSpec(path=str(lines_model), quant="none"), ModelPool())
+        load_prm(ModelSpec(path=str(lines_model), quant="none", device="cpu"), ModelPool())
 
 
 def test_a_damaged_head_is_refused(directory: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(directory, tmp_path / "broken")
     (broken / "value_head.safetensors").write_bytes(b"not tensors")
     with pytest.raises(ModelError, match="cannot be read"):
-        load_prm(ModelSpec(path=str(broken), quant="none"), ModelPool())
+        load_prm(ModelSpec(path=str(broken), quant="none", device="cpu"), ModelPool())
 
 
 def test_a_solution_longer_than_the_context_is_refused(prm: TransformersPRM) -> None:
