@@ -7,7 +7,7 @@ the reason in their state.
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -94,6 +94,7 @@ class Worker:
         self._changed = threading.Condition()
         self._states: dict[str, RunState] = {}
         self._began: dict[str, float] = {}
+        self._coming: Counter[str] = Counter()  # runs asked for that the thread has not seen yet
         # All below is the thread's own.
         self._models: Models | None = None
         self._driver: Driver | None = None
@@ -114,12 +115,11 @@ class Worker:
         with self._changed:
             state = self._states.get(live.session, RunState())
             if state.active:
-                target = _sum(state.target, limits.iterations)
-                self._states[live.session] = msgspec.structs.replace(state, target=target)
+                self._set(live.session, target=_sum(state.target, limits.iterations))
             else:
                 self._states[live.session] = RunState("queued", target=limits.iterations)
                 self._began[live.session] = time.monotonic()
-            self._changed.notify_all()
+            self._coming[live.session] += 1
         self._commands.put(_Run(live, limits))
 
     def pause(self, session: str) -> None:
@@ -183,8 +183,7 @@ class Worker:
         while True:
             for command in self._received():
                 if isinstance(command, _Close):
-                    for session in list(self._jobs):
-                        self._end(session, "idle")
+                    self._end_all()
                     return
                 self._obey(command)
             self._advance()
@@ -216,6 +215,8 @@ class Worker:
 
     def _take_on(self, command: _Run) -> None:
         session = command.live.session
+        with self._changed:
+            self._coming[session] -= 1
         job = self._jobs.setdefault(session, _Job(command.live))
         job.waiting.append(command.limits)
         if job.search is None:
@@ -231,7 +232,7 @@ class Worker:
         job.generated = job.search.tree.cost.policy_generated
         driver.start(job.search, job.waiting[0], lambda search, events: self._keep(job, events))
         with self._changed:
-            self._set(job.live.session, status="running")
+            self._set(job.live.session, status="running", message="")
 
     def _ready_driver(self, session: str) -> Driver:
         if self._driver is None:
@@ -313,8 +314,20 @@ class Worker:
         for _ in job.waiting:
             self._give_back(session)
         with self._changed:
+            if self._coming[session]:  # whoever waits for the session waits for that run too
+                self._set(session, status="queued", message=message)
+                return
             seconds = time.monotonic() - self._began[session]
             self._set(session, status=status, message=message, seconds=seconds)
+
+    def _end_all(self) -> None:
+        with self._changed:
+            self._coming.clear()
+            for session, state in list(self._states.items()):
+                if state.active and session not in self._jobs:
+                    self._set(session, status="idle")
+        for session in list(self._jobs):
+            self._end(session, "idle")
 
     def _give_back(self, session: str) -> None:
         # The lock itself is free in any case; only the words on who had it may stay behind.

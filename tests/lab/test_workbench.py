@@ -1,5 +1,6 @@
 """Making and running sessions on a real store, with models that need no weights."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -295,3 +296,16 @@ def test_closing_in_the_middle_keeps_finished_iterations(
     assert shown >= 3
     assert again.sessions()[0].in_use_by is None
     assert finish(again, session, iterations=1).done == 1
+
+
+def test_nobody_waits_for_a_closed_workbench(tmp_path: Path) -> None:
+    world = Gate()
+    bench = Workbench(tmp_path, SETTINGS, lambda _: Models(world, world))
+    running, queued = bench.create("What?"), bench.create("Else?")
+    bench.run(running)
+    assert world.asked.acquire(timeout=LONG)
+    bench.run(queued)
+    threading.Timer(0.05, world.let_all_through).start()
+    bench.close()
+    assert bench.wait(running).status == "idle"
+    assert bench.wait(queued).status == "idle"
