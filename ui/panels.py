@@ -159,9 +159,20 @@ def build_panels(workbench: Workbench, problems: Sequence[Problem]) -> Form:
             pause = gr.Button("Pause", elem_id="lab-pause")
             stop = gr.Button("Stop", elem_id="lab-stop")
     return Form(
-        {problem.id: problem for problem in problems}, sample, question, gold, algorithm, seed, parameters, sampling, iterations,
-        step, run, pause, stop,
-    )  # fmt: skip
+        problems={problem.id: problem for problem in problems},
+        sample=sample,
+        question=question,
+        gold=gold,
+        algorithm=algorithm,
+        seed=seed,
+        parameters=parameters,
+        sampling=sampling,
+        iterations=iterations,
+        step=step,
+        run=run,
+        pause=pause,
+        stop=stop,
+    )
 
 
 def _build_problem(problems: Sequence[Problem]) -> tuple[gr.Dropdown, gr.Textbox, gr.Textbox]:

@@ -40,7 +40,7 @@ export function ending(text, limit) {
   if (flat.length <= limit && String(text ?? "").length <= 4 * limit) return flat;
   const rest = flat.slice(-Math.max(limit - 2, 1));
   const word = rest.indexOf(" ");
-  return `\u2026 ${word >= 0 && word < rest.length / 2 ? rest.slice(word + 1) : rest}`;
+  return `\u2026 ${word >= 0 && word < rest.length * 0.6 ? rest.slice(word + 1) : rest}`;
 }
 
 /** Several lines, cut where no reader would go on; says how much is left out. */
