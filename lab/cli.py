@@ -67,6 +67,9 @@ def page(
     Exit codes: 0 done, 1 failure, 2 bad input, 130 ended by Ctrl-C.
     """
     if ctx.invoked_subcommand is not None:
+        if given := _given(ctx, "host", "port", "no_browser"):
+            names = ", ".join("--" + name.replace("_", "-") for name in given)
+            raise typer.BadParameter(f"{names}: only the page takes this, not a command")
         return
     from lab.cli_page import serve
 

@@ -1,0 +1,43 @@
+"""`lab` without a command: the page is served, and closed by a signal."""
+
+import re
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from tests.lab.test_cli import command, environment, lab
+
+
+def test_the_page_is_served_until_it_is_told_to_close(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("--no-browser", "--port", "0", "--home", tmp_path / "home"),
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        match = re.fullmatch(r"The lab is open at (http://127\.0\.0\.1:(\d+)/?)\n", line)
+        assert match, line
+        open_directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with open_directly.open(match[1], timeout=60) as page:
+            assert b"<title>lab</title>" in page.read()
+        taken = lab("--no-browser", "--port", match[2], home=tmp_path)
+        assert taken.code == 1
+        assert f"port {match[2]}" in taken.err
+        assert "Traceback" not in taken.err
+    finally:
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out == ""
+    assert str(tmp_path / "home") in err
+    assert "Traceback" not in err
+
+
+def test_a_page_option_before_a_command_is_refused(tmp_path: Path) -> None:
+    done = lab("--port", "8000", "sessions", "list", home=tmp_path)
+    assert done.code == 2
+    assert "--port" in done.err
