@@ -9,6 +9,7 @@ from gradio.components import Component
 
 from ui.interface import AlgorithmInfo, ParameterInfo
 
+_SPACE = "\N{NO-BREAK SPACE}"
 _VAST = 1000.0  # a limit from here on is a guard, not worth a reader's attention
 
 
@@ -40,9 +41,9 @@ def explanation(info: ParameterInfo) -> str:
     low = info.minimum if info.minimum is not None and abs(info.minimum) < _VAST else None
     high = info.maximum if info.maximum is not None and abs(info.maximum) < _VAST else None
     if low is not None and high is not None:
-        return f"{info.help} {low:g} to {high:g}."
+        return f"{info.help} {low:g}{_SPACE}to{_SPACE}{high:g}."
     if low is not None:
-        return f"{info.help} At least {low:g}."
+        return f"{info.help} At{_SPACE}least{_SPACE}{low:g}."
     return info.help
 
 

@@ -75,6 +75,10 @@ class Server:
         return {"sessions": msgspec.to_builtins(list(self._workbench.sessions()))}
 
     def about(self) -> dict[str, Any]:
-        """The models in use."""
+        """The models in use, and what a person should know about them once they are loaded."""
         models = self._workbench.models
-        return {name: getattr(models, name) for name in ("policy", "prm", "quant", "device")}
+        names = ("policy", "prm", "quant", "device")
+        return {
+            **{name: getattr(models, name) for name in names},
+            "notices": list(self._workbench.notices()),
+        }

@@ -37,7 +37,7 @@ export class Header {
     document.title = this.store.tree ? `${line(title, 40)} · lab` : "lab";
   }
 
-  /** Which models are in use, as the server tells once. */
+  /** Which models are in use, and what is to be known about them. */
   showModels(models) {
     const part = (name, value, title) => value ? el("span", { title }, el("small", { text: name }), el("b", { text: line(value, 36) })) : null;
     this.models.replaceChildren(...[
@@ -45,6 +45,7 @@ export class Header {
       part("PRM", models.prm, "The process reward model that values them"),
       part("weights", models.quant, "Quantisation of both models' weights"),
       part("on", models.device === "auto" ? "" : models.device, "Device"),
+      part("note", models.notices.length ? `${models.notices.length}` : "", models.notices.join("\n")),
     ].filter(Boolean));
   }
 

@@ -6,7 +6,7 @@
 import { colour } from "./colour.js";
 import { el, icon } from "./dom.js";
 import { MARKS, mark } from "./store.js";
-import { block, count, line, number } from "./text.js";
+import { block, count, ending, line, number } from "./text.js";
 
 export class Inspector {
   /**
@@ -127,10 +127,10 @@ export class Inspector {
     return el(
       "button", {
         class: `lab-bar${score.self ? " is-self" : ""}`, type: "button",
-        title: `node ${score.node}: V ${number(score.value, 3)} + exploration ${number(score.exploration, 3)} = ${number(score.total, 3)}, n ${score.visits}`,
+        title: `node ${score.node}: V ${number(score.value, 3)} + exploration ${number(score.exploration, 3)} = ${number(score.total, 3)}, n ${score.visits}\n${line(score.step ?? known?.step, 300)}`,
         on: { click: () => this.store.select(score.node) },
       },
-      el("span", { class: "lab-bar-name", text: line(score.step ?? known?.step, 60) }),
+      el("span", { class: "lab-bar-name", text: ending(score.step ?? known?.step, 21) }),
       el("span", { class: "lab-bar-track" },
         el("i", { style: { width: share(score.value), background: colour(score.value, this.store.range) } }),
         el("i", { class: "is-exploration", style: { width: share(score.exploration) } })),

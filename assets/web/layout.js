@@ -9,6 +9,7 @@ import "./vendor/d3-hierarchy.min.js";
 const { hierarchy, tree } = globalThis.d3;
 const DURATION = 260;
 const ANIMATED_NODES = 3000;
+const ROOT_COLUMN = 0.5; // the root has no label and needs less room than a step
 
 const arrange = tree()
   .nodeSize([1, 1])
@@ -37,7 +38,7 @@ export class Layout {
     const extent = { columns: 0, top: Infinity, bottom: -Infinity };
     root.each((point) => {
       this.place(point, animated);
-      extent.columns = Math.max(extent.columns, point.depth);
+      extent.columns = Math.max(extent.columns, column(point.depth));
       extent.top = Math.min(extent.top, point.x);
       extent.bottom = Math.max(extent.bottom, point.x);
     });
@@ -46,7 +47,7 @@ export class Layout {
   }
 
   place(point, animated) {
-    const goal = { column: point.depth, row: point.x };
+    const goal = { column: column(point.depth), row: point.x };
     let place = this.places.get(point.data);
     if (!place) {
       const parent = animated && point.parent ? this.places.get(point.parent.data) : null;
@@ -71,4 +72,8 @@ export class Layout {
     if (share === 1) this.started = null;
     return share < 1;
   }
+}
+
+function column(depth) {
+  return depth === 0 ? 0 : depth - 1 + ROOT_COLUMN;
 }

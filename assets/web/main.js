@@ -32,14 +32,14 @@ export function mount(element, server, trigger) {
   const header = new Header(store, server, (session) => trigger("open", { session }));
   const view = new TreeView(store);
   const toolbar = new Toolbar(store, view);
-  const status = new Status(store);
+  const statusLine = new Status(store);
   const controls = new Controls(store, open);
   const inspector = new Inspector(store, server);
   const answers = new Answers(store);
   const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector" }, inspector.element, answers.element);
   element.replaceChildren(
     el("div", { class: "lab-view" }, header.element,
-      el("main", { class: "lab-centre" }, toolbar.element, status.banner, view.element, invitation(store), status.element), aside),
+      el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, invitation(store), statusLine.element), aside),
   );
   inspector.element.hidden = true;
   answers.draw();
@@ -52,10 +52,21 @@ export function mount(element, server, trigger) {
   document.fonts.ready.then(paint);
   setTheme(initialTheme());
   paint();
-  server.about({}).then((models) => header.showModels(models));
+  const about = () => server.about({}).then((models) => models.error || header.showModels(models));
+  let status = "";
+  store.addEventListener("changed", () => {
+    // Only loaded models can tell what is to be known about them.
+    if (status === "loading" && store.run.status !== "loading") about();
+    status = store.run.status;
+  });
+  about();
   addEventListener("popstate", () => trigger("open", { session: asked() }));
   if (asked()) trigger("open", { session: asked() });
-  window.lab = { store, receive: (reply) => controls.receive(reply), position: (id) => view.position(id), view };
+  const receive = (reply) => {
+    controls.receive(reply);
+    poller.wake();
+  };
+  window.lab = { store, receive, position: (id) => view.position(id), view };
 }
 
 /** The session that the address of the page names, if any. */

@@ -11,7 +11,7 @@ const LABEL_HEIGHT = 15;
 const VALUE_HEIGHT = 27;
 const MARGIN = 40;
 const CHARACTER = 7.2; // width of one at 12 pixels
-const READABLE = 8; // a text cut shorter than this says nothing
+const READABLE = 6; // a text cut shorter than this says nothing
 // Edges run straight to here, as a share of the column, and only then part: labels sit on that run.
 const TRUNK = 0.55;
 
@@ -221,9 +221,10 @@ export class Painter {
     context.fill();
   }
 
+  /** Up to the next column; in the last one, to the edge of the view. */
   labelRoom(node, x, r) {
-    const inner = this.store.children.get(node.id)?.length > 0;
-    const right = inner ? x + this.viewport.column - 8 : this.viewport.width - 4;
+    const last = this.layout.places.get(node.id).goal.column >= this.layout.extent.columns;
+    const right = last ? this.viewport.width - 4 : x + this.viewport.column - 8;
     return Math.min(right - x - r - 8, this.viewport.column * 1.4);
   }
 

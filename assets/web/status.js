@@ -54,13 +54,13 @@ export class Status {
     const own = pick?.scores.find((score) => score.node === pick.chosen);
     const next = pick?.scores.filter((score) => score.node !== pick.chosen).sort((a, b) => b.total - a.total)[0];
     const why = own ? `V ${number(own.value, 3)} + ${number(own.exploration, 3)} = ${number(own.total, 3)}` : `V ${number(last.value)}, n ${last.visits}`;
-    const rival = next ? `, ahead of ${number(next.total, 3)}` : "";
+    const rival = next ? ` > ${number(next.total, 3)}` : "";
     return el("button", {
       class: "lab-status-cell is-reason", type: "button", on: { click: () => this.store.select(last.id) },
-      title: "The node that the last iteration selected, with its selection score then: V + exploration, and the best score it beat",
+      title: "The node that the last iteration selected, with its selection score then, V + exploration, against the best sibling",
     },
       el("small", { text: "last selected" }),
-      el("span", { class: "lab-status-main" }, el("code", { text: ending(last.step, 34) }), el("span", { class: "lab-muted", text: why + rival })));
+      el("span", { class: "lab-status-main" }, el("code", { text: ending(last.step, 24) }), el("span", { class: "lab-muted", text: why + rival })));
   }
 
   cost(tree) {

@@ -160,6 +160,9 @@ class FakeWorkbench:
         self.runs: dict[str, Run] = {}
         self.lock = threading.RLock()
 
+    def notices(self) -> list[str]:
+        return []
+
     def algorithms(self) -> list[Algorithm]:
         return ALGORITHMS
 

@@ -91,7 +91,7 @@ def chromium() -> Iterator[Any]:
 
 
 def take(browser: Any, address: str, shot: Shot) -> Image.Image:
-    """One picture, in as few colours as keep it faithful."""
+    """One picture."""
     page = browser.new_page(viewport={"width": shot.width, "height": shot.height})
     page.set_default_timeout(2 * WAIT)
     query = f"?__theme={shot.theme}" + (f"&session={shot.session}" if shot.session else "")
@@ -103,7 +103,7 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
     page.wait_for_timeout(1500)
     picture = Image.open(io.BytesIO(page.screenshot()))
     page.close()
-    return picture.convert("RGB").quantize(255, dither=Image.Dither.NONE)
+    return picture.convert("RGB")
 
 
 def take_all(browser: Any, workbench: Any, wanted: Iterable[Shot], folder: Path) -> None:
