@@ -225,13 +225,16 @@ class Concluded(Event, frozen=True, tag="concluded"):
 
     best: the node with the best value by the algorithm's own rule. voted: the first node of the
     group that wins the vote over answers, None if there is no answer. chosen: the one of the two
-    that the parameters ask for: its answer is the search's answer.
+    that the parameters ask for: its answer is the search's answer. cost and drawn: what reading
+    the missing answers took, as in iteration_finished.
     """
 
     reason: StopReason
     best: int
     voted: int | None
     chosen: int
+    cost: Cost = Cost()
+    drawn: list[str] = []
 
 
 class Noted(Event, frozen=True, tag="noted"):

@@ -294,6 +294,8 @@ def _(event: ev.Concluded, tree: Tree) -> None:
         if identifier is not None:
             tree.node(identifier)
     tree.best, tree.voted, tree.chosen = event.best, event.voted, event.chosen
+    tree.cost = tree.cost + event.cost
+    tree.drawn.update(event.drawn)
     tree.phase = "concluded"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from engine import events as ev
-from engine.search.answers import AnswerGroup, answer_groups, best_value
+from engine.search.answers import AnswerGroup, best_value
 from engine.search.mcts_star import MctsStarParams
 from engine.search.parameters import parse
 from engine.search.registry import algorithm
@@ -38,9 +38,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def outcome(tree: Tree) -> Outcome:
     """The outcome of a tree as it stands."""
-    kind = algorithm(tree.algorithm)
-    leaves = [tree.node(leaf) for leaf in kind.end_leaves(tree, _params(tree))]
-    groups = answer_groups(leaves)
+    groups = algorithm(tree.algorithm).groups(tree, _params(tree))
     if tree.phase == "concluded" and tree.chosen is not None:
         best = tree.chosen
     else:

@@ -189,11 +189,13 @@ class Leases:
         with self._reads.reading() as db:
             row = next(iter(db.table("holders").rows_where("session = ?", [session])), None)
         if row is None:
-            return f"Session {session} is in use by another process: try again or work in a copy."
+            return (
+                f"Session {session} is in use by another process: let it finish or close it there."
+            )
         del row["session"]
         return (
-            f"Session {session} is in use by {Holder(**row)}: let it finish or close it there, "
-            "or work in a copy."
+            f"Session {session} is in use by {Holder(**row)}: let it finish or close it there; "
+            "until then it can be read here."
         )
 
     def _taken(self, session: str) -> bool:

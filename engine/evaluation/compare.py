@@ -16,7 +16,7 @@ import msgspec
 
 from engine.evaluation.statistics import Interval, accuracy, paired_difference
 from engine.models.base import Policy, ProcessRewardModel
-from engine.search.answers import answer_groups, majority_vote
+from engine.search.answers import answer_groups
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search, create
 from engine.search.sampling import solution_score
@@ -158,7 +158,8 @@ class Contest:
 
 def _choices(search: Search, leaves: list[Node], samples: int) -> dict[str, int | None]:
     """The node that each way of reading the samples answers with."""
-    chosen: dict[str, int | None] = {f"majority@{samples}": majority_vote(leaves)}
+    equal = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves})
+    chosen: dict[str, int | None] = {f"majority@{samples}": equal[0].node if equal else None}
     for how in AGGREGATES:
         scores = {leaf.id: solution_score(search.tree, leaf, how) for leaf in leaves}
         best = max(leaves, key=lambda leaf: scores[leaf.id], default=None)

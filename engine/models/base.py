@@ -135,7 +135,8 @@ class Policy(Protocol):
 
     def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
         """The self-critic. `verdict` reads end/continue as cheaply as the model's format allows;
-        `analysis` lets it write what is missing, for the next expansion."""
+        `analysis` lets it write what is missing, for the next expansion.
+        """
 
     def summarise(self, requests: Sequence[PrefixRequest]) -> list[Summary]:
         """The final answer of each solution, by text where the step format has one."""

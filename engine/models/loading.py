@@ -18,6 +18,7 @@ Quant = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bf16", "fp16", "fp32"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_SMALL_BYTES = 100 * 2**20
 _DOWNLOADED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
@@ -155,8 +156,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def settle_precision(spec: ModelSpec, directory: Path) -> Precision:
     """Device, quantisation and precision that a specification comes to here.
 
-    bf16 is the default wherever there is hardware for it, fp32 on a CPU without quantisation. NF4
-    on a CPU without the fast kernel becomes no quantisation, with a notice.
+    bf16 is the default wherever there is hardware for it, fp32 on a CPU without quantisation. What
+    is not quantised of a small NF4 model on a CPU is fp32 too: there it costs nothing, and bf16
+    would round a row differently in batches of different sizes. NF4 on a CPU without the fast
+    kernel becomes no quantisation, with a notice.
 
     Raises:
         ModelError: the device is not there, or bitsandbytes is and is needed.
@@ -184,7 +187,8 @@ def settle_precision(spec: ModelSpec, directory: Path) -> Precision:
             "--dtype bf16."
         )
     if four_bit_kernel("cpu") == "cpu-native":
-        return Precision(device, "nf4", "bf16" if spec.dtype == "auto" else spec.dtype)
+        native: Any = "fp32" if _weights_bytes(directory) < _SMALL_BYTES else "bf16"
+        return Precision(device, "nf4", native if spec.dtype == "auto" else spec.dtype)
     return Precision(
         device,
         "none",
@@ -197,4 +201,8 @@ def settle_precision(spec: ModelSpec, directory: Path) -> Precision:
 def _fits_in_fp32(directory: Path) -> bool:
     """Whether the weights, 2 bytes each on disk at worst, leave half of the free memory in fp32."""
     _, free = memory()
-    return not free or 4 * sum(f.stat().st_size for f in directory.glob("*.safetensors")) < free
+    return not free or 4 * _weights_bytes(directory) < free
+
+
+def _weights_bytes(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.glob("*.safetensors"))

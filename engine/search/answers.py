@@ -62,19 +62,6 @@ def answer_groups(
     return sorted(summed, key=lambda group: -group.weight)
 
 
-def weighted_vote(leaves: Iterable[Node]) -> int | None:
-    """Id of the first leaf of the answer with the largest summed V; None without any answer."""
-    groups = answer_groups(leaves)
-    return groups[0].node if groups else None
-
-
-def majority_vote(leaves: Iterable[Node]) -> int | None:
-    """Id of the first leaf of the most frequent answer (ties: the one seen first)."""
-    groups = answer_groups(leaves)
-    order = {group.node: group.count for group in groups}
-    return max(sorted(order), key=lambda node: order[node]) if groups else None
-
-
 def _left_sum(values: Iterable[float]) -> float:
     """Plain left-to-right sum: Python 3.12's own `sum` compensates rounding, earlier ones do not,
     and a log must replay the same on both.

@@ -192,7 +192,9 @@ class Driver:
             self._finish(run)
             return
         run.reply = None
-        if isinstance(item, ev.Event):
+        if isinstance(item, ev.Concluded):
+            self._happen(run, msgspec.structs.replace(item, cost=run.cost, drawn=sorted(run.drawn)))
+        elif isinstance(item, ev.Event):
             self._happen(run, item)
         elif self._over_tokens(run):
             run.search.forget_unfinished()

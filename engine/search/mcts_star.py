@@ -177,8 +177,12 @@ def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Scrip
         best = closed[0].id if closed else _best_leaf(tree, ranked)
     else:
         best = _best_leaf(tree, leaves)
-    yield from _look_for_answers(tree, [leaf.id for leaf in leaves] + [best])
-    voted = answers.weighted_vote(leaves)
+    asked = [leaf.id for leaf in leaves]
+    if not params.require_finished:
+        asked.append(best)
+    yield from _look_for_answers(tree, asked)
+    found = groups(tree, params)
+    voted = found[0].node if found else None
     chosen = voted if params.final_choice == "vote" and voted is not None else best
     yield ev.Concluded(reason, best, voted, chosen)
 
@@ -196,6 +200,11 @@ def end_leaves(tree: Tree, params: MctsStarParams) -> list[int]:
             or (params.gated and not params.require_finished and node.value >= params.end_gate)
         )
     ]
+
+
+def groups(tree: Tree, params: MctsStarParams) -> list[answers.AnswerGroup]:
+    """The answers found so far, by the sum of their V."""
+    return answers.answer_groups(tree.node(leaf) for leaf in end_leaves(tree, params))
 
 
 def _best_leaf(tree: Tree, leaves: list[Node]) -> int:

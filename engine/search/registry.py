@@ -8,6 +8,7 @@ import msgspec
 from engine.errors import ParameterError
 from engine.events import StopReason
 from engine.search import beam, mcts_star, sampling
+from engine.search.answers import AnswerGroup
 from engine.search.parameters import ParameterInfo, Parameters, describe, parse
 from engine.search.requests import Script
 from engine.tree import Tree
@@ -23,6 +24,7 @@ class Algorithm(msgspec.Struct, frozen=True):
         stopped: why it has nothing more to do, "" if it has.
         conclude: choose the answer after a run of iterations.
         end_leaves: ids of the finished solutions, depth-first.
+        groups: the answers found so far, the one that wins the vote first.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Algorithm(msgspec.Struct, frozen=True):
     stopped: Callable[[Tree, Any], StopReason]
     conclude: Callable[[Tree, Any, StopReason], Script]
     end_leaves: Callable[[Tree, Any], list[int]]
+    groups: Callable[[Tree, Any], list[AnswerGroup]]
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -47,6 +50,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             mcts_star.stopped,
             mcts_star.conclude,
             mcts_star.end_leaves,
+            mcts_star.groups,
         ),
         Algorithm(
             "sampling",
@@ -57,6 +61,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             sampling.stopped,
             sampling.conclude,
             sampling.end_leaves,
+            sampling.groups,
         ),
         Algorithm(
             "beam",
@@ -67,6 +72,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             beam.stopped,
             beam.conclude,
             beam.end_leaves,
+            beam.groups,
         ),
     )
 }

@@ -9,7 +9,7 @@ from typing import Literal
 
 from engine import events as ev
 from engine.search import chains
-from engine.search.answers import answer_groups, majority_vote
+from engine.search.answers import AnswerGroup, answer_groups
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
 from engine.tree import Node, Tree
@@ -61,16 +61,23 @@ def end_leaves(tree: Tree, params: SamplingParams) -> list[int]:
     return chains.finished(tree)
 
 
+def groups(tree: Tree, params: SamplingParams) -> list[AnswerGroup]:
+    """The answers found so far, by their number or by the values of their solutions."""
+    leaves = [tree.node(i) for i in end_leaves(tree, params)]
+    if params.final_choice == "majority":
+        return answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves})
+    return answer_groups(
+        leaves, {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
+    )
+
+
 def conclude(tree: Tree, params: SamplingParams, reason: ev.StopReason) -> Script:
     """Choose the answer by `final_choice`."""
     leaves = [tree.node(i) for i in end_leaves(tree, params)]
     scores = {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
     best = max(leaves, key=lambda leaf: scores[leaf.id]).id if leaves else 0
-    if params.final_choice == "majority":
-        voted = majority_vote(leaves)
-    else:
-        groups = answer_groups(leaves, scores)
-        voted = groups[0].node if groups else None
+    found = groups(tree, params)
+    voted = found[0].node if found else None
     use_best = params.final_choice == "best" or voted is None
     yield ev.Concluded(reason, best, voted, best if use_best or voted is None else voted)
 

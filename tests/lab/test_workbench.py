@@ -131,7 +131,8 @@ def test_sessions_take_turns(make: Callable[..., Workbench]) -> None:
     world.let_all_through()
     for session in sessions[1:]:
         assert bench.wait(session, timeout=LONG).done == 3
-    assert bench.state(sessions[0]).done >= 3
+    # Turns go by model call, and an iteration may need one call more than another.
+    assert bench.state(sessions[0]).done >= 2
     bench.pause(sessions[0])
     bench.wait(sessions[0], timeout=LONG)
     alone = bench.create("What?", seed=1)

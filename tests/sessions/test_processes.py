@@ -78,7 +78,7 @@ def test_a_session_in_use_elsewhere_is_refused_until_its_process_ends(
     with pytest.raises(
         SessionInUseError,
         match=rf"Session {session} is in use by process {other.pid} \(lab search, since \d\d:\d\d\)"
-        ": let it finish or close it there, or work in a copy",
+        ": let it finish or close it there; until then it can be read here",
     ):
         store.leases.acquire(session)
     assert time.perf_counter() - began < 2

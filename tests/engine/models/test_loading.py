@@ -48,7 +48,7 @@ def test_importing_the_runtime_does_not_import_torch() -> None:
 def test_nf4_is_really_4_bit(lines_model: Path) -> None:
     small = ModelPool().open(ModelSpec(path=str(lines_model), device="cpu")).base
     large = ModelPool().open(bare(lines_model)).base
-    assert small.identity.endswith("/nf4-bf16")
+    assert small.identity.endswith("/nf4-fp32")
     assert large.identity.endswith("/none-fp32")
     assert linear_layers(small).count("Linear4bit") == 14
     weight = next(m.weight for m in small.model.modules() if type(m).__name__ == "Linear4bit")
