@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch starts its threads
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of corpus, weights and samples")
     parser.add_argument("--out", type=Path, help="folder for tiny-policy and tiny-prm")
     parser.add_argument("--policy-tokens", type=int, help="budget of the policy")
-    parser.add_argument("--prm-tokens", type=int, help="budget of the PRM")
+    parser.add_argument("--prm-tokens", type=int, help="budget of each stage of the PRM")
     parser.add_argument("--prm-stories", type=int, help="stories with policy traces")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--problems", type=Path, help="write the problem files there and stop")
@@ -53,12 +54,16 @@ def train(options: argparse.Namespace) -> None:
     )
     train_policy.save_model(policy, tokenizer, options.out / "tiny-policy")
     policy = load_policy(options.out / "tiny-policy")  # the PRM starts from what is shipped
-    sampled = train_prm.policy_traces(
-        options.seed, policy, tokenizer, options.prm_stories or train_prm.SAMPLED_STORIES
-    )
-    prm = train_prm.train_prm(
-        options.seed, policy, tokenizer, sampled, options.prm_tokens or train_prm.BUDGET
-    )
+    prm = train_prm.new_prm(policy)
+    for k, shipped in enumerate(train_prm.STAGES):
+        stage = replace(
+            shipped,
+            tokens=options.prm_tokens or shipped.tokens,
+            stories=options.prm_stories or shipped.stories,
+        )
+        seed = options.seed + 1000 * k
+        sampled = train_prm.policy_traces(seed, policy, tokenizer, stage.stories)
+        train_prm.train_prm(seed, prm, tokenizer, sampled, stage)
     train_prm.save_prm(prm, tokenizer, options.out / "tiny-prm")
 
 

@@ -25,11 +25,23 @@ from engine.tasks.stories import (
     Story,
     answer_line,
     check_steps,
+    compute,
     demonstrate,
+    restated,
 )
 from engine.tasks.story_words import PHRASES, TIERS
 
 READINGS = sorted({p.true for p in PHRASES} | {p.misread for p in PHRASES})
+
+MIXES: dict[str, dict[str, int]] = {
+    "misreadings": {
+        "misread": 55, "reading": 12, "slip": 15, "start": 8, "event": 8, "early": 2,
+    },
+    "slips": {
+        "misread": 30, "reading": 6, "slip": 22, "number": 32, "start": 6, "event": 3, "early": 1,
+    },
+}  # fmt: skip
+"""Kinds of wrong line and their weights, by stage of the training; see `wrong_line`."""
 
 AFTER_WRONG = 0.4
 """Weight of the lines after the first wrong one, whose verdict is settled."""
@@ -79,23 +91,27 @@ def value_after(line: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def wrong_line(rng: random.Random, story: Story, k: int, value: int) -> str | None:
+def wrong_line(
+    rng: random.Random, story: Story, k: int, value: int, mix: str = "misreadings"
+) -> str | None:
     """A wrong line for event `k` (or the answer, if `k` is past the events) at `value`.
 
-    Mostly the phrase's misreading; else another reading, a slip of calculation, a wrong starting
-    value, or a wrong event. None where the drawn kind is impossible or happens to be right.
+    `misread`: the phrase's misreading; `reading`: another reading; `slip`: a wrong result;
+    `number`: calculated with a number that is not the event's; `start`: from a wrong value;
+    `event`: another event; `early`: an answer too soon. None where the drawn kind is impossible or
+    happens to be right.
     """
     if k == len(story.events):
         return answer_line(_slip(rng, value))
     right = story.line(k, value)
-    kind = rng.choices(
-        ("misread", "reading", "slip", "start", "event", "early"), (55, 12, 15, 8, 8, 2)
-    )[0]
+    kind = rng.choices(list(MIXES[mix]), list(MIXES[mix].values()))[0]
     line: str | None
     if kind == "misread":
         line = story.line(k, value, story.events[k].phrase.misread)
     elif kind == "reading":
         line = story.line(k, value, rng.choice(READINGS))
+    elif kind == "number":
+        line = _with_another_number(rng, story, k, value)
     elif kind == "start":
         line = story.line(k, rng.choice([story.start, *story.states(), _slip(rng, value)]))
     elif kind == "event":
@@ -111,19 +127,36 @@ def wrong_line(rng: random.Random, story: Story, k: int, value: int) -> str | No
     return None if line == right else line
 
 
+def _with_another_number(rng: random.Random, story: Story, k: int, value: int) -> str | None:
+    """The right line of event `k`, but calculated with another `n` or `m` than it restates."""
+    event = story.events[k]
+    numbers = {"n": event.n, "m": event.m}
+    used = [name for name in numbers if f"{{{name}}}" in event.phrase.text]
+    if not used:
+        return None
+    name = rng.choice(used)
+    others = [x for e in story.events for x in (e.n, e.m) if x]
+    near = max(1, numbers[name] + rng.choice((-10, -3, -2, -1, 1, 2, 3, 10)))
+    numbers[name] = rng.choice(others) if rng.random() < 0.3 else near
+    step = compute(event.phrase.true, value, numbers["n"], numbers["m"])
+    return None if step is None else f"{k + 2}. {restated(event.text)}: {step[0]}"
+
+
 def _slip(rng: random.Random, value: int) -> int:
     moved = value + rng.choice((-20, -10, -10, -9, -3, -2, -1, -1, 1, 1, 2, 3, 9, 10, 10, 20))
     return moved if 0 <= moved <= LIMIT and moved != value else (value + 7) % (LIMIT + 1)
 
 
-def _continued(rng: random.Random, story: Story, steps: list[str], wrong: float) -> list[str]:
+def _continued(
+    rng: random.Random, story: Story, steps: list[str], wrong: float, mix: str
+) -> list[str]:
     """`steps` continued to the end; each further line is wrong with probability `wrong`."""
     steps = list(steps)
     value = value_after(steps[-1]) if steps else story.start
     for k in range(len(steps), story.lines):
         if value is None:
             break
-        line = wrong_line(rng, story, k, value) if rng.random() < wrong else None
+        line = wrong_line(rng, story, k, value, mix) if rng.random() < wrong else None
         if line is None:
             line = story.line(k, value) if k < len(story.events) else answer_line(value)
         if line is None:
@@ -133,13 +166,15 @@ def _continued(rng: random.Random, story: Story, steps: list[str], wrong: float)
     return steps
 
 
-def group(rng: random.Random, story: Story, given: Sequence[str] = ()) -> list[list[str]]:
+def group(
+    rng: random.Random, story: Story, given: Sequence[str] = (), mix: str = "misreadings"
+) -> list[list[str]]:
     """Solutions of one story: `given` (or one made up), then siblings that part from it.
 
     The chance of a wrong line is drawn per story, whatever its phrases.
     """
     rate = rng.choice((0.0, 0.1, 0.2, 0.4))
-    first = list(given) if given else _continued(rng, story, [], rate)
+    first = list(given) if given else _continued(rng, story, [], rate, mix)
     solutions = [first]
     truth = story.solution()
     parting = next((k for k, (a, b) in enumerate(zip(first, truth, strict=False)) if a != b), None)
@@ -147,9 +182,9 @@ def group(rng: random.Random, story: Story, given: Sequence[str] = ()) -> list[l
         # The right line where the first solution goes wrong, and right on to the end.
         solutions.append(truth if rng.random() < 0.5 else truth[: parting + 1])
     at = rng.randrange(story.lines if parting is None else parting + 1)
-    line = wrong_line(rng, story, at, story.states()[min(at, len(story.events))])
+    line = wrong_line(rng, story, at, story.states()[min(at, len(story.events))], mix)
     if line is not None:
-        solutions.append(_continued(rng, story, [*truth[:at], line], rng.choice((0.0, 0.2))))
+        solutions.append(_continued(rng, story, [*truth[:at], line], rng.choice((0.0, 0.2)), mix))
     return solutions
 
 
@@ -166,11 +201,12 @@ def prm_batches(
     sampled: Sequence[tuple[Story, Trace]],
     budget: int,
     per_batch: int,
+    mix: str = "misreadings",
 ) -> Iterator[tuple[PrmBatch, float]]:
     """Batches until `budget` tokens are spent: (batch, progress). The policy
     traces are spread evenly over the budget; the other groups are made up.
     """
-    rng = random.Random(f"prm-corpus-{seed}")
+    rng = random.Random(f"prm-corpus-{seed}" + ("" if mix == "misreadings" else mix))
     spent, used = 0, 0
     while spent < budget:
         rows: list[Labelled] = []
@@ -179,10 +215,10 @@ def prm_batches(
             if used < min(due, len(sampled)):
                 story, trace = sampled[used]
                 used += 1
-                solutions = group(rng, story, trace.steps)
+                solutions = group(rng, story, trace.steps, mix)
             else:
                 story = drawn_story(rng)
-                solutions = group(rng, story)
+                solutions = group(rng, story, (), mix)
             rows += [label(tokenizer, story, steps) for steps in solutions if steps]
         rows.sort(key=lambda row: len(row.ids))
         made = []

@@ -24,14 +24,33 @@ from engine.tasks.stories import Story
 
 log = logging.getLogger(__name__)
 
-BUDGET = 8_000_000
-"""Tokens of PRM training, prompts and padding included."""
-
 PER_BATCH = 5_000
-SAMPLED_STORIES, SAMPLED_EACH = 2500, 2
-"""Policy traces in the training data: that many stories of the train split, traces each."""
+SAMPLED_EACH = 2
+"""Policy traces of every sampled story."""
 
 OUTPUTS = ("v", "prefix", "step")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training: the mix of wrong lines, tokens (padding included), stories of the
+    train split that the policy is sampled on, peak rates, and over which share they fall to 0.
+    """
+
+    mix: str
+    tokens: int
+    stories: int
+    muon_lr: float
+    adam_lr: float
+    decay: float
+
+
+STAGES = (
+    Stage("misreadings", 9_000_000, 2500, 0.01, 1.5e-3, 0.6),
+    Stage("slips", 3_500_000, 1500, 0.006, 1e-3, 0.9),
+)
+"""The second stage was added when the first PRM was seen to miss lines calculated with a number
+that the event does not have (on the dev split)."""
 
 
 @dataclass
@@ -70,26 +89,31 @@ def policy_traces(
     return pairs
 
 
-def train_prm(
-    seed: int,
-    policy: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    sampled: Sequence[tuple[Story, Trace]],
-    budget: int = BUDGET,
-    checkpoint: Callable[[Prm, float], None] | None = None,
-) -> Prm:
-    """Fine-tune a copy of the policy on `budget` tokens; `checkpoint` is called now and then."""
+def new_prm(policy: LlamaForCausalLM) -> Prm:
+    """A copy of the policy in fp32 with a head of zeros: every value is 0.5."""
     model = copy.deepcopy(policy)
     nn.Module.to(model, torch.float32)
-    model.train()
     head = nn.Linear(model.config.hidden_size, len(OUTPUTS))
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
-    prm = Prm(model, head)
-    both = nn.ModuleDict({"body": model, "head": head})
-    optimizers = Optimizers(both, muon_lr=0.01, adam_lr=1.5e-3, decay=0.6)
+    return Prm(model, head)
+
+
+def train_prm(
+    seed: int,
+    prm: Prm,
+    tokenizer: PreTrainedTokenizerFast,
+    sampled: Sequence[tuple[Story, Trace]],
+    stage: Stage,
+    checkpoint: Callable[[float], None] | None = None,
+) -> None:
+    """Train a PRM, in place, for one stage; `checkpoint(progress)` is for looking in."""
+    prm.model.train()
+    both = nn.ModuleDict({"body": prm.model, "head": prm.head})
+    optimizers = Optimizers(both, stage.muon_lr, stage.adam_lr, stage.decay)
     began, spent, smooth = time.perf_counter(), 0, None
-    for k, (batch, progress) in enumerate(prm_batches(seed, tokenizer, sampled, budget, PER_BATCH)):
+    stream = prm_batches(seed, tokenizer, sampled, stage.tokens, PER_BATCH, stage.mix)
+    for k, (batch, progress) in enumerate(stream):
         loss = loss_of(prm, batch)
         torch.autograd.backward(loss)
         optimizers.step(progress)
@@ -97,11 +121,10 @@ def train_prm(
         smooth = loss.item() if smooth is None else 0.97 * smooth + 0.03 * loss.item()
         if k % 50 == 49:
             rate = spent / (time.perf_counter() - began)
-            log.info("prm %4.1f %% loss %.4f %.0f tokens/s", 100 * progress, smooth, rate)
+            log.info("%s %4.1f %% loss %.4f %.0f tokens/s", stage.mix, 100 * progress, smooth, rate)
         if checkpoint is not None and k % 200 == 199:
-            checkpoint(prm, progress)
-    model.train(False)
-    return prm
+            checkpoint(progress)
+    prm.model.train(False)
 
 
 def save_prm(
