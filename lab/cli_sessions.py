@@ -43,7 +43,7 @@ def list_sessions(
     columns = [
         ("session", "left"),
         ("made", "left"),
-        ("it.", "right"),
+        ("iterations", "right"),
         ("nodes", "right"),
         ("answer", "left"),
         ("", "left"),

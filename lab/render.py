@@ -88,8 +88,9 @@ def _line(node: Facts, best: bool) -> Text:
         if node["answer"] not in node["step"]:
             line.append(" = ", style="dim")
             line.append_text(plain(node["answer"]))
-        line.append("  ")
-        line.append_text(verdict(node["correct"]))
+        if node["correct"] is not None:
+            line.append("  ")
+            line.append_text(verdict(node["correct"]))
     return line
 
 
