@@ -45,7 +45,7 @@ class MctsStarParams(Parameters):
         2, "Longest roll-out in steps; 0 rolls out nothing.", symbol="m", ge=0, le=100
     )
     roll_branch: int = parameter(
-        1, "Candidates at each step of a roll-out.", symbol="b_r", ge=1, le=64
+        1, "Candidates at each step of a roll-out.", symbol="b_r", advanced=True, ge=1, le=64
     )
     max_expansions: int = parameter(
         5,
@@ -66,15 +66,23 @@ class MctsStarParams(Parameters):
         "vote", "Answer by value-weighted vote over finished solutions, or of the best node."
     )
     end_gate: float = parameter(
-        0.9, "V from which a solution counts as finished.", symbol="l", ge=-1000.0, le=1000.0
+        0.9,
+        "V from which a solution counts as finished.",
+        symbol="l",
+        advanced=True,
+        ge=-1000.0,
+        le=1000.0,
     )
     require_finished: bool = parameter(
         True,
         "Only what the self-critic calls finished may pass the gate or be the answer.",
         origin="ours",
+        advanced=True,
     )
     sample_value: Literal["full", "simple"] = parameter(
-        "full", "full: search on after the gate; simple: stop at the first node that passes it."
+        "full",
+        "full: search on after the gate; simple: stop at the first node that passes it.",
+        advanced=True,
     )
     reward_model_type: Literal["vm", "prm"] = parameter(
         "vm", "vm: gate and roll-outs on; prm: neither.", advanced=True
