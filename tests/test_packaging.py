@@ -24,7 +24,7 @@ def run(*command: str | Path, cwd: Path, home: Path | None = None) -> str:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment["LAB_HOME"] = str(home or cwd)
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stderr}"
     return done.stdout

@@ -30,7 +30,7 @@ def test_the_page_is_served_until_it_is_told_to_close(tmp_path: Path) -> None:
         assert "Traceback" not in taken.err
     finally:
         process.terminate()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert out == ""
     assert str(tmp_path / "home") in err
