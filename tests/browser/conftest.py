@@ -11,13 +11,13 @@ from tests.browser import ensure_chromium
 from tests.browser.fake_workbench import FakeWorkbench
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking "
     "--disable-component-update --disable-sync --no-first-run --no-proxy-server"
 ).split()
-WAIT = 30_000  # milliseconds; generous, because a slow machine is no failure
+WAIT = 60_000  # milliseconds; generous, because a slow machine is no failure
 
 Serve = Callable[[Any], str]
 
@@ -79,16 +79,25 @@ def fake_address(fake: FakeWorkbench, serve: Serve) -> str:
     return serve(fake)
 
 
+@pytest.fixture(scope="session")
+def context(browser: "Browser") -> "Iterator[BrowserContext]":
+    """One profile for all tests: Gradio's scripts are read and compiled once."""
+    opened = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened.set_default_timeout(WAIT)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def tab(browser: "Browser") -> "Iterator[Callable[..., Page]]":
-    """Opens pages in a fresh profile; fails the test if one of them had a script error."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT)
+def tab(context: "BrowserContext") -> "Iterator[Callable[..., Page]]":
+    """Opens pages; closes them and fails the test if one of them had a script error."""
+    pages: list[Page] = []
     errors: list[str] = []
     requests: list[str] = []
 
     def open_tab(address: str, session: str = "", theme: str = "light") -> "Page":
         page = context.new_page()
+        pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         query = f"?__theme={theme}" + (f"&session={session}" if session else "")
@@ -98,7 +107,8 @@ def tab(browser: "Browser") -> "Iterator[Callable[..., Page]]":
         return page
 
     yield open_tab
-    context.close()
+    for page in pages:
+        page.close()
     assert not errors, f"the page's script failed: {errors}"
 
 

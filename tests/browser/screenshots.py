@@ -45,10 +45,8 @@ THEMES = ("light", "dark")
 BEST = "[...window.lab.store.bestPath].at(-2)"
 
 
-def search(workbench: Workbench, nodes: int, iterations: int, **params: Any) -> str:
-    """A session of the sample problem with about so many nodes."""
-    problem = workbench.problems()[SAMPLE]
-    session = workbench.create(problem.content, problem.answer, params=params)
+def grow(workbench: Workbench, session: str, nodes: int, iterations: int) -> None:
+    """Search on until there are about so many nodes, or nothing is left to do."""
     known = 0
     while known < nodes:
         workbench.run(session, iterations=iterations)
@@ -60,20 +58,21 @@ def search(workbench: Workbench, nodes: int, iterations: int, **params: Any) -> 
         print(f"{session}: {known} nodes after {facts['iteration']} iterations", flush=True)
         if facts["stop"] in ("exhausted", "complete"):
             break
-    return session
 
 
 def shots(workbench: Workbench) -> Iterator[Shot]:
-    """All pictures, each search just before its pictures."""
+    """All pictures, the search taken on between them."""
     yield Shot("start", "")
-    early = search(workbench, 8, 1)
-    yield Shot("early", early, select="1")
-    whole = search(workbench, 45, 5)
+    problem = workbench.problems()[SAMPLE]
+    session = workbench.create(problem.content, problem.answer)
+    grow(workbench, session, 8, 1)
+    yield Shot("early", session, select="1")
+    grow(workbench, session, 45, 5)
     for width, height in ((1440, 900), (800, 1000)):
         for theme in THEMES:
-            yield Shot(f"search-{width}-{theme}", whole, width, height, theme, BEST)
-    yield Shot("answers", whole)
-    yield Shot("phone", whole, 390, 844, "light", BEST)
+            yield Shot(f"search-{width}-{theme}", session, width, height, theme, BEST)
+    yield Shot("answers", session)
+    yield Shot("phone", session, 390, 844, "light", BEST)
 
 
 @contextmanager
