@@ -68,9 +68,9 @@ def shots(workbench: Workbench) -> Iterator[Shot]:
     grow(workbench, session, 8, 1)
     yield Shot("early", session, select="1")
     grow(workbench, session, 45, 5)
-    for width, height in ((1440, 900), (800, 1000)):
-        for theme in THEMES:
-            yield Shot(f"search-{width}-{theme}", session, width, height, theme, BEST)
+    for theme in THEMES:
+        yield Shot(f"workbench-{theme}", session, 1440, 900, theme, BEST)
+        yield Shot(f"workbench-narrow-{theme}", session, 800, 1000, theme, BEST)
     yield Shot("answers", session)
     yield Shot("phone", session, 390, 844, "light", BEST)
 
