@@ -15,6 +15,8 @@ ServerFunction = Callable[[dict[str, Any]], Any]
 
 WEB = Path(__file__).resolve().parent.parent / "assets" / "web"
 
+_SHEETS = ("fonts", "tokens", "form", "view", "header", "inspector", "narrow")
+
 # `trigger('open')` is how the script asks Python to fill the form from a session.
 _ON_LOAD = """
 import("/gradio_api/file={script}").then((lab) => lab.mount(
@@ -60,6 +62,7 @@ def slot(name: str, kind: str) -> gr.HTML:
 
 def head() -> str:
     """Tags for the document's head: the page's own style sheets, nothing from elsewhere."""
-    sheets = ("fonts.css", "tokens.css", "form.css", "view.css", "narrow.css")
-    links = [f'<link rel="stylesheet" href="/gradio_api/file={WEB / name}">' for name in sheets]
+    links = [
+        f'<link rel="stylesheet" href="/gradio_api/file={WEB / name}.css">' for name in _SHEETS
+    ]
     return "\n".join(['<meta name="color-scheme" content="light dark">', *links])
