@@ -36,7 +36,7 @@ class MctsStarParams(Parameters):
 
     branch: int = parameter(3, "Children asked for at an expansion.", symbol="b", ge=1, le=64)
     exploration_constant: float = parameter(
-        0.7, "Weight of exploration in selection.", symbol="c", ge=0.0, le=1000.0
+        0.1, "Weight of exploration in selection.", symbol="c", ge=0.0, le=1000.0
     )
     alpha: float = parameter(
         0.5, "Share of the roll-out's value in a rolled-out child.", symbol="α", ge=0.0, le=1.0
@@ -48,14 +48,14 @@ class MctsStarParams(Parameters):
         1, "Candidates at each step of a roll-out.", symbol="b_r", advanced=True, ge=1, le=64
     )
     max_expansions: int = parameter(
-        5,
+        6,
         "Expansions of a node: another one while the PRM values none of its children above it.",
         origin="ours",
         ge=1,
         le=100,
     )
     min_gain: float = parameter(
-        0.0,
+        0.05,
         "By how much the PRM must value a child above its parent, else expand again.",
         origin="ours",
         advanced=True,
@@ -132,7 +132,9 @@ class MctsStarParams(Parameters):
 
 
 REFERENCE: dict[str, object] = {
+    "exploration_constant": 0.7,
     "max_expansions": 1,
+    "min_gain": 0.0,
     "final_choice": "best",
     "require_finished": False,
     "rollout_start": "low",
