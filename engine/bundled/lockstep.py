@@ -16,6 +16,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from engine import events as ev
 from engine.bundled.corpus import STEP_FORMAT, written
+from engine.bundled.sampling import roomy_cache
 from engine.bundled.train_prm import OUTPUTS, Prm
 from engine.models.base import Completion, Judgement, Steps
 from engine.search.registry import Algorithm
@@ -24,7 +25,8 @@ from engine.tasks.stories import Story
 from engine.tree import Tree
 
 ANSWER = str(STEP_FORMAT["final_prefix"])
-ROWS = 256
+ROWS = 96
+"""Rows of a batch; larger ones fall out of the processor's caches."""
 
 
 @dataclass
@@ -142,20 +144,24 @@ class Lockstep:
 
     @torch.inference_mode()
     def value(self, wanted: Iterable[tuple[Story, Steps]]) -> None:
-        """Value all lines of these prefixes that are not known yet, a forward per prefix."""
-        new = {(s.question, p): s for s, p in wanted if (s.question, p) not in self._values and p}
-        items = sorted(
-            ((self._ids(story, key[1]), key) for key, story in new.items()), key=lambda x: len(x[0])
-        )
+        """Value these prefixes, and with them every shorter one, a forward for each new one."""
+        new = {(s.question, p): s for s, p in wanted if p and (s.question, p) not in self._values}
+        items = sorted((self._lengths(story, key[1]), key) for key, story in new.items())
         for at in range(0, len(items), ROWS):
             part = items[at : at + ROWS]
-            width = len(part[-1][0])
-            ids = torch.tensor([row + [0] * (width - len(row)) for row, _ in part])
-            where = torch.tensor([(i, len(row) - 1) for i, (row, _) in enumerate(part)])
-            for (_, key), values in zip(
-                part, self.prm.logits(ids, where).sigmoid().tolist(), strict=True
-            ):
-                self._values[key] = values
+            rows = [self._ids(new[key], key[1]) for _, key in part]
+            width = len(rows[-1])
+            ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+            ends = [(i, n - 1) for i, (lengths, _) in enumerate(part) for n in lengths[1][1:]]
+            read = iter(self.prm.logits(ids, torch.tensor(ends)).sigmoid().tolist())
+            for _, (question, steps) in part:
+                for k in range(1, len(steps) + 1):
+                    self._values[question, steps[:k]] = next(read)
+
+    def _lengths(self, story: Story, steps: Steps) -> tuple[int, list[int]]:
+        """Tokens of the whole, then of the prompt and after each step."""
+        ends = [len(self._ids(story, steps[:k])) for k in range(len(steps) + 1)]
+        return ends[-1], ends
 
     def known(self, story: Story, steps: Steps) -> list[float]:
         """(v, prefix, step) at the end of a prefix that has been valued."""
@@ -189,7 +195,7 @@ class Lockstep:
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         out = self.policy(
             input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True,
-            logits_to_keep=1,
+            past_key_values=roomy_cache(self.policy.config.num_hidden_layers), logits_to_keep=1,
         )  # fmt: skip
         cache = out.past_key_values
         cache.batch_select_indices(rows)
@@ -201,11 +207,12 @@ class Lockstep:
         for _ in range(int(str(STEP_FORMAT["max_step_tokens"]))):
             token = torch.multinomial(logits.softmax(-1), 1, generator=self.generator)
             for row, one in zip(live, token.squeeze(1).tolist(), strict=True):
-                made[row].append(one)
+                if not made[row] or made[row][-1] not in stops:
+                    made[row].append(one)
             keep = [i for i, row in enumerate(live) if made[row][-1] not in stops]
             if not keep:
                 break
-            if len(keep) < len(live):
+            if len(keep) <= len(live) * 0.6:
                 live = [live[i] for i in keep]
                 chosen = torch.tensor(keep)
                 cache.batch_select_indices(chosen)

@@ -114,10 +114,9 @@ def score_samples(
         for trace in group
     }
     bench.value(
-        (story, lines[story.question, trace][:k])
+        (story, lines[story.question, trace])
         for story, group in zip(stories, traces, strict=True)
         for trace in group
-        for k in range(1, len(trace.steps) + 1)
     )
     for story, group in zip(stories, traces, strict=True):
         gold = str(story.answer)
@@ -208,8 +207,12 @@ def measure(models: Path, stories: Sequence[Story], read: str, seed: int) -> dic
         float(t.answer == str(s.answer)) for t, s in zip(greedy, stories, strict=True)
     ]
     tokens = {"16 samples": statistics.fmean(budgets)}
-    for name, values in (("beam", BEAM), ("mcts_star", MCTS_STAR)):
-        runs = bench.search(stories, budgets, algorithm(name), validate(name, values))
+    # The beam ends by itself after about as many tokens; cut short it would have no answer at all.
+    for name, values, limits in (
+        ("beam", BEAM, [math.inf] * len(stories)),
+        ("mcts_star", MCTS_STAR, budgets),
+    ):
+        runs = bench.search(stories, limits, algorithm(name), validate(name, values))
         scores[name] = score_runs(runs)
         tokens[name] = statistics.fmean(run.tokens for run in runs)
     return {
