@@ -181,7 +181,7 @@ def stopped(tree: Tree, params: MctsStarParams) -> ev.StopReason:
 def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Script:
     """Read the answers still missing and choose the final one."""
     leaves = [tree.node(leaf) for leaf in end_leaves(tree, params)]
-    if params.sample_value == "simple" and params.gated:
+    if params.sample_value == "simple":
         closed = [node for node in tree.nodes if node.closed]
         ranked = leaves if params.require_finished and leaves else []
         best = closed[0].id if closed else _best_leaf(tree, ranked)

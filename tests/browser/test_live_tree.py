@@ -52,14 +52,15 @@ def test_a_press_answers_at_once(tab: OpenTab, fake_address: str) -> None:
     assert timing["responseStart"] - timing["requestStart"] < 1000
 
 
-def test_run_pause_and_go_on(tab: OpenTab, fake_address: str) -> None:
+@pytest.mark.parametrize("button", ["pause", "stop"])
+def test_run_interrupt_and_go_on(tab: OpenTab, fake_address: str, button: str) -> None:
     page = tab(fake_address)
     page.fill("#lab-iterations input", "900")
     page.click("#lab-run")
-    page.wait_for_selector("#lab-pause:not([disabled])")
+    page.wait_for_selector(f"#lab-{button}:not([disabled])")
     wait_nodes(page, 7)
-    page.click("#lab-pause")
-    page.wait_for_selector("#lab-pause[disabled]")
+    page.click(f"#lab-{button}")
+    page.wait_for_selector(f"#lab-{button}[disabled]")
     paused = page.evaluate("window.lab.store.tree.iteration")
     assert 2 <= paused < 900
     page.click("#lab-step")
