@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import DynamicCache, LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.cache_utils import DynamicLayer
+from torch import Tensor
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from engine.bundled.corpus import written
 from engine.tasks.stories import Story
@@ -31,43 +29,6 @@ class Trace:
         return last.removeprefix("Answer: ") if last.startswith("Answer: ") else None
 
 
-class _RoomyLayer(DynamicLayer):
-    """A cache layer with room to grow in place; the usual one copies itself at each token."""
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Append [rows, heads, new, width]; returns all keys and values as views."""
-        used, new = self.get_seq_length(), key_states.shape[-2]
-        if not self.is_initialized or used + new > self._room[0].shape[-2]:
-            both = [key_states, value_states]
-            if self.is_initialized:
-                both = [
-                    torch.cat(x, dim=-2) for x in zip((self.keys, self.values), both, strict=True)
-                ]
-            else:
-                self.lazy_initialization(key_states, value_states)
-            self._room = [nn.functional.pad(x, (0, 0, 0, 64)) for x in both]
-        else:
-            self._room[0][..., used : used + new, :] = key_states
-            self._room[1][..., used : used + new, :] = value_states
-        self.keys, self.values = (x[..., : used + new, :] for x in self._room)
-        return self.keys, self.values
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep these rows, in this order; a row may be kept several times."""
-        used = self.get_seq_length()
-        self._room = [x[indices] for x in self._room]
-        self.keys, self.values = (x[..., :used, :] for x in self._room)
-
-
-def roomy_cache(layers: int) -> DynamicCache:
-    """An empty cache whose layers grow in place."""
-    cache = DynamicCache()
-    cache.layers = [_RoomyLayer() for _ in range(layers)]
-    return cache
-
-
 @torch.inference_mode()
 def sample_traces(
     model: LlamaForCausalLM,
@@ -75,7 +36,7 @@ def sample_traces(
     stories: Sequence[Story],
     seed: int,
     temperature: float = 1.0,
-    rows: int = 96,
+    rows: int = 192,
     most: int = 256,
 ) -> list[Trace]:
     """One trace per story (repeat a story to get several), greedy at temperature 0.
@@ -115,7 +76,7 @@ def _sample(
     made: list[list[int]] = [[] for _ in prompts]
     live = torch.arange(len(prompts))
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = roomy_cache(model.config.num_hidden_layers)
+    cache = None
     for _ in range(most):
         out = model(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache,
