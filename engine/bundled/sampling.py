@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from torch import Tensor, nn
+from transformers import DynamicCache, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.cache_utils import DynamicLayer
 
 from engine.bundled.corpus import written
 from engine.tasks.stories import Story
@@ -29,6 +31,47 @@ class Trace:
         return last.removeprefix("Answer: ") if last.startswith("Answer: ") else None
 
 
+class _RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """A cache layer with room to grow in place; the usual one copies itself at each token."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._room: list[Tensor] = []
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append [rows, heads, new, width]; returns all keys and values as views."""
+        new = [key_states, value_states]
+        used, end = self.get_seq_length(), self.get_seq_length() + key_states.shape[-2]
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._room = [nn.functional.pad(x, (0, 0, 0, 64)) for x in new]
+        elif end > self._room[0].shape[-2]:
+            self._room = [nn.functional.pad(x, (0, 0, 0, 64)) for x in self._room]
+        for room, states in zip(self._room, new, strict=True):
+            room[..., used:end, :] = states
+        return self._show(end)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these rows, in this order; a row may be kept several times."""
+        used = self.get_seq_length()
+        self._room = [x[indices] for x in self._room]
+        self._show(used)
+
+    def _show(self, end: int) -> tuple[Tensor, Tensor]:
+        keys, values = (x[..., :end, :] for x in self._room)
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+def roomy_cache(layers: int) -> DynamicCache:
+    """An empty cache whose layers grow in place."""
+    cache = DynamicCache()
+    cache.layers = [_RoomyLayer() for _ in range(layers)]
+    return cache
+
+
 @torch.inference_mode()
 def sample_traces(
     model: LlamaForCausalLM,
@@ -36,7 +79,7 @@ def sample_traces(
     stories: Sequence[Story],
     seed: int,
     temperature: float = 1.0,
-    rows: int = 192,
+    rows: int = 96,
     most: int = 256,
 ) -> list[Trace]:
     """One trace per story (repeat a story to get several), greedy at temperature 0.
@@ -76,7 +119,7 @@ def _sample(
     made: list[list[int]] = [[] for _ in prompts]
     live = torch.arange(len(prompts))
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = None
+    cache = roomy_cache(model.config.num_hidden_layers)
     for _ in range(most):
         out = model(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache,

@@ -84,7 +84,7 @@ def policy_traces(
     rng = random.Random(f"prm-stories-{seed}")
     asked = [drawn_story(rng) for _ in range(stories)]
     asked = [story for story in asked for _ in range(SAMPLED_EACH)]
-    pairs = list(zip(asked, sample_traces(policy, tokenizer, asked, seed), strict=True))
+    pairs = list(zip(asked, sample_traces(policy, tokenizer, asked, seed, rows=192), strict=True))
     rng.shuffle(pairs)
     return pairs
 

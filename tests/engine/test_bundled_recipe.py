@@ -12,9 +12,9 @@ from transformers import AutoTokenizer
 
 from engine.bundled import __main__ as recipe
 from engine.bundled.corpus import IGNORED, batches, collate, demonstration, drill, written
-from engine.bundled.measure import auc, load_policy, load_prm, load_stories, prm_quality
+from engine.bundled.measure import auc, load_policy, load_prm, load_stories, paired, wilson
 from engine.bundled.muon import orthogonalised
-from engine.bundled.prm_corpus import drawn_story, group, wrong_line
+from engine.bundled.prm_corpus import drawn_story, group, label, wrong_line
 from engine.bundled.problems import draw_problems
 from engine.bundled.sampling import sample_traces
 from engine.tasks.stories import check_steps, recognise, split_of
@@ -92,14 +92,35 @@ def test_the_policy_writes_the_agreed_form_and_knows_its_end(policy, tokenizer):
     assert max(ends[False]) < 0.1
 
 
-def test_the_prm_tells_right_lines_from_wrong_ones(policy, tokenizer):
+def test_the_prm_judges_the_lines_of_the_policy(policy, tokenizer):
     prm = load_prm(MODELS / "tiny-prm")
     stories = [story for story in load_stories("dev", 15) for _ in range(4)]
     traces = sample_traces(policy, tokenizer, stories, 0)
-    figures = prm_quality(prm, tokenizer, list(zip(stories, traces, strict=True)))
-    assert figures["prefix AUC"] > 0.93
-    assert figures["prefix AUC after a right prefix"] > 0.9
-    assert figures["mean absolute error of v"] < 0.12
+    steps, prefixes, errors = [], [], []
+    for story, trace in zip(stories, traces, strict=True):
+        row = label(tokenizer, story, trace.steps)
+        where = torch.tensor([(0, end) for end in row.ends])
+        with torch.inference_mode():
+            outputs = prm.logits(torch.tensor([row.ids]), where).sigmoid()
+        assert outputs.shape == (len(trace.steps), 3)
+        for check, values in zip(check_steps(story, trace.steps), outputs.tolist(), strict=True):
+            errors.append(abs(values[0] - check.v))
+            prefixes.append((values[1], check.prefix_right))
+            steps.append((values[2], check.step_right))
+    assert auc(prefixes) > 0.95
+    assert auc(steps) > 0.9
+    assert sum(errors) / len(errors) < 0.12
+
+
+def test_greedy_sampling_is_what_generate_writes(policy, tokenizer):
+    stories = load_stories("dev", 3)
+    traces = sample_traces(policy, tokenizer, stories, 0, temperature=0)
+    for story, trace in zip(stories, traces, strict=True):
+        prompt = torch.tensor([tokenizer(written(story, ())[0])["input_ids"]])
+        with torch.inference_mode():
+            ids = policy.generate(prompt, do_sample=False, max_new_tokens=256)[0]
+        text = tokenizer.decode(ids[prompt.shape[1] :], skip_special_tokens=True)
+        assert text.splitlines() == list(trace.steps)
 
 
 @settings(max_examples=30)
@@ -149,7 +170,10 @@ def test_orthogonalised():
         assert values.max() < 1.4
 
 
-def test_area_under_the_curve():
+def test_statistics():
+    low, high = wilson(50, 100)
+    assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-3)
+    assert paired([1, 1, 0, 1], [0, 0, 0, 1])[0] == 0.5
     assert auc([(0.9, True), (0.1, False)]) == 1
     assert auc([(0.5, True), (0.5, False)]) == 0.5
     assert auc([(0.1, True), (0.9, False), (0.05, False)]) == 0.5
