@@ -14,7 +14,7 @@ from engine.tasks.grading import grade
 from engine.tasks.problems import bundled_problems, read_problems
 
 METHODS = (
-    Method("beam 2x8", "beam", {"width": 2, "branch": 8}),
+    Method("beam 2x8", "beam", {"width": 2, "branch": 8}, to_its_end=True),
     Method("MCTS*", "mcts_star", {}),
 )
 

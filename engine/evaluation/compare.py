@@ -3,7 +3,7 @@
     python -m engine.evaluation --problems FILE --limit 500 --json FILE
 
 A problem's budget is what its N independent samples took; every other method stops before it would
-pass that. Majority, best-of-N and the weighted votes are read from the same samples: they cost the
+pass that, or runs to its own end if that is the fairer way. Majority, best-of-N and the weighted votes are read from the same samples: they cost the
 same policy tokens. PRM tokens differ between methods and are reported, not equalised.
 """
 
@@ -34,11 +34,16 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A search algorithm with parameters, run within each problem's budget."""
+    """A search algorithm with parameters.
+
+    to_its_end: not held to each problem's budget; for a method that ends by itself after about as
+    many tokens and would have no answer at all if it were cut off before.
+    """
 
     name: str
     algorithm: str
     params: dict[str, Any]
+    to_its_end: bool = False
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -107,7 +112,8 @@ class Contest:
         rows += self._readings(samples, searches, seconds)
         budgets: list[int | None] = [s.tree.cost.policy_generated for s in searches]
         for method in methods:
-            searches, seconds = self._search(method, questions, budgets)
+            limits = unlimited if method.to_its_end else budgets
+            searches, seconds = self._search(method, questions, limits)
             best = [_right(search, search.tree.best) for search in searches]
             vote = [_right(search, search.tree.voted) for search in searches]
             rows.append(_cost_row(f"{method.name}, best", best, searches, seconds))
