@@ -16,7 +16,7 @@ from lab import terminal
 if TYPE_CHECKING:
     from lab.workbench import Workbench
 
-Split = Literal["heldout", "pool", "dev", "train"]
+Split = Literal["samples", "heldout", "pool", "dev", "train"]
 MODEL_OPTIONS = ("policy", "prm", "quant", "device", "dtype")
 APPLICATION = "rest-mcts-lab"
 

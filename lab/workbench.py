@@ -49,7 +49,8 @@ __all__ = ["ModelSettings", "RunState", "Workbench"]
 LONGEST_QUESTION = 20_000
 LONGEST_NAME = 200
 LONGEST_NOTE = 10_000
-SPLITS = ("heldout", "pool", "dev", "train")
+# "samples" are held-out problems on which a search has something to do: the page offers them.
+SPLITS = ("samples", "heldout", "pool", "dev", "train")
 _CLOSING_SECONDS = 30.0
 
 

@@ -23,7 +23,7 @@ _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibi
 def build_page(workbench: Workbench) -> gr.Blocks:
     """The page of a workbench; `launch` serves it."""
     gr.set_static_paths([WEB])
-    problems = list(workbench.problems(limit=SAMPLES))
+    problems = list(workbench.problems("samples", limit=SAMPLES))
     server = Server(workbench)
     page = gr.Blocks(title="lab", fill_width=True, analytics_enabled=False)
     with page:

@@ -25,7 +25,7 @@ from tests.browser.fake_workbench import PROBLEMS, FakeWorkbench
 from ui.page import launch
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-SAMPLE = 1
+SAMPLE = 0
 PATIENCE = 900.0  # seconds for one search, for a machine with other things to do
 
 
@@ -63,7 +63,7 @@ def grow(workbench: Workbench, session: str, nodes: int, iterations: int) -> Non
 def shots(workbench: Workbench) -> Iterator[Shot]:
     """All pictures, the search taken on between them."""
     yield Shot("start", "")
-    problem = workbench.problems()[SAMPLE]
+    problem = workbench.problems("samples")[SAMPLE]
     session = workbench.create(problem.content, problem.answer)
     grow(workbench, session, 8, 1)
     yield Shot("early", session, select="1")

@@ -27,7 +27,7 @@ def address(serve: Serve, workbench: Workbench) -> str:
 def test_ask_step_run_click_and_reopen(tab: OpenTab, address: str, workbench: Workbench) -> None:
     page = tab(address)
     page.set_default_timeout(SLOW)
-    problem = workbench.problems()[0]
+    problem = workbench.problems("samples")[0]
     assert page.input_value("#lab-question textarea") == problem.content
 
     page.click("#lab-step")
