@@ -3,8 +3,9 @@
     python -m engine.evaluation --problems FILE --limit 500 --json FILE
 
 A problem's budget is what its N independent samples took; every other method stops before it would
-pass that, or runs to its own end if that is the fairer way. Majority, best-of-N and the weighted votes are read from the same samples: they cost the
-same policy tokens. PRM tokens differ between methods and are reported, not equalised.
+pass that, or runs to its own end if that is the fairer way. Majority, best-of-N and the weighted
+votes are read from the same samples: they cost the same policy tokens. PRM tokens differ between
+methods and are reported, not equalised.
 """
 
 import statistics as stats

@@ -329,7 +329,7 @@ def _draw_name(rng: random.Random, names: tuple[str, ...], invented: float) -> s
 # --- reading a question -------------------------------------------------------------------------
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-_NAME, _WORD = r"[A-Z][\w'-]*", r"[a-z][\w-]*(?: [a-z][\w-]*)?"
+_NAME, _WORD = r"[A-Z][\w'-]*", r"(?!more\b)[a-z][\w-]*(?: [a-z][\w-]*)?"
 _FIELDS = {
     "P": f"(?:He|She|{_NAME})", "p": "(?:he|she)", "o": "(?:him|her)", "s": "(?:his|her)",
     "N": _NAME, "F": _NAME, "O": _WORD, "n": r"(?P<n>\d{1,2})", "m": r"(?P<m>\d{1,2})",

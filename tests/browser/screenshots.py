@@ -67,7 +67,7 @@ def shots(workbench: Workbench) -> Iterator[Shot]:
     session = workbench.create(problem.content, problem.answer)
     grow(workbench, session, 8, 1)
     yield Shot("early", session, select="1")
-    grow(workbench, session, 45, 5)
+    grow(workbench, session, 18, 5)
     for theme in THEMES:
         yield Shot(f"workbench-{theme}", session, 1440, 900, theme, BEST)
         yield Shot(f"workbench-narrow-{theme}", session, 800, 1000, theme, BEST)

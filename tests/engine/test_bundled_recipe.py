@@ -20,6 +20,7 @@ from engine.bundled.sampling import sample_traces
 from engine.tasks.stories import check_steps, recognise, split_of
 
 ASSETS = Path(__file__).parents[2] / "assets"
+DEV = ASSETS / "problems" / "stories-dev.jsonl"
 MODELS = ASSETS / "models"
 seeds = st.integers(0, 2**32)
 
@@ -71,7 +72,7 @@ def test_the_weights_are_small():
 
 
 def test_the_policy_writes_the_agreed_form_and_knows_its_end(policy, tokenizer):
-    rows = [json.loads(x) for x in (ASSETS / "problems" / "stories-dev.jsonl").open()][:10]
+    rows = [json.loads(x) for x in DEV.read_text(encoding="utf-8").splitlines()][:10]
     stories = [recognise(row["content"]).story for row in rows]
     traces = sample_traces(policy, tokenizer, stories, 0, temperature=0)
     for story, trace in zip(stories, traces, strict=True):
@@ -180,7 +181,7 @@ def test_statistics():
 
 
 def test_published_problems_come_from_the_recipe():
-    published = [json.loads(x) for x in (ASSETS / "problems" / "stories-dev.jsonl").open()]
+    published = [json.loads(x) for x in DEV.read_text(encoding="utf-8").splitlines()]
     assert draw_problems("dev", 20) == published[:20]
 
 

@@ -279,7 +279,8 @@ def test_recognise_takes_any_text(text):
     ("split", "least"), [("train", 500), ("dev", 500), ("pool", 1000), ("heldout", 1000)]
 )
 def test_published_problems(split, least):
-    rows = [json.loads(x) for x in (PROBLEMS / f"stories-{split}.jsonl").open(encoding="utf-8")]
+    text = (PROBLEMS / f"stories-{split}.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
     assert len(rows) >= least
     assert len({row["id"] for row in rows}) == len(rows)
     by_steps = Counter(row["steps"] for row in rows)
@@ -294,3 +295,13 @@ def test_published_problems(split, least):
         assert row["split"] == split == split_of(story)
         seen.add(content(story))
     assert len(seen) == len(rows)
+
+
+def test_more_is_no_thing():
+    """To find 9 more is not to find 9 shells: the policy has never seen it."""
+    known = (
+        "Mia has 12 shells. She finds 9 shells. She loses 3. She buys 3 more. "
+        "How many shells does Mia have now?"
+    )
+    assert recognise(known)
+    assert not recognise(known.replace("finds 9 shells", "finds 9 more"))

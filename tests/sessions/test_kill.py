@@ -91,13 +91,26 @@ def tree(home: Path, session: str) -> dict[str, Any]:
 def test_killed_searches_lose_nothing_and_end_with_the_same_tree(
     launcher: Launcher, tmp_path: Path
 ) -> None:
-    bench = Workbench(tmp_path, SETTINGS, load)
-    whole, killed = bench.create(**QUESTION), bench.create(**QUESTION)  # type: ignore[arg-type]
-    bench.close()
+    whole = create(tmp_path)
     assert launcher.run(whole, None)[1] == 0
+    rng, kills = random.Random(20), 0
+    while kills < 15:  # how many fall into one search is a matter of luck
+        killed = create(tmp_path)
+        kills += search_under_fire(launcher, tmp_path, killed, rng)
+        assert tree(tmp_path, killed) == tree(tmp_path, whole)
 
-    rng = random.Random(20)
-    store = Store(tmp_path)
+
+def create(home: Path) -> str:
+    """A new session with the one question of these tests."""
+    bench = Workbench(home, SETTINGS, load)
+    session = bench.create(**QUESTION)  # type: ignore[arg-type]
+    bench.close()
+    return session
+
+
+def search_under_fire(launcher: Launcher, home: Path, killed: str, rng: random.Random) -> int:
+    """Search to the end with processes that are killed at random moments; the number of kills."""
+    store = Store(home)
     kills = iterations = 0
     status = None
     while status != 0:
@@ -110,5 +123,4 @@ def test_killed_searches_lose_nothing_and_end_with_the_same_tree(
         with store._reads.reading() as db:
             assert db.execute("PRAGMA quick_check").fetchone() == ("ok",)
     store.close()
-    assert kills >= 15
-    assert tree(tmp_path, killed) == tree(tmp_path, whole)
+    return kills
