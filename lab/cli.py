@@ -140,11 +140,13 @@ def search(
         raise typer.BadParameter("a session keeps its answer, seed, algorithm, parameters and name")
     from lab.cli_run import run
     from lab.cli_sessions import resolve, show_result
+    from lab.models import check
 
     limits = {"iterations": iterations, "tokens": tokens, "seconds": seconds}
     if all(limit is None for limit in limits.values()):
         limits["iterations"] = DEFAULT_ITERATIONS
     with options.workbench(ctx) as bench:
+        check(bench.models)
         if session is not None:
             session = resolve(bench, session)
         else:
@@ -168,7 +170,7 @@ def search(
         if not finished:
             terminal.notice(
                 "Ended by Ctrl-C; finished iterations are kept. "
-                f"Go on with: lab search --session {session}"
+                f"Go on with: {options.go_on(session, bench.home)}"
             )
             raise typer.Exit(INTERRUPTED)
 

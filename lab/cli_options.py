@@ -4,6 +4,7 @@
 """
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,17 @@ def home(ctx: typer.Context) -> Path:
     given = ctx.meta.get("lab.home")
     if given is not None:
         return Path(given).expanduser().absolute()
+    return usual_home()
+
+
+def go_on(session: str, where: Path) -> str:
+    """The command that goes on with a session of a home folder."""
+    elsewhere = "" if where == usual_home() else f" --home {shlex.quote(str(where))}"
+    return f"lab search --session {session}{elsewhere}"
+
+
+def usual_home() -> Path:
+    """Where sessions live without --home."""
     if os.environ.get("LAB_HOME"):
         return Path(os.environ["LAB_HOME"]).expanduser().absolute()
     from platformdirs import user_data_path

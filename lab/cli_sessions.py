@@ -162,5 +162,5 @@ def show_result(bench: "Workbench", session: str, *, as_json: bool, whole: bool)
     out.print()
     out.print(render.summary(result))
     ended = result["stop"] in render.ENDED
-    more = "" if ended else f" Go on with: lab search --session {session}"
+    more = "" if ended else f" Go on with: {options.go_on(session, bench.home)}"
     out.print(f"Session {session}.{more}", soft_wrap=True)

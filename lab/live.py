@@ -35,15 +35,20 @@ class LiveSession:
         with self._order:
             self._catch_up()
 
-    def commit(self, events: Sequence[Event], digest: Digest) -> None:
+    def commit(self, events: Sequence[Event], summed: Digest | None = None) -> None:
         """Put events on disk in one transaction, then show them.
+
+        summed: the digest after them; None if they leave that of the log as it is.
 
         Raises:
             StoreError: they are not on disk, and not shown.
         """
         with self._order:
             self._catch_up()
-            self._store.append(self.session, self.view.length, events, digest)
+            if summed is None:
+                with self.view.reading() as tree:
+                    summed = digest(tree)
+            self._store.append(self.session, self.view.length, events, summed)
             self.view.publish(events)
 
     def _catch_up(self) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
+from engine.errors import ModelError, ParameterError
 from engine.models.base import Policy, ProcessRewardModel
-from engine.models.loading import ModelSpec
+from engine.models.loading import ModelSpec, locate
 from lab.results import ModelSettings
 
 BUNDLED = "bundled"
@@ -51,6 +52,21 @@ def _spec(model: str, bundled: str, settings: ModelSettings) -> ModelSpec:
             "dtype": settings.dtype,
         }
     )
+
+
+def check(settings: ModelSettings) -> None:
+    """Refuse models that are not there, without loading any or asking a network.
+
+    Raises:
+        ParameterError: a folder is missing, or is no model's.
+    """
+    for model in (settings.policy, settings.prm):
+        hub_id = model.count("/") == 1 and not Path(model).exists()
+        if model != BUNDLED and not hub_id:
+            try:
+                locate(_spec(model, "", settings))
+            except ModelError as error:
+                raise ParameterError(str(error)) from error
 
 
 def hint(settings: ModelSettings, question: str) -> str | None:

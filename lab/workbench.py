@@ -22,7 +22,7 @@ from engine.search.parameters import ParameterInfo, describe
 from engine.search.registry import ALGORITHMS, parameters
 from engine.tasks.grading import grade
 from engine.tree import Tree
-from lab.live import LiveSession, digest
+from lab.live import LiveSession
 from lab.models import Loader, hint, load_models
 from lab.results import (
     AlgorithmInfo,
@@ -136,13 +136,16 @@ class Workbench:
             ParameterError: an unknown algorithm or parameter, or a value out of range.
             StoreError: it cannot be written.
         """
-        question = _text("question", question, LONGEST_QUESTION).strip()
+        # A browser's text field knows one kind of line end and whole numbers up to 2**53.
+        question = _text("question", question, LONGEST_QUESTION).replace("\r\n", "\n").strip()
         if not question:
             raise TaskError("The question is empty: write one, or pick a sample problem.")
         if gold is not None:
             gold = _text("answer", gold, LONGEST_QUESTION).strip() or None
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-            raise ParameterError(f"seed cannot be {seed!r}: it takes a whole number from 0 on.")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**53:
+            raise ParameterError(
+                f"seed cannot be {seed!r}: it takes a whole number from 0 to 2**53 - 1."
+            )
         if params and "sampling" in params:
             raise ParameterError(
                 "There is no parameter 'sampling': give its settings on their own."
@@ -247,8 +250,7 @@ class Workbench:
             with live.view.reading() as tree:
                 if node is not None:
                     tree.node(node)
-                summed = digest(tree)
-            live.commit([ev.Noted(node, text)], summed)
+            live.commit([ev.Noted(node, text)])
 
     # Running. These return at once.
 

@@ -4,6 +4,7 @@ Presses return at once: work is done by the workbench, and the view learns of it
 page keeps no state of its own between presses, so a closed tab or a second one loses nothing.
 """
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,20 @@ def build_page(workbench: Workbench) -> gr.Blocks:
     return page
 
 
+def own_question(problems: list[Any]) -> str:
+    """A script that empties the oracle answer of a sample when its question is changed.
+
+    The sample's answer beside another question would call right answers wrong. Texts go in as
+    JSON, `<` escaped.
+    """
+    known = json.dumps({one.id: [one.content, one.answer] for one in problems})
+    return (
+        "(question, gold, sample) => { const of = "
+        + known.replace("<", "\\u003c")
+        + "[sample]; return of && gold === of[1] && question !== of[0] ? '' : gold; }"
+    )
+
+
 class Wiring:
     """Connects the form's components to the workbench.
 
@@ -65,6 +80,14 @@ class Wiring:
             **_QUIET,
         ).then(self.hint, form.question, self.outbox, **_QUIET).then(
             None, self.outbox, None, js=_RECEIVE, **_QUIET
+        )
+        # In the browser, so that it never comes after what a person typed meanwhile.
+        form.question.input(
+            None,
+            [form.question, form.gold, form.sample],
+            form.gold,
+            js=own_question(list(form.problems.values())),
+            **_QUIET,
         )
         form.question.blur(self.hint, form.question, self.outbox, **_QUIET).then(
             None, self.outbox, None, js=_RECEIVE, **_QUIET

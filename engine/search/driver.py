@@ -94,8 +94,9 @@ def _mapping(value: object) -> dict[str, object]:
 class _Run:
     """One search under way: what it may still do, and the request it waits for."""
 
-    def __init__(self, search: Search, limits: Limits, on_events: OnEvents) -> None:
+    def __init__(self, search: Search, limits: Limits, on_events: OnEvents, began: float) -> None:
         self.search = search
+        self.began = began
         self.limits = limits
         self.on_events = on_events
         self.script: Script | None = None
@@ -134,7 +135,7 @@ class Driver:
         conclusion at the end of the run, before anything else is done with the search: it keeps
         them on disk. It may raise; the run then ends there.
         """
-        self._runs[id(search)] = _Run(search, limits, on_events)
+        self._runs[id(search)] = _Run(search, limits, on_events, self._clock())
 
     def pause(self, search: Search) -> None:
         """End the run after the present iteration."""
@@ -258,6 +259,6 @@ class Driver:
             return "iterations"
         if limits.tokens is not None and run.spent.policy_generated >= limits.tokens:
             return "tokens"
-        if limits.seconds is not None and run.spent.seconds >= limits.seconds:
+        if limits.seconds is not None and self._clock() - run.began >= limits.seconds:
             return "seconds"
         return ""

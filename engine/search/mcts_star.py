@@ -11,6 +11,8 @@ Between iterations the generator holds no state: everything it needs is in the t
 import zlib
 from typing import Literal
 
+from pydantic import model_validator
+
 from engine import events as ev
 from engine.models.base import Steps
 from engine.randomness import choose
@@ -125,6 +127,14 @@ class MctsStarParams(Parameters):
         "seeded", "How a random roll-out draws.", advanced=True
     )
 
+    @model_validator(mode="after")
+    def _has_a_range(self) -> "MctsStarParams":
+        if self.low >= self.high:
+            raise ValueError(
+                f"low cannot be {self.low:g} with high {self.high:g}: it takes a number below high"
+            )
+        return self
+
     @property
     def gated(self) -> bool:
         """Whether the end gate and roll-outs are on."""
@@ -146,8 +156,6 @@ REFERENCE: dict[str, object] = {
 
 def iterate(tree: Tree, params: MctsStarParams) -> Script:
     """One iteration; the caller frames it with iteration_started and iteration_finished."""
-    if tree.root.verdict == "unknown":
-        yield ev.Judged(0, "continue", "text")
     path, picks = _select(tree, params)
     node = tree.node(path[-1])
     terminal = not node.expanded and (yield from _at_gate(tree, node, params))
@@ -271,6 +279,10 @@ def _expand(tree: Tree, node: Node, params: MctsStarParams) -> Part[list[int]]:
         return []
     steps = tree.steps(node.id)
     analysis = yield from _reflect(tree, node, steps, params)
+    if tree.node(node.id).finished:
+        yield ev.Expanded(node.id, "end_by_critic", [], [])
+        yield from _look_for_answers(tree, [node.id])
+        return []
     proposals = Proposals([], [])
     if node.depth < params.max_depth:
         first = params.branch * node.expansions
@@ -315,18 +327,24 @@ def _distinct(tree: Tree, node: Node, accepted: list[Proposal]) -> list[ev.NewNo
 
 
 def _reflect(tree: Tree, node: Node, steps: Steps, params: MctsStarParams) -> Part[str]:
-    """The textual critic's words on an unfinished solution, "" if it is not asked."""
+    """The textual critic's words on an unfinished solution, "" if it is not asked.
+
+    Having thought about it, the critic may also find that the solution is finished after all.
+    """
     if params.use_reflection != "common" or node.depth == 0:
         return ""
     if not node.analysis:
         reply = (yield Judge((steps,), "analysis"))[0]
-        yield ev.Judged(node.id, "continue", "reply", None, reply.analysis)
+        yield ev.Judged(node.id, reply.verdict, reply.source, reply.probability, reply.analysis)
     return node.analysis
 
 
-def _judge(tree: Tree, nodes: list[int], again: bool = False) -> Part[None]:
-    """Ask the self-critic about the nodes whose verdict is unknown (or all of them, `again`)."""
-    unknown = [i for i in nodes if again or tree.node(i).verdict == "unknown"]
+def _judge(tree: Tree, nodes: list[int]) -> Part[None]:
+    """Ask the self-critic about the nodes whose verdict is unknown."""
+    unknown = [i for i in nodes if tree.node(i).verdict == "unknown"]
+    if 0 in unknown:  # nothing is written yet, so there is nothing to ask
+        yield ev.Judged(0, "continue", "text")
+        unknown.remove(0)
     if not unknown:
         return
     replies = yield Judge(tuple(tree.steps(i) for i in unknown))

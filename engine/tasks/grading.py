@@ -18,6 +18,7 @@ Checker = Callable[[str, str], bool | None]
 """(answer, gold) -> right or wrong; None: could not be decided."""
 
 LONGEST = 2000
+LONGEST_WORDS = 8_000
 """Longer answers, in characters, are taken for wrong without a look."""
 
 _ANSWER_IS = re.compile(r"answer is\s*:?\s*(.*)", re.IGNORECASE | re.DOTALL)
@@ -54,8 +55,9 @@ def extract_answer(text: str) -> str | None:
     r"""The final answer in a model's words, None if there is none.
 
     In this order: the last LaTeX box; what follows the last "answer is" or "Answer:"; a text that
-    is nothing but an answer; the last number.
+    is nothing but an answer; the last number. Only the end of a very long text is looked at.
     """
+    text = text[-LONGEST_WORDS:]
     boxed = _last_box(text)
     if boxed is not None:
         return _trimmed(boxed) or None
@@ -189,17 +191,28 @@ def check_numeric(answer: str, gold: str) -> bool | None:
 
     A percentage is also right where the gold answer is the bare number of percents, and the other
     way round: "50 %" matches both "50" and "0.5". A unit counts only where both answers have one;
-    they agree if they begin with the same letter ("m", "metres").
+    they agree if they are the same or one abbreviates the other ("m", "metres"; not "m", "mm").
     """
     wanted, wanted_unit = _quantity(gold)
     if wanted is None:
         return None
     given, unit = _quantity(answer)
-    if given is None or (unit and wanted_unit and unit[0] != wanted_unit[0]):
+    if given is None or (unit and wanted_unit and not _same_unit(unit, wanted_unit)):
         return False
-    if _is_percentage(answer) != _is_percentage(gold):
-        return wanted in (given, given * 100, given / 100)
+    # A percentage was divided by 100; the other side may mean percents or the share itself.
+    if _is_percentage(answer) and not _is_percentage(gold):
+        return wanted in (given, given * 100)
+    if _is_percentage(gold) and not _is_percentage(answer):
+        return given in (wanted, wanted * 100)
     return given == wanted
+
+
+def _same_unit(one: str, other: str) -> bool:
+    short, long = sorted((one.lower().rstrip("s."), other.lower().rstrip("s.")), key=len)
+    words = {"m": "met", "g": "gram", "h": "hour", "l": "lit", "s": "second", "km": "kilomet"}
+    words |= {"cm": "centimet", "mm": "millimet", "kg": "kilogram", "min": "minute", "": "second"}
+    abbreviated = len(short) >= 3 and long.startswith(short)
+    return short == long or abbreviated or long.startswith(words.get(short, "\0"))
 
 
 def _is_percentage(text: str) -> bool:

@@ -263,3 +263,16 @@ def test_nothing_is_wider_than_the_window(
     page.wait_for_selector(".lab-node:visible h2")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.querySelector('.lab-tree').clientHeight") > 250
+
+
+def test_an_edited_sample_loses_its_oracle_answer(tab: OpenTab, fake_address: str) -> None:
+    page = tab(fake_address)
+    answer = page.locator("#lab-gold textarea, #lab-gold input")
+    assert answer.input_value() == PROBLEMS[0].answer
+    page.locator("#lab-question textarea").press_sequentially(" Or not?")
+    page.wait_for_function(
+        "document.querySelector('#lab-gold textarea, #lab-gold input').value === ''"
+    )
+    answer.fill("7")
+    page.locator("#lab-question textarea").press_sequentially(" Yes.")
+    assert answer.input_value() == "7"

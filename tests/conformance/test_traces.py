@@ -64,7 +64,10 @@ def test_iterations(trace_file: Path, replay: Any) -> None:
         check_expansion(place, row, events)
         check_rollout(place, row, events)
         check_picks(place, row, events)
-        same(f"{place}: tree", row["tree"], {i: list(pair) for i, pair in tree.items()})
+        same(f"{place}: nodes", sorted(map(int, row["tree"])), sorted(tree))
+        for node, (value, visits) in row["tree"].items():
+            same(f"{place}: node {node}: V", value, tree[int(node)][0])
+            same(f"{place}: node {node}: visits", visits, tree[int(node)][1])
         finished = events[-1]
         assert isinstance(finished, ev.IterationFinished)
         same(f"{place}: stopped", row["stopped"], finished.stop == "gate")

@@ -6,7 +6,14 @@ import pytest
 
 from engine import events as ev
 from engine.errors import ParameterError
-from engine.models.base import Completion, PrefixRequest, ProposalRequest, Valuation
+from engine.models.base import (
+    Completion,
+    CriticMode,
+    Judgement,
+    PrefixRequest,
+    ProposalRequest,
+    Valuation,
+)
 from engine.search import registry
 from engine.search.answers import answer_groups, best_value
 from engine.search.driver import Limits, Search
@@ -121,6 +128,20 @@ def test_the_textual_critic_is_heard_by_the_next_expansion() -> None:
     assert any(node.analysis == "look again" for node in search.tree.nodes)
 
 
+def test_the_textual_critic_may_end_a_solution() -> None:
+    class Satisfied(World):
+        def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
+            if mode == "analysis":
+                return [Judgement("end", "reply", None, "nothing is missing") for _ in requests]
+            return [Judgement("continue", "reply") for _ in requests]
+
+    search = new_search(use_reflection="common", roll_forward_steps=0)
+    run(search, Limits(iterations=3), Satisfied(empty=0.0))
+    ended = [node for node in search.tree.nodes if node.finished]
+    assert ended
+    assert all(not node.expanded and node.analysis == "nothing is missing" for node in ended)
+
+
 def test_votes_and_best_values() -> None:
     search = new_search(branch=4)
     run(search, Limits(iterations=30), World(empty=0.0))
@@ -161,6 +182,7 @@ def test_choices_between_equals() -> None:
         ({"roll_policy": "lazy"}, "one of greedy, random"),
         ({"brunch": 3}, "no parameter 'brunch'. Known are: branch, exploration_constant"),
         ({"sampling": {"temperature": 9}}, "temperature cannot be 9: it takes a number from 0 to"),
+        ({"low": 2}, "low cannot be 2 with high 1: it takes a number below high"),
         ({"require_finished": "perhaps"}, "it takes true or false"),
     ],
 )

@@ -82,6 +82,12 @@ def test_numbers_are_read_exactly(text: str, value: Fraction | int | None) -> No
     ("answer", "gold", "right"),
     [
         ("1,234", "1234", True),
+        ("7 mm", "7 m", False),
+        ("5 minutes", "5 miles", False),
+        ("3 seconds", "3 sec", True),
+        ("0.005", "50%", False),
+        ("0.5", "50%", True),
+        ("50", "50%", True),
         ("1234.0", "1,234", True),
         ("0.3333", "1/3", False),
         ("2/4", "0.5", True),
