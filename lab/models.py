@@ -1,5 +1,6 @@
 """Which models the settings mean, loading them, and what is known of the bundled ones."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -11,6 +12,7 @@ from engine.models.loading import ModelSpec, locate
 from lab.results import ModelSettings
 
 BUNDLED = "bundled"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def check(settings: ModelSettings) -> None:
         ParameterError: a folder is missing, or is no model's.
     """
     for model in (settings.policy, settings.prm):
-        hub_id = model.count("/") == 1 and not Path(model).exists()
+        hub_id = _HUB_ID.fullmatch(model) and not Path(model).exists()
         if model != BUNDLED and not hub_id:
             try:
                 locate(_spec(model, "", settings))

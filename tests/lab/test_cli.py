@@ -192,15 +192,20 @@ def test_bad_input_ends_with_2_and_one_clear_line(
 def test_failures_end_with_1_and_words(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("not a folder")
-    for arguments in (
-        ["sessions", "list", "--home", str(file)],
-        ["search", STORY, "--policy", str(tmp_path / "nothing"), "--json"],
-    ):
-        done = lab(*arguments, home=tmp_path)
-        assert done.code == 1, done.err
-        assert done.err.startswith("Error: ")
-        assert "Traceback" not in done.err
+    done = lab("sessions", "list", "--home", str(file), home=tmp_path)
+    assert done.code == 1, done.err
+    assert done.err.startswith("Error: ")
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+def test_a_missing_model_is_bad_input_and_leaves_no_session(tmp_path: Path) -> None:
+    for missing in (str(tmp_path / "nothing"), "/nothing"):
+        done = lab("search", STORY, "--policy", missing, "--json", home=tmp_path)
+        assert done.code == 2, done.err
+        assert done.err.startswith(f"Error: There is no model directory '{missing}'")
         assert done.out == ""
+    assert json.loads(lab("sessions", "list", "--json", home=tmp_path).out)["sessions"] == []
 
 
 def test_home_is_taken_before_and_after_every_subcommand(tmp_path: Path) -> None:
