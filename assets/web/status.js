@@ -4,7 +4,7 @@ import { el, icon } from "./dom.js";
 import { brief, count, duration, ending, line, number } from "./text.js";
 
 const STATES = {
-  idle: "paused", queued: "queued", loading: "loading models", running: "running", pausing: "pausing", failed: "failed",
+  idle: "ready", queued: "queued", loading: "loading models", running: "running", pausing: "pausing", failed: "failed",
 };
 const STOPS = {
   gate: "an answer met the gate",
@@ -34,13 +34,15 @@ export class Status {
 
   progress(tree, run) {
     const idle = run.status === "idle";
-    const state = idle && !tree.iteration ? "ready" : STATES[run.status] ?? run.status;
+    const over = idle && tree.stop in STOPS;
+    const state = over ? "finished" : STATES[run.status] ?? run.status;
+    const phase = tree.phase === "concluded" ? "Step or Run goes on" : tree.phase || "";
     const share = !idle && run.target ? Math.min(1, run.done / run.target) : 0;
     const steps = !idle && run.target ? `${run.done} of ${run.target}` : "";
     return el("div", { class: "lab-status-cell is-progress" },
       el("span", { class: `lab-state is-${run.status}`, text: state }),
       el("span", { class: "lab-status-main" }, el("b", { text: `iteration ${count(tree.iteration)}` }),
-        el("span", { class: "lab-muted", text: steps || STOPS[tree.stop] || tree.phase || "" })),
+        el("span", { class: "lab-muted", text: steps || STOPS[tree.stop] || phase })),
       el("i", { class: "lab-progress", style: { width: `${share * 100}%` } }));
   }
 
@@ -66,7 +68,7 @@ export class Status {
   cost(tree) {
     const cost = tree.cost ?? {};
     const policy = (cost.policy_generated ?? 0);
-    const title = `Policy: ${count(cost.policy_generated)} tokens generated, ${count(cost.policy_forwarded)} forwarded. PRM: ${count(cost.prm_forwarded)} tokens forwarded.`;
+    const title = `Policy: ${count(cost.policy_generated)} tokens generated, ${count(cost.policy_forwarded)} forwarded. PRM: ${count(cost.prm_forwarded)} tokens forwarded. A reply found in the store counts as if it was generated now; the time is what was really spent.`;
     return el("dl", { class: "lab-status-cell is-cost", title },
       pair("nodes", brief(tree.nodes)), pair("policy tok", brief(policy)), pair("PRM tok", brief(cost.prm_forwarded)), pair("time", duration(cost.seconds)));
   }
