@@ -36,7 +36,7 @@ export class Status {
     const idle = run.status === "idle";
     const over = idle && tree.stop in STOPS;
     const state = over ? "finished" : STATES[run.status] ?? run.status;
-    const phase = tree.phase === "concluded" ? "Step or Run goes on" : tree.phase || "";
+    const phase = tree.phase === "concluded" ? "answer chosen" : tree.phase || "";
     const share = !idle && run.target ? Math.min(1, run.done / run.target) : 0;
     const steps = !idle && run.target ? `${run.done} of ${run.target}` : "";
     return el("div", { class: "lab-status-cell is-progress" },

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ class Launcher:
         while True:
             if rng and kill_after is not None and seen >= kill_after:
                 time.sleep(rng.uniform(0, 0.02))
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it came to its end before the shot
+                    os.kill(pid, signal.SIGKILL)
                 kill_after = None
             kind, number = self.line()
             if kind == "ended":
