@@ -1,6 +1,5 @@
 """Which models the settings mean, loading them, and what is known of the bundled ones."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -8,11 +7,10 @@ from pathlib import Path
 
 from engine.errors import ModelError, ParameterError
 from engine.models.base import Policy, ProcessRewardModel
-from engine.models.loading import ModelSpec, locate
+from engine.models.loading import HUB_ID, ModelSpec, locate
 from lab.results import ModelSettings
 
 BUNDLED = "bundled"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def check(settings: ModelSettings) -> None:
         ParameterError: a folder is missing, or is no model's.
     """
     for model in (settings.policy, settings.prm):
-        hub_id = _HUB_ID.fullmatch(model) and not Path(model).exists()
+        hub_id = HUB_ID.fullmatch(model) and not Path(model).exists()
         if model != BUNDLED and not hub_id:
             try:
                 locate(_spec(model, "", settings))

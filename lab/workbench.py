@@ -3,11 +3,9 @@
 Nothing here waits for a model. Runs happen in the worker's thread; reading shows what is on disk.
 """
 
-import json
 import threading
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from engine.search.driver import Limits
 from engine.search.parameters import ParameterInfo, describe
 from engine.search.registry import ALGORITHMS, parameters
 from engine.tasks.grading import grade
+from engine.tasks.problems import bundled_problems
 from engine.tree import Tree
 from lab.live import LiveSession
 from lab.models import Loader, hint, load_models
@@ -345,9 +344,10 @@ class Workbench:
 
 @cache
 def _problems(split: str) -> tuple[Problem, ...]:
-    path = files("assets").joinpath("problems", f"stories-{split}.jsonl")
-    rows = (json.loads(line) for line in path.read_text("utf-8").splitlines())
-    return tuple(Problem(str(row["id"]), row["content"], str(row["answer"])) for row in rows)
+    return tuple(
+        Problem(found.id, found.content, found.answer)
+        for found in bundled_problems(f"stories-{split}")
+    )
 
 
 def _text(what: str, text: str, longest: int) -> str:

@@ -29,6 +29,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from engine.bundled.lockstep import Lockstep, Run
 from engine.bundled.sampling import Trace, sample_traces
 from engine.bundled.train_prm import OUTPUTS, Prm
+from engine.evaluation.statistics import wilson
 from engine.search.registry import algorithm, validate
 from engine.tasks.stories import Story, check_steps, recognise
 
@@ -70,13 +71,6 @@ def load_stories(split: str, count: int) -> list[Story]:
     lines = (PROBLEMS / f"stories-{split}.jsonl").read_text().splitlines()[:count]
     stories = [recognise(json.loads(line)["content"]).story for line in lines]
     return [story for story in stories if story is not None]
-
-
-def wilson(right: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share, in [0, 1]."""
-    z, p = 1.96, right / n
-    middle, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (middle - spread) / (1 + z * z / n), (middle + spread) / (1 + z * z / n)
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:

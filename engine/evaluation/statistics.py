@@ -30,10 +30,16 @@ def accuracy(right: Sequence[bool]) -> Interval:
     n = len(right)
     if n == 0:
         return Interval(0.0, 0.0, 1.0)
-    share = sum(right) / n
+    low, high = wilson(sum(right), n)
+    return Interval(sum(right) / n, max(0.0, low), min(1.0, high))
+
+
+def wilson(right: float, n: int) -> tuple[float, float]:
+    """Wilson's score interval of the share `right` / n; n > 0, `right` may be a mean of shares."""
+    share = right / n
     centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+    return centre - half, centre + half
 
 
 def paired_difference(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> Interval:

@@ -17,7 +17,7 @@ from engine.models.hardware import choose_device, four_bit_kernel, import_bitsan
 Quant = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bf16", "fp16", "fp32"]
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _SMALL_BYTES = 100 * 2**20
 _DOWNLOADED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
@@ -90,7 +90,7 @@ def _directory(path: str, trust_remote_code: bool) -> Path:
         return local.resolve()
     if local.exists():
         raise ModelError(f"{path} is a file: a model is a directory with config.json and weights.")
-    if not _HUB_ID.fullmatch(path):
+    if not HUB_ID.fullmatch(path):
         raise ModelError(
             f"There is no model directory '{path}'. Name a directory with config.json and "
             "*.safetensors, or a hub id of the form owner/name."

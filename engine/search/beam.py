@@ -40,7 +40,7 @@ def iterate(tree: Tree, params: BeamParams) -> Script:
     slots = {i: tuple(range(params.branch)) for i in chains.open_nodes(tree)}
     new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
     yield from chains.evaluate(tree, new)
-    yield from chains.judge(tree, new)
+    yield from chains.judge_and_answer(tree, new)
     # sorted() is stable: equal values keep the order of creation.
     kept = sorted(new, key=lambda i: -tree.node(i).value)[:places]
     dropped = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]

@@ -1,14 +1,13 @@
 """What sampling and beam search share: growing many partial solutions by one step at a time."""
 
 from engine import events as ev
+from engine.search.asking import judge, look_for_answers
 from engine.search.requests import (
     Branching,
     Evaluate,
-    Judge,
     Part,
     Proposal,
     Proposals,
-    Summarise,
     propose,
 )
 from engine.tree import Tree
@@ -68,15 +67,7 @@ def evaluate(tree: Tree, nodes: list[int]) -> Part[None]:
         yield ev.Evaluated([ev.NodeValue(i, v) for i, v in zip(nodes, values, strict=True)])
 
 
-def judge(tree: Tree, nodes: list[int]) -> Part[None]:
+def judge_and_answer(tree: Tree, nodes: list[int]) -> Part[None]:
     """Ask the self-critic about new nodes and read the answers of the finished ones."""
-    if not nodes:
-        return
-    replies = yield Judge(tuple(tree.steps(i) for i in nodes))
-    for identifier, reply in zip(nodes, replies, strict=True):
-        yield ev.Judged(identifier, reply.verdict, reply.source, reply.probability, reply.analysis)
-    ended = [i for i in nodes if tree.node(i).finished]
-    if ended:
-        found = yield Summarise(tuple(tree.steps(i) for i in ended))
-        for identifier, answer in zip(ended, found, strict=True):
-            yield ev.Answered(identifier, answer.answer, answer.correct, answer.summary)
+    yield from judge(tree, nodes)
+    yield from look_for_answers(tree, [i for i in nodes if tree.node(i).finished])

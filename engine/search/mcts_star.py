@@ -17,6 +17,7 @@ from engine import events as ev
 from engine.models.base import Steps
 from engine.randomness import choose
 from engine.search import answers
+from engine.search.asking import judge, look_for_answers
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import (
     Branching,
@@ -26,7 +27,6 @@ from engine.search.requests import (
     Proposal,
     Proposals,
     Script,
-    Summarise,
     propose,
 )
 from engine.search.selection import best_child
@@ -163,7 +163,7 @@ def iterate(tree: Tree, params: MctsStarParams) -> Script:
     if terminal:
         if not node.closed:
             yield ev.Closed(node.id)
-        yield from _look_for_answers(tree, [node.id])
+        yield from look_for_answers(tree, [node.id])
         if params.sample_value == "simple":
             return
         yield ev.Judged(node.id, "end", "gate")
@@ -198,7 +198,7 @@ def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Scrip
     asked = [leaf.id for leaf in leaves]
     if not params.require_finished:
         asked.append(best)
-    yield from _look_for_answers(tree, asked)
+    yield from look_for_answers(tree, asked)
     found = groups(tree, params)
     voted = found[0].node if found else None
     chosen = voted if params.final_choice == "vote" and voted is not None else best
@@ -263,7 +263,7 @@ def _at_gate(tree: Tree, node: Node, params: MctsStarParams) -> Part[bool]:
         return False
     if not params.require_finished:
         return True
-    yield from _judge(tree, [node.id])
+    yield from judge(tree, [node.id])
     return node.finished
 
 
@@ -272,16 +272,16 @@ def _expand(tree: Tree, node: Node, params: MctsStarParams) -> Part[list[int]]:
     if node.finished:
         yield ev.Expanded(node.id, "skipped_end", [], [])
         return []
-    yield from _judge(tree, [node.id])
+    yield from judge(tree, [node.id])
     if tree.node(node.id).finished:
         yield ev.Expanded(node.id, "end_by_critic", [], [])
-        yield from _look_for_answers(tree, [node.id])
+        yield from look_for_answers(tree, [node.id])
         return []
     steps = tree.steps(node.id)
     analysis = yield from _reflect(tree, node, steps, params)
     if tree.node(node.id).finished:
         yield ev.Expanded(node.id, "end_by_critic", [], [])
-        yield from _look_for_answers(tree, [node.id])
+        yield from look_for_answers(tree, [node.id])
         return []
     proposals = Proposals([], [])
     if node.depth < params.max_depth:
@@ -294,15 +294,15 @@ def _expand(tree: Tree, node: Node, params: MctsStarParams) -> Part[list[int]]:
     if not accepted and not node.expanded:
         yield ev.Expanded(node.id, "end_no_proposals", [], [], rejected)
         yield ev.Judged(node.id, "end", "dead_end")
-        yield from _look_for_answers(tree, [node.id])
+        yield from look_for_answers(tree, [node.id])
         return []
     children = _distinct(tree, node, accepted)
     yield ev.Expanded(node.id, "expanded", children, texts, rejected)
     new = [child.id for child in children]
     yield from _evaluate(tree, new, params)
     if params.sample_value == "full":
-        yield from _judge(tree, new)
-        yield from _look_for_answers(tree, [i for i in new if tree.node(i).finished])
+        yield from judge(tree, new)
+        yield from look_for_answers(tree, [i for i in new if tree.node(i).finished])
     return new
 
 
@@ -339,19 +339,6 @@ def _reflect(tree: Tree, node: Node, steps: Steps, params: MctsStarParams) -> Pa
     return node.analysis
 
 
-def _judge(tree: Tree, nodes: list[int]) -> Part[None]:
-    """Ask the self-critic about the nodes whose verdict is unknown."""
-    unknown = [i for i in nodes if tree.node(i).verdict == "unknown"]
-    if 0 in unknown:  # nothing is written yet, so there is nothing to ask
-        yield ev.Judged(0, "continue", "text")
-        unknown.remove(0)
-    if not unknown:
-        return
-    replies = yield Judge(tuple(tree.steps(i) for i in unknown))
-    for identifier, reply in zip(unknown, replies, strict=True):
-        yield ev.Judged(identifier, reply.verdict, reply.source, reply.probability, reply.analysis)
-
-
 def _evaluate(tree: Tree, nodes: list[int], params: MctsStarParams) -> Part[None]:
     if not nodes:
         return
@@ -361,28 +348,18 @@ def _evaluate(tree: Tree, nodes: list[int], params: MctsStarParams) -> Part[None
     )
 
 
-def _look_for_answers(tree: Tree, nodes: list[int]) -> Part[None]:
-    """Read the final answers of nodes that have not been asked yet."""
-    open_nodes = [i for i in dict.fromkeys(nodes) if not tree.node(i).answered]
-    if not open_nodes:
-        return
-    replies = yield Summarise(tuple(tree.steps(i) for i in open_nodes))
-    for identifier, reply in zip(open_nodes, replies, strict=True):
-        yield ev.Answered(identifier, reply.answer, reply.correct, reply.summary)
-
-
 def _simulate(tree: Tree, node: Node, new: list[int], params: MctsStarParams) -> Part[int]:
     """Roll out from the best new child and mix the best value found into its V; its id."""
     pick = best_child(tree, node, new, params)
     child = tree.node(pick.chosen)
     # The reference asks the critic again here even if it knows; the verdict is a pure function of
     # the text, so only an unknown one is asked.
-    yield from _judge(tree, [child.id])
+    yield from judge(tree, [child.id])
     before = child.value
     steps: list[ev.RolloutStep] = []
     if child.finished:
         best = before
-        yield from _look_for_answers(tree, [child.id])
+        yield from look_for_answers(tree, [child.id])
     else:
         best, steps = yield from _roll(tree, child, params)
     after = before * (1 - params.alpha) + best * params.alpha

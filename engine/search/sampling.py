@@ -45,7 +45,7 @@ def iterate(tree: Tree, params: SamplingParams) -> Script:
     new = yield from chains.grow(tree, slots, params.attempts, distinct=False)
     if params.final_choice != "majority":
         yield from chains.evaluate(tree, new)
-    yield from chains.judge(tree, new)
+    yield from chains.judge_and_answer(tree, new)
     too_long = [i for i in chains.open_nodes(tree) if tree.node(i).depth >= params.max_depth]
     if too_long:
         yield ev.Exhausted(too_long)

@@ -5,20 +5,13 @@ that a person's search runs through: driver, fulfiller, algorithm, tree, rewards
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine import events as ev
-from engine.models.base import (
-    Completion,
-    CriticMode,
-    Judgement,
-    PrefixRequest,
-    ProposalRequest,
-    Summary,
-    Valuation,
-)
+from engine.models.scripted import Script, ScriptedPolicy, ScriptedPRM
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search, create
 from engine.search.mcts_star import REFERENCE
@@ -26,47 +19,12 @@ from engine.search.mcts_star import REFERENCE
 VERDICTS = {"<end>": "end", "<continue>": "continue", "": "unknown"}
 
 
-class TracePolicy:
-    """Policy and self-critic of a trace."""
-
-    identity = "trace"
-
-    def __init__(self, trace: dict[str, Any]) -> None:
-        self._trace = trace
-
-    def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
-        return [self._propose(request) for request in requests]
-
-    def _propose(self, request: ProposalRequest) -> Completion:
-        slots = self._trace["policy"]["".join(request.steps)]
-        attempts = slots[request.slot] if request.slot < len(slots) else []
-        if request.attempt >= len(attempts):
-            return Completion(None, "", "no reply")
-        attempt = attempts[request.attempt]
-        return Completion(attempt["raw"], attempt["step"], "" if attempt["step"] else "rejected")
-
-    def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
-        rows = [self._trace["end"]["".join(request.steps)] for request in requests]
-        return [
-            Judgement(VERDICTS[row["flag"]], "text" if row["text_rule"] else "reply")  # type: ignore[arg-type]
-            for row in rows
-        ]
-
-    def summarise(self, requests: Sequence[PrefixRequest]) -> list[Summary]:
-        rows = [self._trace["summary"]["".join(request.steps)] for request in requests]
-        return [Summary(row["summary"], row["extracted"]) for row in rows]
-
-
-class TracePRM:
-    """Process reward model of a trace."""
-
-    identity = "trace"
-
-    def __init__(self, trace: dict[str, Any]) -> None:
-        self._trace = trace
-
-    def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
-        return [Valuation(self._trace["value"]["".join(r.steps)]) for r in requests]
+def script(trace: dict[str, Any]) -> Script:
+    """What the scripted models say; unlike in a lab, an empty answer is an answer too."""
+    summaries = {
+        prefix: (row["summary"], row["extracted"]) for prefix, row in trace["summary"].items()
+    }
+    return msgspec.structs.replace(Script.from_trace(trace), summaries=summaries)
 
 
 class Replay:
@@ -84,7 +42,8 @@ class Replay:
         self.iterations: list[list[ev.Event]] = []
         self.trees: list[dict[int, tuple[float, int]]] = []
         self.search = Search([self._created()], self._grade)
-        driver = Driver(TracePolicy(self.trace), TracePRM(self.trace), MemoryArchive())
+        models = script(self.trace)
+        driver = Driver(ScriptedPolicy(models), ScriptedPRM(models), MemoryArchive())
         limits = Limits(iterations=self.trace["params"]["iteration_limit"])
         driver.run([self.search], limits, self._record)
 

@@ -12,11 +12,12 @@ from transformers import AutoTokenizer
 
 from engine.bundled import __main__ as recipe
 from engine.bundled.corpus import IGNORED, batches, collate, demonstration, drill, written
-from engine.bundled.measure import auc, load_policy, load_prm, load_stories, paired, wilson
+from engine.bundled.measure import auc, load_policy, load_prm, load_stories, paired
 from engine.bundled.muon import orthogonalised
 from engine.bundled.prm_corpus import drawn_story, group, label, wrong_line
 from engine.bundled.problems import draw_problems
 from engine.bundled.sampling import sample_traces
+from engine.evaluation.statistics import wilson
 from engine.tasks.stories import check_steps, recognise, split_of
 
 ASSETS = Path(__file__).parents[2] / "assets"
