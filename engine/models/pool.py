@@ -162,9 +162,14 @@ class Handle:
 
 
 class ModelPool:
-    """Opens models; equal bases in equal precision on equal devices are loaded once."""
+    """Opens models; equal bases in equal precision on equal devices are loaded once.
 
-    def __init__(self) -> None:
+    kv_budget: bytes that the K/V rows of all its models may take; None derives it from what is
+    free after loading, `math.inf` is no limit.
+    """
+
+    def __init__(self, kv_budget: float | None = None) -> None:
+        self.kv_budget = kv_budget
         self._bases: dict[tuple[Path, str, str, str], Base] = {}
 
     @property
