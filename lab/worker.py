@@ -54,7 +54,7 @@ class _Close:
 
 @dataclass
 class _Job:
-    """A session with something to do: the search, its runs, why it failed.
+    """A session with something to do: the search and its runs.
 
     Each run in `waiting` holds one count of the session's lease.
     """
@@ -62,7 +62,6 @@ class _Job:
     live: LiveSession
     search: Search | None = None
     waiting: deque[Limits] = field(default_factory=deque)  # the present run is the first
-    error: BaseException | None = None
     generated: int = 0
 
 
@@ -257,11 +256,12 @@ class Worker:
         if self._driver is None or not self._jobs:
             return
         try:
-            self._driver.tick()
+            for search, error in self._driver.tick():
+                failed = [name for name, job in self._jobs.items() if job.search is search]
+                self._fail(failed, error)
         except (Exception, SystemExit) as error:
-            # A failure to keep a log concerns its session, a model's failure all that were asked.
-            failed = [session for session, job in self._jobs.items() if job.error is not None]
-            self._fail(failed or list(self._jobs), error)
+            # Of no search in particular, such as a library that wants the program to end.
+            self._fail(list(self._jobs), error)
         active = {id(search) for search in self._driver.active}
         for session, job in list(self._jobs.items()):
             if id(job.search) not in active:
@@ -285,11 +285,7 @@ class Worker:
         """Put an iteration on disk, then show it."""
         assert job.search is not None
         tree = job.search.tree
-        try:
-            job.live.commit(events, digest(tree))
-        except BaseException as error:
-            job.error = error
-            raise
+        job.live.commit(events, digest(tree))
         with self._changed:
             state = self._states[job.live.session]
             finished = sum(isinstance(event, ev.IterationFinished) for event in events)

@@ -133,7 +133,8 @@ class Contest:
             while waiting and len(driver.active) < self._parallel:
                 search, tokens = waiting.pop()
                 driver.start(search, Limits(tokens=tokens), lambda _, events: None)
-            driver.tick()
+            for failed in driver.tick():
+                raise failed.error
             self._progress(method.name, total - len(waiting) - len(driver.active), total)
         return searches, time.perf_counter() - began
 

@@ -1,20 +1,22 @@
 """Fulfils the requests of one search or of many at once.
 
 The driver lets every active search run to its next request, answers all requests of a kind in one
-batch across the searches, and goes round again (`tick`). It frames iterations, counts costs, keeps
+batch across the searches, and goes round again (`tick`). Searches of a higher priority go first; an
+error ends the search that it belongs to and no other. It frames iterations, counts costs, keeps
 limits and asks the archive before a model. A search can be paused after an iteration or stopped at
 the next model call; an unfinished iteration is then dropped, and its replies wait in the archive.
 """
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from engine import events as ev
 from engine.models.base import Policy, ProcessRewardModel, Sampling
 from engine.search.archive import Archive
-from engine.search.fulfil import Fulfiller, Needed
+from engine.search.fulfil import Answer, Fulfiller, Needed
 from engine.search.parameters import parse
 from engine.search.registry import algorithm
 from engine.search.requests import Reply, Request, Script
@@ -35,6 +37,13 @@ class Limits(msgspec.Struct, frozen=True):
     iterations: int | None = None
     tokens: int | None = None
     seconds: float | None = None
+
+
+class Failure(NamedTuple):
+    """A run that an error of its own has ended, without a conclusion."""
+
+    search: "Search"
+    error: Exception
 
 
 class Search:
@@ -94,8 +103,11 @@ def _mapping(value: object) -> dict[str, object]:
 class _Run:
     """One search under way: what it may still do, and the request it waits for."""
 
-    def __init__(self, search: Search, limits: Limits, on_events: OnEvents, began: float) -> None:
+    def __init__(
+        self, search: Search, limits: Limits, on_events: OnEvents, priority: int, began: float
+    ) -> None:
         self.search = search
+        self.priority = priority
         self.began = began
         self.limits = limits
         self.on_events = on_events
@@ -109,6 +121,12 @@ class _Run:
         self.spent = ev.Cost()
         self.pausing = False
         self.concluding = False
+
+
+def _needed(run: _Run) -> Needed:
+    assert run.request is not None
+    search = run.search
+    return Needed(run.request, search.tree, search.sampling, search.grade)
 
 
 class Driver:
@@ -130,12 +148,18 @@ class Driver:
         """Searches with something left to do in their present run."""
         return [run.search for run in self._runs.values()]
 
-    def start(self, search: Search, limits: Limits, on_events: OnEvents) -> None:
-        """Begin a run. `on_events` gets the events of each finished iteration, and of the
-        conclusion at the end of the run, before anything else is done with the search: it keeps
-        them on disk. It may raise; the run then ends there.
+    def start(self, search: Search, limits: Limits, on_events: OnEvents, priority: int = 0) -> None:
+        """Begin a run.
+
+        Args:
+            search: the search.
+            limits: of this run.
+            on_events: gets the events of each finished iteration, and of the conclusion at the end
+                of the run, before anything else is done with the search: it keeps them on disk. It
+                may raise; the run then ends there.
+            priority: as long as there are runs of a higher one, this one waits.
         """
-        self._runs[id(search)] = _Run(search, limits, on_events, self._clock())
+        self._runs[id(search)] = _Run(search, limits, on_events, priority, self._clock())
 
     def pause(self, search: Search) -> None:
         """End the run after the present iteration."""
@@ -154,25 +178,38 @@ class Driver:
             search.forget_unfinished()
 
     def run(self, searches: Sequence[Search], limits: Limits, on_events: OnEvents) -> None:
-        """Run searches until all have reached a limit or their end."""
+        """Run searches until all have reached a limit or their end.
+
+        Raises:
+            Exception: the first error of a search; the others are left as they are then.
+        """
         for search in searches:
             self.start(search, limits, on_events)
         while self._runs:
-            self.tick()
+            for failed in self.tick():
+                raise failed.error
 
-    def tick(self) -> None:
-        """Let every search run to its next request and answer all of those in one batch a kind."""
+    def tick(self) -> list[Failure]:
+        """Let every search of the highest priority run to its next request, and answer all of
+        those in one batch a kind.
+
+        Returns:
+            The runs that an error has ended; whoever ticks must look at them. A request that fails
+            in the batch is tried alone first, so that it fails no other.
+        """
         began = self._clock()
-        for run in list(self._runs.values()):
-            while run.request is None and id(run.search) in self._runs:
-                self._advance(run)
-        waiting = [run for run in self._runs.values() if run.request is not None]
-        needed = [
-            Needed(run.request, run.search.tree, run.search.sampling, run.search.grade)
-            for run in waiting
-            if run.request is not None
-        ]
-        for run, answer in zip(waiting, self._fulfiller.fulfil(needed), strict=True):
+        top = max((run.priority for run in self._runs.values()), default=0)
+        failures: list[Failure] = []
+        waiting = []
+        for run in [run for run in self._runs.values() if run.priority == top]:
+            try:
+                while run.request is None and id(run.search) in self._runs:
+                    self._advance(run)
+            except Exception as error:
+                failures.append(self._fail(run, error))
+            if run.request is not None:
+                waiting.append(run)
+        for run, answer in self._answered(waiting, failures):
             run.request, run.reply = None, answer.reply
             for address, cost in answer.costs.items():
                 if address not in run.search.tree.drawn and address not in run.drawn:
@@ -181,6 +218,25 @@ class Driver:
         elapsed = self._clock() - began
         for run in waiting:
             run.cost = run.cost + ev.Cost(seconds=elapsed / len(waiting))
+        return failures
+
+    def _answered(
+        self, waiting: Sequence[_Run], failures: list[Failure]
+    ) -> list[tuple[_Run, Answer]]:
+        """The runs with their answers; those without one are added to `failures`."""
+        try:
+            answers = self._fulfiller.fulfil([_needed(run) for run in waiting])
+        except Exception as error:
+            if len(waiting) == 1:
+                failures.append(self._fail(waiting[0], error))
+                return []
+            return [pair for run in waiting for pair in self._answered([run], failures)]
+        return list(zip(waiting, answers, strict=True))
+
+    def _fail(self, run: _Run, error: Exception) -> Failure:
+        self._runs.pop(id(run.search), None)
+        run.search.forget_unfinished()
+        return Failure(run.search, error)
 
     def _advance(self, run: _Run) -> None:
         """Go on to the next request, the end of the iteration or the end of the run."""

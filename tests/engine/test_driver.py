@@ -1,10 +1,14 @@
 """One search or many, interrupted or not: the same seed gives the same tree."""
 
+from collections.abc import Sequence
+from copy import deepcopy
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import events as ev
+from engine.models.base import PrefixRequest, Valuation
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search
 from tests.engine.test_tree import PARAMS
@@ -110,22 +114,87 @@ def test_a_time_limit_ends_a_run() -> None:
     assert next(times) < 60
 
 
-def test_an_error_while_keeping_leaves_the_other_searches_alone() -> None:
-    good, bad = new_search("good"), new_search("bad")
+class Picky(World):
+    """A world that fails wherever the question is "bad"."""
+
+    def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
+        if any(request.question == "bad" for request in requests):
+            raise RuntimeError("no value for this one")
+        return super().score(requests)
+
+
+def full_disk(search: Search, events: object) -> None:
+    raise OSError("disk full")
+
+
+@pytest.mark.parametrize("when", ["keeping", "asking", "searching"])
+def test_an_error_ends_the_search_that_it_belongs_to_and_no_other(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [new_search("good"), new_search("fine")]
+    for search in alone:
+        run(search, Limits(iterations=6))
+    good, bad, fine = new_search("good"), new_search("bad"), new_search("fine")
+    world = Picky() if when == "asking" else World()
+    driver = Driver(world, world, MemoryArchive(), clock=lambda: 0.0)
+    for search in (good, bad, fine):
+        keep = full_disk if when == "keeping" and search is bad else lambda _, events: None
+        driver.start(search, Limits(iterations=6), keep)
+    if when == "searching":
+        monkeypatch.setattr(bad, "params", None)
+    failures = []
+    while driver.active:
+        failures += driver.tick()
+    assert [failed.search for failed in failures] == [bad]
+    expected = {"keeping": OSError, "asking": RuntimeError, "searching": AttributeError}
+    assert isinstance(failures[0].error, expected[when])
+    assert bad.tree.iteration == 0
+    assert [state(good), state(fine)] == [state(search) for search in alone]
+
+
+def test_an_error_of_all_ends_all() -> None:
+    world = Picky()
+    driver = Driver(world, world, MemoryArchive(), clock=lambda: 0.0)
+    searches = [new_search("bad", seed=seed) for seed in range(3)]
+    for search in searches:
+        driver.start(search, Limits(iterations=6), lambda _, events: None)
+    failures = []
+    while driver.active:
+        failures += driver.tick()
+    assert {id(failed.search) for failed in failures} == {id(search) for search in searches}
+    with pytest.raises(RuntimeError, match="no value"):
+        driver.run([new_search("bad")], Limits(iterations=6), lambda _, events: None)
+
+
+def test_what_wants_to_end_the_program_is_not_taken_for_an_error_of_a_search() -> None:
+    class Leaving(World):
+        def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
+            raise KeyboardInterrupt
+
+    driver = Driver(Leaving(), Leaving(), MemoryArchive(), clock=lambda: 0.0)
+    driver.start(new_search(), Limits(iterations=1), lambda _, events: None)
+    with pytest.raises(KeyboardInterrupt):
+        finish(driver)
+
+
+def test_searches_of_a_higher_priority_go_first_and_change_no_tree() -> None:
+    alone = [new_search("q0"), new_search("q1"), new_search("urgent")]
+    for search in alone:
+        run(search, Limits(iterations=5))
+    patient, urgent = [new_search("q0"), new_search("q1")], new_search("urgent")
     world = World()
     driver = Driver(world, world, MemoryArchive(), clock=lambda: 0.0)
-
-    def full_disk(search: Search, events: object) -> None:
-        raise OSError("disk full")
-
-    driver.start(good, Limits(iterations=3), lambda _, events: None)
-    driver.start(bad, Limits(iterations=3), full_disk)
-    with pytest.raises(OSError, match="disk full"):
-        finish(driver)
-    driver.abandon(bad)
+    for search in patient:
+        driver.start(search, Limits(iterations=5), lambda _, events: None, priority=-1)
+    for _ in range(4):
+        driver.tick()
+    before = deepcopy([state(search) for search in patient])
+    driver.start(urgent, Limits(iterations=5), lambda _, events: None)
+    while urgent in driver.active:
+        driver.tick()
+    assert [state(search) for search in patient] == before
     finish(driver)
-    assert good.tree.iteration == 3
-    assert bad.tree.iteration == 0
+    assert [state(search) for search in [*patient, urgent]] == [state(search) for search in alone]
 
 
 def test_a_reply_is_paid_for_once() -> None:
