@@ -4,6 +4,7 @@ Field shapes: a tree of N nodes has ids 0..N-1 in creation order, root 0; a node
 in creation order. Values are in the PRM's range, visits are counts, depths are steps from the root.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import singledispatch
@@ -80,7 +81,13 @@ class Node:
 class Tree:
     """State of a search: the fold of its log.
 
-    Nothing outside `apply` may change it; everything else reads.
+    Nothing outside `apply` may change it; everything else reads. What a search asks for in every
+    iteration is kept up to date with each event, so that its price does not grow with the tree.
+
+    Attributes:
+        closed: ids of the nodes that the end gate closed, in the order of their closing.
+        growing: ids of the leaves that are neither finished nor exhausted.
+        ends: ids of the finished leaves, depth-first. (A leaf here is an unexpanded node.)
     """
 
     def __init__(self) -> None:
@@ -92,6 +99,9 @@ class Tree:
         self.policy = ""
         self.prm = ""
         self.nodes: list[Node] = []
+        self.closed: list[int] = []
+        self.growing: set[int] = set()
+        self.ends: list[int] = []
         self.iteration = 0
         self.phase = ""
         self.selected_path: list[int] = []
@@ -150,11 +160,12 @@ class Tree:
 
     def depth_first(self, start: int = 0) -> Iterator[Node]:
         """Nodes below and at `start`, parents first, children in creation order."""
-        stack = [start]
+        stack = [self.node(start).id]
         while stack:
-            node = self.node(stack.pop())
+            node = self.nodes[stack.pop()]
             yield node
-            stack.extend(reversed(node.children))
+            if node.children:
+                stack.extend(reversed(node.children))
 
     def apply(self, event: ev.Event) -> None:
         """Change the state by one event; the only function that does.
@@ -170,6 +181,22 @@ class Tree:
         self.applied += 1
 
 
+def _is_end(node: Node) -> bool:
+    return node.finished and not node.expanded
+
+
+def _file(tree: Tree, node: Node, was_end: bool) -> None:
+    """Put a node that has changed where it belongs now in `growing` and `ends`."""
+    if node.expanded or node.finished or node.exhausted:
+        tree.growing.discard(node.id)
+    else:
+        tree.growing.add(node.id)
+    if _is_end(node) != was_end:
+        # Children are in creation order, so paths of ids sort depth-first.
+        place = bisect_left(tree.ends, tree.path(node.id), key=tree.path)
+        tree.ends[place : place + was_end] = [] if was_end else [node.id]
+
+
 @singledispatch
 def _change(event: ev.Event, tree: Tree) -> None:
     raise EventError(f"Unknown event {type(event).__name__}.")
@@ -183,6 +210,7 @@ def _(event: ev.SearchCreated, tree: Tree) -> None:
     tree.algorithm, tree.params, tree.seed = event.algorithm, event.params, event.seed
     tree.policy, tree.prm = event.policy, event.prm
     tree.nodes.append(Node(id=0, parent=None, depth=0, step=""))
+    tree.growing.add(0)
 
 
 @_change.register
@@ -202,14 +230,19 @@ def _(event: ev.Selected, tree: Tree) -> None:
 
 @_change.register
 def _(event: ev.Closed, tree: Tree) -> None:
-    tree.node(event.node).closed = True
+    node = tree.node(event.node)
+    if not node.closed:
+        node.closed = True
+        tree.closed.append(node.id)
 
 
 @_change.register
 def _(event: ev.Judged, tree: Tree) -> None:
     node = tree.node(event.node)
+    was_end = _is_end(node)
     node.verdict, node.verdict_source = event.verdict, event.source
     node.verdict_probability, node.analysis = event.probability, event.analysis
+    _file(tree, node, was_end)
 
 
 @_change.register
@@ -223,9 +256,12 @@ def _(event: ev.Expanded, tree: Tree) -> None:
         )
     tree.phase = "expanded"
     if event.status == "expanded":
+        was_end = _is_end(parent)
         parent.expansions += 1
+        _file(tree, parent, was_end)
     for child in event.children:
         parent.children.append(child.id)
+        tree.growing.add(child.id)
         tree.nodes.append(
             Node(
                 id=child.id,
@@ -268,6 +304,7 @@ def _(event: ev.BackedUp, tree: Tree) -> None:
 def _(event: ev.Exhausted, tree: Tree) -> None:
     for node in [tree.node(identifier) for identifier in event.nodes]:
         node.exhausted = True
+        tree.growing.discard(node.id)
 
 
 @_change.register

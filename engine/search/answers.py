@@ -25,17 +25,17 @@ class AnswerGroup(msgspec.Struct, frozen=True):
     correct: bool | None
 
 
-def best_value(tree: Tree, start: int = 0) -> int:
-    """The reference's getBestV: id of the largest V at or below `start`, unfinished ones included.
+def best_value(tree: Tree) -> int:
+    """The reference's getBestV: id of the node with the largest V, unfinished ones included.
 
     Children are visited in creation order and a later equal value replaces an earlier one, so ties
     go to the later and deeper node.
     """
-    best = tree.node(start)
-    for node in tree.depth_first(start):
-        if node.value >= best.value:
-            best = node
-    return best.id
+    top = max(node.value for node in tree.nodes)
+    equal = [node.id for node in tree.nodes if node.value == top]
+    if len(equal) > 1:  # walk the tree only where its order decides
+        equal = [node.id for node in tree.depth_first() if node.value == top]
+    return equal[-1]
 
 
 def answer_groups(

@@ -42,7 +42,7 @@ def iterate(tree: Tree, params: BeamParams) -> Script:
     yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)
     # sorted() is stable: equal values keep the order of creation.
-    kept = sorted(new, key=lambda i: -tree.node(i).value)[:places]
+    kept = set(sorted(new, key=lambda i: -tree.node(i).value)[:places])
     dropped = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]
     if dropped:
         yield ev.Exhausted(dropped)
@@ -50,7 +50,7 @@ def iterate(tree: Tree, params: BeamParams) -> Script:
 
 def stopped(tree: Tree, params: BeamParams) -> ev.StopReason:
     """Complete once the beam is empty."""
-    return "" if chains.open_nodes(tree) else "complete"
+    return "" if tree.growing else "complete"
 
 
 def end_leaves(tree: Tree, params: BeamParams) -> list[int]:

@@ -15,16 +15,12 @@ from engine.tree import Tree
 
 def open_nodes(tree: Tree) -> list[int]:
     """Ids, in creation order, of the unfinished solutions that are still to grow."""
-    return [
-        node.id
-        for node in tree.nodes
-        if not node.expanded and not node.exhausted and not node.finished
-    ]
+    return sorted(tree.growing)
 
 
 def finished(tree: Tree) -> list[int]:
     """Ids, depth-first, of the finished solutions, dead ends included."""
-    return [node.id for node in tree.depth_first() if not node.expanded and node.finished]
+    return list(tree.ends)
 
 
 def grow(
@@ -51,8 +47,10 @@ def grow(
 
 def _new_nodes(first: int, proposals: Proposals, distinct: bool) -> list[ev.NewNode]:
     kept: list[Proposal] = []
+    seen: set[str] = set()
     for item in proposals.accepted:
-        if not distinct or item.step not in {other.step for other in kept}:
+        if not distinct or item.step not in seen:
+            seen.add(item.step)
             kept.append(item)
     return [
         ev.NewNode(first + i, item.step, item.slot, item.attempt, item.tokens, item.logprob)

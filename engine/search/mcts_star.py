@@ -181,7 +181,7 @@ def iterate(tree: Tree, params: MctsStarParams) -> Script:
 
 def stopped(tree: Tree, params: MctsStarParams) -> ev.StopReason:
     """Why the search has nothing more to do, "" if it has."""
-    if params.sample_value == "simple" and any(node.closed for node in tree.nodes):
+    if params.sample_value == "simple" and tree.closed:
         return "gate"
     return "exhausted" if tree.root.exhausted else ""
 
@@ -190,9 +190,8 @@ def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Scrip
     """Read the answers still missing and choose the final one."""
     leaves = [tree.node(leaf) for leaf in end_leaves(tree, params)]
     if params.sample_value == "simple":
-        closed = [node for node in tree.nodes if node.closed]
         ranked = leaves if params.require_finished and leaves else []
-        best = closed[0].id if closed else _best_leaf(tree, ranked)
+        best = min(tree.closed) if tree.closed else _best_leaf(tree, ranked)
     else:
         best = _best_leaf(tree, leaves)
     asked = [leaf.id for leaf in leaves]
@@ -209,14 +208,12 @@ def end_leaves(tree: Tree, params: MctsStarParams) -> list[int]:
     """Ids, depth-first, of unexpanded nodes that are finished: verdict `end` (dead ends included)
     or, unless `require_finished`, V at or above the gate even if never selected.
     """
+    if not params.gated or params.require_finished:
+        return list(tree.ends)
     return [
         node.id
         for node in tree.depth_first()
-        if not node.expanded
-        and (
-            node.finished
-            or (params.gated and not params.require_finished and node.value >= params.end_gate)
-        )
+        if not node.expanded and (node.finished or node.value >= params.end_gate)
     ]
 
 

@@ -53,7 +53,7 @@ def iterate(tree: Tree, params: SamplingParams) -> Script:
 
 def stopped(tree: Tree, params: SamplingParams) -> ev.StopReason:
     """Complete once no solution can grow."""
-    return "" if chains.open_nodes(tree) else "complete"
+    return "" if tree.growing else "complete"
 
 
 def end_leaves(tree: Tree, params: SamplingParams) -> list[int]:

@@ -154,6 +154,22 @@ def test_votes_and_best_values() -> None:
     assert tree.node(best_value(tree)).value == max(node.value for node in tree.nodes)
 
 
+def test_among_equal_values_the_best_is_the_last_one_depth_first() -> None:
+    tree = new_search().tree
+    assert best_value(tree) == 0
+    for event in (
+        ev.Expanded(0, "expanded", [ev.NewNode(1, "a\n"), ev.NewNode(2, "b\n")], []),
+        ev.Expanded(1, "expanded", [ev.NewNode(3, "c\n")], []),
+        ev.Evaluated([ev.NodeValue(node, value) for node, value in ((1, 0.5), (3, 0.5))]),
+    ):
+        tree.apply(event)
+    assert best_value(tree) == 3
+    tree.apply(ev.Evaluated([ev.NodeValue(2, 0.5)]))
+    assert best_value(tree) == 2, "below the root the second child comes last"
+    tree.apply(ev.Evaluated([ev.NodeValue(1, 0.6)]))
+    assert best_value(tree) == 1
+
+
 def test_choices_between_equals() -> None:
     class Flat(World):
         def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:

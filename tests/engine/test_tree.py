@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.errors import EventError
-from engine.search.driver import Limits
+from engine.search.driver import Limits, create
 from engine.tree import Tree
 from tests.engine.worlds import new_search, run
 
@@ -66,6 +66,35 @@ def test_a_searched_tree_is_sound(params: dict[str, object], seed: int, iteratio
     assert sorted(node.id for node in tree.depth_first()) == list(range(len(tree.nodes)))
     # Every iteration visits the root once, except one that the gate stopped.
     assert tree.root.visits in (tree.iteration, tree.iteration - 1)
+
+
+VERDICTS = st.sampled_from(["unknown", "continue", "end"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(["judge", "expand", "exhaust", "close"])), st.data())
+def test_what_a_tree_keeps_ready_is_what_a_walk_over_it_finds(
+    moves: list[str], data: st.DataObject
+) -> None:
+    tree = Tree.fold([create("What?", None, "mcts_star", {}, 0, "policy", "prm")])
+    closed: list[int] = []
+    for kind in moves:
+        node = data.draw(st.integers(0, len(tree.nodes) - 1))
+        if kind == "judge":
+            tree.apply(ev.Judged(node, data.draw(VERDICTS), "text"))
+        elif kind == "expand":
+            first, count = len(tree.nodes), data.draw(st.integers(0, 3))
+            children = [ev.NewNode(first + i, f"step {i}\n") for i in range(count)]
+            tree.apply(ev.Expanded(node, "expanded" if count else "skipped_end", children, []))
+        elif kind == "exhaust":
+            tree.apply(ev.Exhausted([node]))
+        else:
+            tree.apply(ev.Closed(node))
+            closed += [] if node in closed else [node]
+        leaves = [one for one in tree.depth_first() if not one.expanded]
+        assert tree.ends == [one.id for one in leaves if one.finished]
+        assert tree.growing == {one.id for one in leaves if not one.finished and not one.exhausted}
+        assert tree.closed == closed
 
 
 def test_an_event_that_does_not_fit_is_refused_and_changes_nothing() -> None:
