@@ -57,6 +57,7 @@ def page(
     quant: options.Quant = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
+    kv_budget: options.KvBudget = None,
     home: options.Home = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -128,6 +129,7 @@ def search(
     quant: options.Quant = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
+    kv_budget: options.KvBudget = None,
     home: options.Home = None,
 ) -> None:
     """Search for the answer to a question, and show the tree.

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from engine.errors import ParameterError
 from lab import terminal
 
 if TYPE_CHECKING:
     from lab.workbench import Workbench
 
 Split = Literal["samples", "heldout", "pool", "dev", "train"]
-MODEL_OPTIONS = ("policy", "prm", "quant", "device", "dtype")
+MODEL_OPTIONS = ("policy", "prm", "quant", "device", "dtype", "kv_budget")
 APPLICATION = "rest-mcts-lab"
 
 
@@ -27,6 +28,17 @@ def _remember(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any
     if value is not None:
         ctx.meta[f"lab.{param.name}"] = value
     return value
+
+
+def _kv_budget(text: str) -> str:
+    """The text, if it is a K/V budget."""
+    from lab.models import kv_budget
+
+    try:
+        kv_budget(text)
+    except ParameterError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
 
 
 def _shared(*names: str, text: str, panel: str | None = None, **extra: Any) -> Any:
@@ -63,6 +75,16 @@ Device = Annotated[
 Dtype = Annotated[
     Literal["auto", "bf16", "fp16", "fp32"] | None,
     _shared("--dtype", text="Precision of everything that is not quantised.", panel=_MODELS),
+]
+KvBudget = Annotated[
+    str | None,
+    _shared(
+        "--kv-budget",
+        text="Memory for kept K/V rows: auto, unlimited, 0, or a size such as 2GB.",
+        panel=_MODELS,
+        metavar="SIZE",
+        parser=_kv_budget,
+    ),
 ]
 Json = Annotated[
     bool,

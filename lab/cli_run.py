@@ -42,7 +42,7 @@ def _follow(bench: "Workbench", session: str) -> "RunState":
     """Wait for the end; on a terminal with a progress line."""
     progress = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[spent]}"),
         TimeElapsedColumn(),
@@ -61,8 +61,7 @@ def _follow(bench: "Workbench", session: str) -> "RunState":
 def _describe(state: "RunState") -> dict[str, Any]:
     """What the progress line says of a state."""
     if state.status != "running":
-        words = {"loading": "loading the models"}.get(state.status, state.status)
-        return {"description": words}
+        return {"description": terminal.visible(state.message or state.status)}
     of = f" of {state.target}" if state.target else ""
     return {
         "description": f"iteration {state.done}{of}",

@@ -1,16 +1,22 @@
 """Which models the settings mean, loading them, and what is known of the bundled ones."""
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
 from engine.errors import ModelError, ParameterError
 from engine.models.base import Policy, ProcessRewardModel
 from engine.models.loading import HUB_ID, ModelSpec, locate
+from engine.models.progress import Progress, untold
 from lab.results import ModelSettings
 
 BUNDLED = "bundled"
+_SIZE = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*([kmgtpe]i?)?b?\s*", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -22,24 +28,64 @@ class Models:
     notices: list[str] = field(default_factory=list)
 
 
-Loader = Callable[[ModelSettings], Models]
+Loader = Callable[[ModelSettings, Progress], Models]
 
 
-def load_models(settings: ModelSettings) -> Models:
+def load_models(settings: ModelSettings, progress: Progress = untold) -> Models:
     """Load the models of the settings; takes seconds, and memory.
+
+    Args:
+        settings: which models, and how to hold them.
+        progress: told which model is being loaded and how far, for example
+            ("the policy, tiny-policy", 0.45).
 
     Raises:
         ModelError: one cannot be found, does not fit into memory or is not of its kind.
+        ParameterError: the K/V budget is no size.
     """
     # torch and transformers take seconds to import: only a process that runs models needs them.
     from engine.models.pool import ModelPool
     from engine.models.transformers_policy import load_policy
     from engine.models.transformers_prm import load_prm
 
-    pool = ModelPool()
-    policy = load_policy(_spec(settings.policy, "tiny-policy", settings), pool)
-    prm = load_prm(_spec(settings.prm, "tiny-prm", settings), pool)
+    policy_spec, prm_spec = specs(settings)
+    pool = ModelPool(kv_budget(settings.kv_budget))
+    pool.progress = lambda name, share: progress(f"the policy, {name}", share)
+    policy = load_policy(policy_spec, pool)
+    pool.progress = lambda name, share: progress(f"the process reward model, {name}", share)
+    prm = load_prm(prm_spec, pool)
     return Models(policy, prm, list(pool.notices))
+
+
+def kv_budget(text: str) -> float | None:
+    """Bytes that `--kv-budget` allows the K/V rows; None for "auto", infinite for "unlimited".
+
+    Raises:
+        ParameterError: it is neither of these nor a size.
+    """
+    word = text.strip().lower()
+    if word == "auto":
+        return None
+    if word == "unlimited":
+        return math.inf
+    try:
+        # pydantic would read "8 Mbit", and not mind what comes after a size.
+        if _SIZE.fullmatch(text):
+            return float(TypeAdapter(ByteSize).validate_python(word))
+    except (ValidationError, OverflowError):
+        pass
+    raise ParameterError(
+        f"The K/V budget cannot be {text[:50]!r}: it takes auto (what is free after loading), "
+        "unlimited, 0 (keep nothing), or a size such as 512MiB or 2GB."
+    )
+
+
+def specs(settings: ModelSettings) -> tuple[ModelSpec, ModelSpec]:
+    """(policy, process reward model) that the settings mean."""
+    return (
+        _spec(settings.policy, "tiny-policy", settings),
+        _spec(settings.prm, "tiny-prm", settings),
+    )
 
 
 def _spec(model: str, bundled: str, settings: ModelSettings) -> ModelSpec:
@@ -58,8 +104,9 @@ def check(settings: ModelSettings) -> None:
     """Refuse models that are not there, without loading any or asking a network.
 
     Raises:
-        ParameterError: a folder is missing, or is no model's.
+        ParameterError: a folder is missing, or is no model's; the K/V budget is no size.
     """
+    kv_budget(settings.kv_budget)
     for model in (settings.policy, settings.prm):
         hub_id = HUB_ID.fullmatch(model) and not Path(model).exists()
         if model != BUNDLED and not hub_id:

@@ -18,6 +18,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
         quant: "nf4", "int8" or "none".
         device: "auto", "cpu", "cuda" or "cuda:<number>".
         dtype: "auto", "bf16", "fp16" or "fp32".
+        kv_budget: "auto", "unlimited", "0" or a size such as "512MiB"; changes no result.
     """
 
     policy: str = "bundled"
@@ -25,6 +26,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     quant: str = "nf4"
     device: str = "auto"
     dtype: str = "auto"
+    kv_budget: str = "auto"
 
     def label(self, model: str) -> str:
         """How a log names one of the models: enough to load it again."""

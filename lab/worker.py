@@ -235,9 +235,15 @@ class Worker:
 
     def _ready_driver(self, session: str) -> Driver:
         if self._driver is None:
-            with self._changed:
-                self._set(session, status="loading")
-            self._models = self._load(self._settings)
+
+            def tell(what: str, share: float) -> None:
+                with self._changed:
+                    self._set(
+                        session, status="loading", message=f"loading {what}: {100 * share:.0f} %"
+                    )
+
+            tell("the models", 0.0)
+            self._models = self._load(self._settings, tell)
             self._driver = Driver(self._models.policy, self._models.prm, self._store.archive)
         return self._driver
 

@@ -6,6 +6,7 @@ A `Base` knows nothing of prompts, sampling or values. It is used by one thread 
 import contextlib
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from engine.errors import ModelError
 from engine.models.fingerprint import fingerprint
 from engine.models.hardware import limit_threads
 from engine.models.loading import Location, ModelSpec, Precision, locate, settle_precision
+from engine.models.progress import Progress, untold, weight_progress
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +46,13 @@ class Base:
         notices: sentences for the person, once each.
     """
 
-    def __init__(self, location: Location, precision: Precision, trust_remote_code: bool) -> None:
+    def __init__(
+        self,
+        location: Location,
+        precision: Precision,
+        trust_remote_code: bool,
+        progress: Progress = untold,
+    ) -> None:
         self.directory = location.directory
         self.name = location.name if location.adapter is None else location.directory.name
         self.precision = precision
@@ -52,7 +60,10 @@ class Base:
         self.notices = [precision.notice] if precision.notice else []
         self.tokenizer = _load_tokenizer(location.directory, trust_remote_code)
         self.model: PreTrainedModel
-        self.model, self.quantised = _load_weights(location.directory, precision, trust_remote_code)
+        with weight_progress(partial(progress, self.name)):
+            self.model, self.quantised = _load_weights(
+                location.directory, precision, trust_remote_code
+            )
         self._peft: Any = None
         self._adapters: dict[str, str] = {}
         self._active: str | None = _UNKNOWN
@@ -166,10 +177,12 @@ class ModelPool:
 
     kv_budget: bytes that the K/V rows of all its models may take; None derives it from what is
     free after loading, `math.inf` is no limit.
+    progress: told the name of the model that is being loaded, and how far; may be replaced.
     """
 
-    def __init__(self, kv_budget: float | None = None) -> None:
+    def __init__(self, kv_budget: float | None = None, progress: Progress = untold) -> None:
         self.kv_budget = kv_budget
+        self.progress = progress
         self._bases: dict[tuple[Path, str, str, str], Base] = {}
 
     @property
@@ -193,7 +206,7 @@ class ModelPool:
         limit_threads()
         key = (location.directory, precision.quant, precision.dtype, precision.device)
         if key not in self._bases:
-            self._bases[key] = Base(location, precision, spec.trust_remote_code)
+            self._bases[key] = Base(location, precision, spec.trust_remote_code, self.progress)
         base = self._bases[key]
         adapter = base.add_adapter(location.adapter) if location.adapter else None
         return Handle(base, adapter, location.adapter or location.directory)
@@ -230,22 +243,21 @@ def _load_weights(
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
+    dtype = torch_dtype(precision)
     common: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(str(directory), **common)
         stored = getattr(config, "quantization_config", None)
-        wanted = None if stored else _quantisation(precision, dtype)
-        with _no_progress_bar():
-            model = AutoModelForCausalLM.from_pretrained(
-                str(directory),
-                config=config,
-                dtype=dtype,
-                device_map={"": precision.device},
-                use_safetensors=True,
-                quantization_config=wanted,
-                **common,
-            )
+        wanted = None if stored else quantisation(precision)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(directory),
+            config=config,
+            dtype=dtype,
+            device_map={"": precision.device},
+            use_safetensors=True,
+            quantization_config=wanted,
+            **common,
+        )
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{directory.name} does not fit into the free memory of {precision.device}: use "
@@ -258,12 +270,20 @@ def _load_weights(
                 "trust_remote_code is set: do that only for a model you trust."
             ) from error
         raise ModelError(f"{directory} cannot be loaded: {_brief(error)}") from error
-    quantised = str(_stored_scheme(stored)) if stored else precision.quant
+    quantised = str(stored_scheme(stored)) if stored else precision.quant
     model.eval()  # type: ignore[no-untyped-call]
     return model, quantised
 
 
-def _quantisation(precision: Precision, dtype: "torch.dtype") -> Any:
+def torch_dtype(precision: Precision) -> "torch.dtype":
+    """Of everything that is not quantised."""
+    import torch
+
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
+
+
+def quantisation(precision: Precision) -> Any:
+    """What `from_pretrained` is told of the quantisation; None if there is none."""
     if precision.quant == "none":
         return None
     from transformers import BitsAndBytesConfig
@@ -274,11 +294,11 @@ def _quantisation(precision: Precision, dtype: "torch.dtype") -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_compute_dtype=torch_dtype(precision),
     )
 
 
-def _stored_scheme(stored: Any) -> str:
+def stored_scheme(stored: Any) -> str:
     """Name of the quantisation that the files themselves bring."""
     fields = stored if isinstance(stored, dict) else stored.to_dict()
     if fields.get("load_in_4bit"):
@@ -294,19 +314,6 @@ def _leave_out_unpackable(model: Any) -> None:
             state = module.weight.quant_state
             if rows % _PACK or columns % 2 or columns % state.blocksize:
                 module.support_avx512bf16_for_cpu = False
-
-
-@contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    from transformers.utils import logging as settings
-
-    shown = settings.is_progress_bar_enabled()
-    settings.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            settings.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _brief(error: BaseException) -> str:

@@ -19,7 +19,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Workbench]]:
     def open_bench(world: World | None = None, home: Path = tmp_path, **changes: Any) -> Workbench:
         world = world or World(words=9)
         models = Models(world, world, ["a notice"])
-        bench = Workbench(home, SETTINGS, changes.get("load", lambda _: models))
+        bench = Workbench(home, SETTINGS, changes.get("load", lambda *_: models))
         opened.append((bench, world))
         return bench
 

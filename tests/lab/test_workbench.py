@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from engine.errors import ModelError, ParameterError, TaskError
+from engine.models.progress import Progress
 from lab.models import Models
 from lab.results import ModelSettings
 from lab.workbench import Workbench
@@ -191,7 +192,7 @@ def test_a_value_that_is_no_number_never_gets_into_a_log(make: Callable[..., Wor
 def test_models_that_cannot_be_loaded(make: Callable[..., Workbench]) -> None:
     tries = []
 
-    def load(settings: ModelSettings) -> Models:
+    def load(settings: ModelSettings, progress: Progress) -> Models:
         tries.append(settings)
         if len(tries) == 1:
             raise ModelError("There is no such model.")
@@ -286,7 +287,7 @@ def test_closing_in_the_middle_keeps_finished_iterations(
     make: Callable[..., Workbench], tmp_path: Path
 ) -> None:
     world = World(words=9)
-    bench = Workbench(tmp_path, SETTINGS, lambda _: Models(world, world))
+    bench = Workbench(tmp_path, SETTINGS, lambda *_: Models(world, world))
     session = bench.create("What?", seed=3)
     bench.run(session)
     while bench.delta(session, -1)["tree"]["iteration"] < 3:
@@ -301,7 +302,7 @@ def test_closing_in_the_middle_keeps_finished_iterations(
 
 def test_nobody_waits_for_a_closed_workbench(tmp_path: Path) -> None:
     world = Gate()
-    bench = Workbench(tmp_path, SETTINGS, lambda _: Models(world, world))
+    bench = Workbench(tmp_path, SETTINGS, lambda *_: Models(world, world))
     running, queued = bench.create("What?"), bench.create("Else?")
     bench.run(running)
     assert world.asked.acquire(timeout=LONG)

@@ -26,14 +26,14 @@ def models() -> Models:
 
 @pytest.fixture
 def bench(tmp_path: Path, models: Models) -> Iterator[Workbench]:
-    bench = Workbench(tmp_path, load=lambda _: models)
+    bench = Workbench(tmp_path, load=lambda *_: models)
     yield bench
     bench.close()
 
 
 def searched(home: Path, models: Models, seed: int) -> dict[str, Any]:
     """A search in a fresh home, as `lab search --json` prints it."""
-    bench = Workbench(home, load=lambda _: models)
+    bench = Workbench(home, load=lambda *_: models)
     problem = bench.problems(limit=1)[0]
     session = bench.create(problem.content, gold=problem.answer, seed=seed)
     bench.run(session, iterations=ITERATIONS)

@@ -89,7 +89,7 @@ def test_deltas_add_up_to_the_whole(
     tmp_path_factory: pytest.TempPathFactory, looks: list[int], seed: int
 ) -> None:
     world = World(words=9)
-    bench = Workbench(tmp_path_factory.mktemp("home"), SETTINGS, lambda _: Models(world, world))
+    bench = Workbench(tmp_path_factory.mktemp("home"), SETTINGS, lambda *_: Models(world, world))
     session = bench.create("What?", gold="1", seed=seed)
     seen: dict[int, dict[str, Any]] = {}
     cursor = -1

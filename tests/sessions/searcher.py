@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.models.base import Completion, ProposalRequest
+from engine.models.progress import Progress
 from lab.models import Models
 from lab.results import ModelSettings
 from lab.workbench import Workbench
@@ -28,7 +29,7 @@ class SlowWorld(World):
         return super().propose(requests)
 
 
-def load(settings: ModelSettings) -> Models:
+def load(settings: ModelSettings, progress: Progress) -> Models:
     world = SlowWorld(words=9)
     return Models(world, world)
 
