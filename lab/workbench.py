@@ -19,7 +19,7 @@ from engine.search.driver import Limits
 from engine.search.parameters import ParameterInfo, describe
 from engine.search.registry import ALGORITHMS, parameters
 from engine.tasks.grading import grade
-from engine.tasks.problems import bundled_problems
+from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
 from engine.tree import Tree
 from lab.live import LiveSession
 from lab.models import Loader, hint, load_models
@@ -45,11 +45,8 @@ from sessions.store import SessionRow, Store
 
 __all__ = ["ModelSettings", "RunState", "Workbench"]
 
-LONGEST_QUESTION = 20_000
 LONGEST_NAME = 200
 LONGEST_NOTE = 10_000
-# "samples" are held-out problems on which a search has something to do: the page offers them.
-SPLITS = ("samples", "heldout", "pool", "dev", "train")
 _CLOSING_SECONDS = 30.0
 
 

@@ -10,6 +10,11 @@ import msgspec
 from engine.errors import TaskError
 
 SUFFIX = ".jsonl"
+LONGEST_QUESTION = 20_000
+"""Characters that a question, or its answer, can have."""
+
+SPLITS = ("samples", "heldout", "pool", "dev", "train")
+"""Bundled problems. "samples" are held-out ones on which a search has something to do."""
 
 
 class Problem(msgspec.Struct, frozen=True):
