@@ -35,6 +35,14 @@ class SessionInUseError(StoreError):
     """Another process holds the lease of the session."""
 
 
+class BatchNotFoundError(StoreError):
+    """There is no batch with this id."""
+
+
+class BatchInUseError(StoreError):
+    """Another process works on the batch."""
+
+
 class LogConflictError(StoreError):
     """The log grew since it was read: the events were not appended."""
 

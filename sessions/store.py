@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from engine.errors import EventError
 from engine.events import AnyEvent, Event, SearchCreated, decode, encode
 from sessions.archive import SqliteArchive
+from sessions.batches import Batches, Place, Result, enter, finish
 from sessions.database import Connection
 from sessions.errors import (
     EventDamagedError,
@@ -21,6 +22,7 @@ from sessions.errors import (
 )
 from sessions.leases import Leases, not_found
 from sessions.schema import prepare
+from sessions.turns import Turns
 
 FILE_NAME = "lab.sqlite"
 
@@ -35,7 +37,11 @@ class Digest(msgspec.Struct, frozen=True):
 
 
 class SessionRow(msgspec.Struct, frozen=True):
-    """A session without its log. Times are Unix seconds; `events` is the length of the log."""
+    """A session without its log.
+
+    Times are Unix seconds; `events` is the length of the log; `batch` the batch that it belongs to,
+    None if it belongs to none.
+    """
 
     id: str
     name: str
@@ -49,6 +55,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     created: float
     updated: float
     events: int
+    batch: str | None
     digest: Digest
 
 
@@ -81,15 +88,31 @@ class Store:
         self._replies = Connection(self.path, "NORMAL", version)
         self.archive = SqliteArchive(self._replies)
         self.leases = Leases(locks, self._reads, self._log, program)
+        self.batches = Batches(locks, self._reads, self._log)
+        self.turns = Turns(locks)
 
     def close(self) -> None:
-        """Give back all leases and close the file."""
+        """Give back all locks and close the file."""
         self.leases.close()
+        self.batches.close()
+        self.turns.release()
         for connection in (self._replies, self._reads, self._log):
             connection.close()
 
-    def create(self, first: SearchCreated, name: str = "", tags: Sequence[str] = ()) -> str:
+    def create(
+        self,
+        first: SearchCreated,
+        name: str = "",
+        tags: Sequence[str] = (),
+        place: Place | None = None,
+    ) -> str:
         """Start a session with the first event of its log.
+
+        Args:
+            first: the event.
+            name: for lists.
+            tags: for lists.
+            place: of its problem in a batch, whose session it becomes in place of a former one.
 
         Returns:
             Its id, 8 hex digits.
@@ -113,9 +136,18 @@ class Store:
                 }
             )
             self._extend(db, session, 0, bodies, Digest(), now)
+            if place is not None:
+                enter(db, place, session)
         return session
 
-    def append(self, session: str, expected: int, events: Sequence[Event], digest: Digest) -> int:
+    def append(
+        self,
+        session: str,
+        expected: int,
+        events: Sequence[Event],
+        digest: Digest,
+        result: Result | None = None,
+    ) -> int:
         """Append events to a log and renew its digest, in one transaction.
 
         Args:
@@ -123,6 +155,7 @@ class Store:
             expected: length of the log that the events follow.
             events: in order.
             digest: of the state after them.
+            result: of the session's problem in its batch, if that is finished now.
 
         Returns:
             The new length.
@@ -144,6 +177,8 @@ class Store:
                     "process continued it. Open the session again; nothing was appended."
                 )
             self._extend(db, session, expected, bodies, digest, time.time())
+            if result is not None:
+                finish(db, session, result)
         return expected + len(bodies)
 
     def events(self, session: str, after: int = 0) -> list[AnyEvent]:
@@ -187,7 +222,7 @@ class Store:
     def sessions(self) -> list[SessionRow]:
         """All sessions, the newest first."""
         with self._reads.reading() as db:
-            rows = list(db.table("sessions").rows_where(order_by="created DESC, id"))
+            rows = list(db.query(f"{_SESSIONS} ORDER BY created DESC, id"))
         return [_session_row(row) for row in rows]
 
     def session(self, session: str) -> SessionRow:
@@ -197,7 +232,7 @@ class Store:
             SessionNotFoundError: there is none with this id.
         """
         with self._reads.reading() as db:
-            row = next(iter(db.table("sessions").rows_where("id = ?", [session])), None)
+            row = next(iter(db.query(f"{_SESSIONS} WHERE id = ?", [session])), None)
         if row is None:
             raise not_found(session)
         return _session_row(row)
@@ -271,6 +306,11 @@ class Store:
             ],
         )
 
+
+_SESSIONS = (
+    "SELECT sessions.*, batch_problems.batch FROM sessions "
+    "LEFT JOIN batch_problems ON batch_problems.session = sessions.id"
+)
 
 # Fields of the first event that the list of sessions repeats.
 _COPIED = ("question", "gold", "algorithm", "seed", "policy", "prm")

@@ -10,6 +10,7 @@ import pytest
 
 from engine.events import SearchCreated
 from sessions import database, schema
+from sessions.batches import Place
 from sessions.errors import (
     StoreBusyError,
     StoreDamagedError,
@@ -81,7 +82,7 @@ def set_version(path: Path, version: int) -> sqlite3.Connection:
 
 def test_a_newer_store(tmp_path: Path) -> None:
     set_version(filled(tmp_path), 99).close()
-    refuse(tmp_path, StoreNewerError, r"store version 99; this lab knows 1\)")
+    refuse(tmp_path, StoreNewerError, r"store version 99; this lab knows 2\)")
 
 
 def test_a_newer_store_that_is_open_elsewhere(tmp_path: Path) -> None:
@@ -156,7 +157,12 @@ def test_a_store_of_version_1_opens_with_everything_in_it(tmp_path: Path) -> Non
     row = store.session("0123abcd")
     assert (row.name, row.tags, row.digest.nodes) == ("first", ["kept"], 3)
     assert len(store.events("0123abcd")) == row.events == 4
+    assert row.batch is None
     assert store.archive.values(["ab" * 32])["ab" * 32].value == 0.25
+    assert store.batches.rows() == []
+    batch = store.batches.begin("digest", {}, 1, "data.jsonl")
+    session = store.create(QUESTION, place=Place(batch, 0, "a", "line 1"))
+    assert store.session(session).batch == batch
     store.close()
 
 
@@ -172,10 +178,10 @@ def fail_half_way(db: schema.Database) -> None:
 def test_an_older_store_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled(tmp_path, sessions=2)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, add_colour))
-    assert schema.prepare(path, tmp_path / "locks") == 2
+    assert schema.prepare(path, tmp_path / "locks") == 3
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT colour FROM sessions").fetchall() == [("red",)] * 2
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
 
 
