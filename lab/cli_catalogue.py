@@ -85,14 +85,29 @@ def _default(info: "ParameterInfo") -> str:
     return str(info.default).lower() if info.kind == "bool" else str(info.default)
 
 
-def doctor(ctx: typer.Context, as_json: options.Json = False, home: options.Home = None) -> None:
+def doctor(
+    ctx: typer.Context,
+    as_json: options.Json = False,
+    policy: options.Policy = None,
+    prm: options.Prm = None,
+    quant: options.Quant = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    kv_budget: options.KvBudget = None,
+    home: options.Home = None,
+) -> None:
     """Say what this machine can run: versions, memory, GPU, 4-bit kernel, writable home.
 
-    Exit code 1 if something that the lab needs is missing.
+    Predicts whether the models named (or the bundled ones) fit into memory, without loading them.
+    Exit code 1 if something that the lab needs is missing, or the models do not fit.
     """
     from lab import doctor as checkup
+    from lab.models import check
+    from lab.results import ModelSettings
 
-    report = checkup.examine(options.home(ctx))
+    settings = ModelSettings(**options.model_options(ctx))
+    check(settings)
+    report = checkup.examine(options.home(ctx), settings)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

@@ -1,4 +1,4 @@
-"""What `lab doctor` looks at: versions, memory, GPU, the 4-bit kernel, bundled models, the home.
+"""What `lab doctor` looks at: versions, memory, GPU, 4-bit kernel, models and their fit, the home.
 
 Every finding is measured or looked up now. Nothing is repaired, and nothing is written except a
 temporary folder that tells whether the home can be written.
@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from rich.text import Text
 
+from engine.errors import ModelError
 from engine.models import hardware
 from lab import __version__, render, terminal
+from lab.fit import Fit, fit, in_words
+from lab.results import ModelSettings
 
 if TYPE_CHECKING:
     import torch
@@ -54,9 +57,10 @@ class FourBit(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was found."""
+    """What was found; `fit` is None where it cannot be told, and a finding says why."""
 
     findings: list[Finding]
+    fit: Fit | None = None
 
     @property
     def healthy(self) -> bool:
@@ -65,12 +69,32 @@ class Report(msgspec.Struct, frozen=True):
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`."""
-        return {"healthy": self.healthy, "findings": msgspec.to_builtins(self.findings)}
+        return {"healthy": self.healthy, **msgspec.to_builtins(self)}
 
 
-def examine(home: Path) -> Report:
-    """Look at everything."""
-    return Report([*_software(), *_models(), _home(home)])
+def examine(home: Path, settings: ModelSettings) -> Report:
+    """Look at everything, and predict whether the models of the settings fit.
+
+    Raises:
+        ParameterError: the K/V budget is no size.
+    """
+    findings = [*_software(), *_models(), _home(home)]
+    try:
+        found = fit(settings)
+    except (ModelError, ImportError, OSError) as error:  # the latter two: torch does not work
+        return Report([*findings, Finding("fit", str(error), "missing")])
+    return Report([*findings, _fit(found)], found)
+
+
+def _fit(found: Fit) -> Finding:
+    """The prediction in a line."""
+    status: Status = "ok" if found.verdict == "fits" else "note"
+    return Finding(
+        "fit",
+        f"{found.verdict}: needs {in_words(found.needed)} of {in_words(found.free)} free on "
+        f"{found.device}",
+        "missing" if found.verdict == "does not fit" else status,
+    )
 
 
 def show(report: Report) -> None:
@@ -82,10 +106,49 @@ def show(report: Report) -> None:
     }
     rows = [(marks[one.status], one.name, one.text) for one in report.findings]
     terminal.out().print(render.table([("", "left"), ("what", "left"), ("found", "left")], rows))
+    if report.fit is not None:
+        _show_fit(report.fit)
     verdict = (
-        "Everything that the lab needs is here." if report.healthy else "Something is missing."
+        "Everything that the lab needs is here."
+        if report.healthy
+        else "It does not work like this: see what is marked as missing."
     )
     terminal.out().print(f"\n{verdict}")
+
+
+def _show_fit(found: Fit) -> None:
+    """Print how the prediction comes about, and what to do."""
+    work, out = found.work, terminal.out()
+    models = {"policy": found.policy, "PRM": found.prm}
+    rows = [
+        (
+            f"{role}: {model.name}",
+            in_words(model.weights),
+            f"{model.parameters / 1e6:,.1f} million parameters, {model.quantised}, "
+            f"otherwise {model.dtype}",
+        )
+        for role, model in models.items()
+    ]
+    if found.shared:
+        rows[1] = (rows[1][0], "", "the same base, loaded once")
+    batch = f"{work.batch} texts of {work.length:,} tokens"
+    rows += [
+        ("adapters and value head", in_words(found.adapters + found.value_head), ""),
+        ("most while loading", in_words(found.loading), "weights, and what is on its way"),
+        ("K/V rows of a batch", in_words(work.rows), batch),
+        ("logits and activations", in_words(work.logits + work.activations), ""),
+        ("left for kept rows", in_words(found.left), _rows_in_words(found)),
+    ]
+    out.print()
+    out.print(terminal.plain("What the models take", style="bold"))
+    out.print(render.table([("", "left"), ("memory", "right"), ("", "left")], rows))
+    for sentence in found.advice:
+        out.print(terminal.plain(sentence))
+
+
+def _rows_in_words(found: Fit) -> str:
+    room = f"{in_words(found.kv_token)} a token of both models"
+    return f"{room}; with --kv-budget {found.kv_budget}: {found.kv_tokens:,} tokens"
 
 
 def _software() -> list[Finding]:

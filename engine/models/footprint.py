@@ -244,7 +244,7 @@ def _of_empty_model(
     kv_token = _kv_token(model, precision)
     work = _work(model, precision, kv_token)
     if scheme:
-        weights, loading = sum(sizes), _READERS * max(sizes)
+        weights, loading = sum(sizes), sum(sorted(sizes)[-_READERS:])
         quantised = stored_scheme(scheme)
     else:
         _quantise(model, precision)
@@ -347,7 +347,7 @@ def _beside(model: Any, precision: Precision, sizes: list[int]) -> int:
     whole = max((layer.weight.numel() for layer in _quantised_layers(model)), default=0) * size
     if precision.quant != "none":  # one by one, each whole on the device before it is quantised
         return whole + (max(sizes) if on_cpu else 0)
-    return _READERS * max(sizes) if on_cpu else 0
+    return sum(sorted(sizes)[-_READERS:]) if on_cpu else 0
 
 
 def _quantised_layers(model: Any) -> list[Any]:

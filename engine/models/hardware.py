@@ -24,6 +24,9 @@ bitsandbytes cannot be imported.
 """
 
 
+_GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
 @dataclass(frozen=True)
 class CudaDevice:
     """One CUDA device; memory in bytes, `capability` as (major, minor)."""
@@ -139,7 +142,17 @@ def four_bit_kernel(device: str) -> FourBitKernel:
 
 
 def memory() -> tuple[int, int]:
-    """(total, available) main memory in bytes; zeros where the system does not tell."""
+    """(total, available) main memory in bytes; zeros where the system does not tell.
+
+    What a container or service may use counts where that is less than the machine has.
+    """
+    total, free = _machine_memory()
+    for limit, left in _group_limits():
+        total, free = min(total, limit), min(free, left)
+    return total, free
+
+
+def _machine_memory() -> tuple[int, int]:
     path = Path("/proc/meminfo")
     if path.exists():
         rows = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
@@ -150,6 +163,54 @@ def memory() -> tuple[int, int]:
         return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return 0, 0
+
+
+def _group_limits() -> Iterator[tuple[int, int]]:
+    """(limit, left of it) in bytes of every control group around this process that has one."""
+    try:
+        lines = _OWN_GROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            root, names = _GROUPS, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            root = _GROUPS / "memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        # In a container the path may be the host's, and only the group at the root is ours to see.
+        folder = root / path.lstrip("/")
+        while True:
+            if (found := _group_limit(folder, *names)) is not None:
+                yield found
+            if folder == root or root not in folder.parents:
+                break
+            folder = folder.parent
+
+
+def _group_limit(folder: Path, limit: str, usage: str, cache: str) -> tuple[int, int] | None:
+    try:
+        allowed, used = (int((folder / name).read_text()) for name in (limit, usage))
+        rows = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no such group, or "max": no limit
+        return None
+    return allowed, max(0, allowed - used + int(rows.get(cache, 0)))
+
+
+def free_memory(device: str) -> tuple[int, int]:
+    """(total, free) bytes of a device, "cpu" or "cuda:<number>", now; zeros where unknown.
+
+    Memory that torch has reserved on a CUDA device without using it counts as free.
+    """
+    if device == "cpu":
+        return memory()
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return total, free + spare
 
 
 def cuda_devices() -> tuple[CudaDevice, ...]:

@@ -150,21 +150,26 @@ def test_another_precision_is_another_base(lines_model: Path, tmp_path: Path) ->
     assert pair.policy.weights == pytest.approx(2 * pair.prm.weights, rel=0.01)
 
 
-def test_nothing_is_read_but_headers(lines_model: Path, tmp_path: Path) -> None:
-    """The weights may be a hole in the disk: an 8B model is told without its 16 GB."""
-    config = {
+def write_hole(directory: Path, **changes: object) -> Path:
+    """A model of the shape of Llama 8B with a value head, whose weights are a hole in the disk."""
+    config: dict[str, object] = {
         "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 128256,
         "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
         "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 8192,
     }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    header = {"lm_head.weight": {"dtype": "BF16", "shape": [128256, 4096], "data_offsets": [0, 0]}}
-    header["lm_head.weight"]["data_offsets"] = [0, size := 128256 * 4096 * 2]
-    text = json.dumps(header).encode()
-    with (tmp_path / "model.safetensors").open("wb") as file:
+    directory.mkdir(exist_ok=True)
+    (directory / "config.json").write_text(json.dumps(config | changes))
+    size = 128256 * 4096 * 2
+    head = {"dtype": "BF16", "shape": [128256, 4096], "data_offsets": [0, size]}
+    text = json.dumps({"lm_head.weight": head}).encode()
+    with (directory / "model.safetensors").open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + size)
-    write_head(tmp_path, width=4096)
+    return write_head(directory, width=int(str((config | changes)["hidden_size"])))
+
+
+def test_an_8b_model_is_told_without_reading_its_weights(tmp_path: Path) -> None:
+    write_hole(tmp_path)
     whole = predict(*[spec(tmp_path, quant="none", dtype="bf16")] * 2)
     assert whole.policy.parameters == 8_030_261_248
     assert whole.weights == pytest.approx(2 * 8_030_261_248, rel=0.001)
