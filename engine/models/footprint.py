@@ -37,9 +37,6 @@ _NF4_BLOCK, _NF4_BLOCKS, _CPU_SCALE = 64, 256, 2
 
 _NUMBER = {"fp32": 4, "bf16": 2, "fp16": 2}
 
-_READERS = 4
-"""Tensors that transformers reads side by side, unless it quantises them."""
-
 _LONGEST_HEADER = 100 * 2**20
 """The safetensors format allows no longer one."""
 
@@ -54,7 +51,7 @@ class Work:
         activations: of reading LENGTH tokens at once: LENGTH * (6 * hidden + 3 * widest layer +
             4 * heads * LENGTH) numbers, and the largest quantised weight unpacked. The last term
             is attention that keeps all scores, in float32 too, as the plain kernels do; with it
-            the sum was 6 to 20 % above the peak of Llama, Qwen2 and Phi-3 shapes.
+            the sum was 5 to 20 % above the peak of Llama, Qwen2 and Phi-3 shapes.
     """
 
     rows: int
@@ -77,7 +74,6 @@ class Footprint:
         precision: as it will be held.
         quantised: "nf4", "int8", "none", or the scheme that the files came in.
         parameters: how many numbers the weights are.
-        stored: size of the tensors in the files.
         weights: as held, quantisation constants and buffers included, adapters not.
         loading: needed beside the weights while they are being loaded.
         kv_token: keys and values of one token in all layers.
@@ -90,7 +86,6 @@ class Footprint:
     precision: Precision
     quantised: str
     parameters: int
-    stored: int
     weights: int
     loading: int
     kv_token: int
@@ -212,9 +207,9 @@ def footprint(
     Raises:
         ModelError: its files are damaged or incomplete, or no class of transformers fits them.
     """
-    sizes = _stored(location.directory)
+    stored = _stored(location.directory)
     try:
-        return _of_empty_model(name, location.directory, precision, sizes, trust_remote_code)
+        return _of_empty_model(name, location.directory, precision, stored, trust_remote_code)
     except Exception as error:  # the formats and classes of thousands of models
         raise ModelError(
             f"What {name} will take cannot be told ({type(error).__name__}: {error})."
@@ -225,7 +220,7 @@ def _of_empty_model(
     name: str,
     directory: Path,
     precision: Precision,
-    sizes: list[int],
+    stored: int,
     trust_remote_code: bool,
 ) -> Footprint:
     import torch
@@ -243,22 +238,16 @@ def _of_empty_model(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     kv_token = _kv_token(model, precision)
     work = _work(model, precision, kv_token)
-    if scheme:
-        weights, loading = sum(sizes), sum(sorted(sizes)[-_READERS:])
-        quantised = stored_scheme(scheme)
-    else:
+    if not scheme:
         _quantise(model, precision)
-        weights, loading = _held(model, precision), _beside(model, precision, sizes)
-        quantised = precision.quant
     return Footprint(
         name=name,
         directory=directory,
         precision=precision,
-        quantised=quantised,
+        quantised=stored_scheme(scheme) if scheme else precision.quant,
         parameters=parameters,
-        stored=sum(sizes),
-        weights=weights,
-        loading=0 if scheme and precision.device != "cpu" else loading,
+        weights=stored if scheme else _held(model, precision),
+        loading=_beside(model, precision),
         kv_token=kv_token,
         hidden=config.get_text_config().hidden_size,
         work=work,
@@ -341,21 +330,22 @@ def _held(model: Any, precision: Precision) -> int:
     return size
 
 
-def _beside(model: Any, precision: Precision, sizes: list[int]) -> int:
-    """Bytes beside the weights while they are loaded: whole tensors on their way."""
-    size, on_cpu = _NUMBER[precision.dtype], precision.device == "cpu"
-    whole = max((layer.weight.numel() for layer in _quantised_layers(model)), default=0) * size
-    if precision.quant != "none":  # one by one, each whole on the device before it is quantised
-        return whole + (max(sizes) if on_cpu else 0)
-    return sum(sorted(sizes)[-_READERS:]) if on_cpu else 0
+def _beside(model: Any, precision: Precision) -> int:
+    """Bytes beside the weights while they are loaded: a matrix before it is quantised.
+
+    Tensors are mapped from their files and go to the device one by one, so that nothing else is
+    held twice. The CPU quantises in float32.
+    """
+    size = _NUMBER[precision.dtype] + (4 if precision.device == "cpu" else 0)
+    return size * max((layer.weight.numel() for layer in _quantised_layers(model)), default=0)
 
 
 def _quantised_layers(model: Any) -> list[Any]:
     return [m for m in model.modules() if type(m).__name__ in ("Linear4bit", "Linear8bitLt")]
 
 
-def _stored(directory: Path) -> list[int]:
-    """Bytes of each tensor in the files that make up a model's weights.
+def _stored(directory: Path) -> int:
+    """Bytes of the tensors in the files that make up a model's weights.
 
     Raises:
         ModelError: one is missing or damaged.
@@ -374,10 +364,7 @@ def _stored(directory: Path) -> list[int]:
             f"{directory} is incomplete: {len(missing)} of {len(files)} weight file(s) are not "
             f"there, such as {missing[0]}. Fetch the model again."
         )
-    sizes = [size for file in files for size, _ in _tensors(file)]
-    if not sizes:
-        raise ModelError(f"{directory} holds no tensors.")
-    return sizes
+    return sum(size for file in files for size, _ in _tensors(file))
 
 
 def _tensors(file: Path) -> list[tuple[int, int]]:

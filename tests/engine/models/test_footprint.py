@@ -77,7 +77,7 @@ def test_the_bundled_models_take_what_was_predicted(quant: str, dtype: str) -> N
         assert found.weights == pytest.approx(held(base), rel=0.01)
         assert found.weights == pytest.approx(base.memory_bytes, rel=0.06)
     assert pair.weights == pair.policy.weights + pair.prm.weights + pair.head
-    assert pair.weights < pair.loading
+    assert (pair.loading > pair.weights) == (quant == "nf4")
 
 
 @pytest.mark.parametrize("quant", QUANTS)
