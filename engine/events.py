@@ -91,25 +91,38 @@ class RolloutStep(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What one iteration spent, padding not counted.
+    """What one iteration took, of the policy and of the process reward model.
 
-    forwarded: tokens that went through a model; generated: tokens sampled by the policy. A reply
-    counts once in a search, when it is first needed, also if it was found in the store: the costs
-    and limits of a search depend neither on the store nor on interruptions. Seconds are real.
+    unique: distinct tokens that it was the first of its search to need, a token being one together
+    with all before it: what a model has to read at least. generated: tokens sampled for it. Both
+    depend on the search alone, neither on stored replies, nor on interruptions, nor on batches.
+
+    forwarded: tokens that really went through the model in the process that ran the iteration;
+    cached: those that it did not have to read again; padded: positions computed for nothing.
+    seconds: wall clock. They depend on what else ran and what was known, as work does.
     """
 
     policy_forwarded: int = 0
     policy_generated: int = 0
     prm_forwarded: int = 0
     seconds: float = 0.0
+    policy_unique: int = 0
+    policy_cached: int = 0
+    policy_padded: int = 0
+    prm_unique: int = 0
+    prm_cached: int = 0
+    prm_padded: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.policy_forwarded + other.policy_forwarded,
-            self.policy_generated + other.policy_generated,
-            self.prm_forwarded + other.prm_forwarded,
-            self.seconds + other.seconds,
-        )
+        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        return Cost(*(one + more for one, more in zip(mine, theirs, strict=True)))
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Prints of the tokens that count as unique, see `engine.search.accounting`."""
+
+    policy: str = ""
+    prm: str = ""
 
 
 class SearchCreated(Event, frozen=True, tag="search_created"):
@@ -211,13 +224,14 @@ class IterationFinished(Event, frozen=True, tag="iteration_finished"):
     """The iteration is complete; `stop` is set if the algorithm has nothing more to do.
 
     drawn: the first 16 hex digits of the addresses of the replies that this iteration was the
-    first in its search to need; what `cost` counts.
+    first in its search to need; what `cost` counts. read: the tokens likewise.
     """
 
     iteration: int
     cost: Cost
     stop: StopReason = ""
     drawn: list[str] = []
+    read: Read = Read()
 
 
 class Concluded(Event, frozen=True, tag="concluded"):
@@ -225,7 +239,7 @@ class Concluded(Event, frozen=True, tag="concluded"):
 
     best: the node with the best value by the algorithm's own rule. voted: the first node of the
     group that wins the vote over answers, None if there is no answer. chosen: the one of the two
-    that the parameters ask for: its answer is the search's answer. cost and drawn: what reading
+    that the parameters ask for: its answer is the search's answer. cost, drawn, read: what reading
     the missing answers took, as in iteration_finished.
     """
 
@@ -235,6 +249,7 @@ class Concluded(Event, frozen=True, tag="concluded"):
     chosen: int
     cost: Cost = Cost()
     drawn: list[str] = []
+    read: Read = Read()
 
 
 class Noted(Event, frozen=True, tag="noted"):

@@ -110,6 +110,7 @@ class Tree:
         self.stop: ev.StopReason = ""
         self.cost = ev.Cost()
         self.drawn: set[str] = set()
+        self.read: list[ev.Read] = []
         self.best: int | None = None
         self.voted: int | None = None
         self.chosen: int | None = None
@@ -322,6 +323,7 @@ def _(event: ev.IterationFinished, tree: Tree) -> None:
         )
     tree.cost = tree.cost + event.cost
     tree.drawn.update(event.drawn)
+    tree.read.append(event.read)
     tree.stop = event.stop
 
 
@@ -333,6 +335,7 @@ def _(event: ev.Concluded, tree: Tree) -> None:
     tree.best, tree.voted, tree.chosen = event.best, event.voted, event.chosen
     tree.cost = tree.cost + event.cost
     tree.drawn.update(event.drawn)
+    tree.read.append(event.read)
     tree.phase = "concluded"
 
 

@@ -67,12 +67,8 @@ def compare(options: argparse.Namespace) -> Comparison:
     questions = [Question(p.content, p.answer, str(p.steps) if p.steps else "") for p in chosen]
     pool = ModelPool()
     quant, device = options.quant, options.device
-    policy = load_policy(
-        ModelSpec(path=options.policy, quant=quant, device=device), pool, options.parallel * 4
-    )
-    prm = load_prm(
-        ModelSpec(path=options.prm, quant=quant, device=device), pool, options.parallel * 4
-    )
+    policy = load_policy(ModelSpec(path=options.policy, quant=quant, device=device), pool)
+    prm = load_prm(ModelSpec(path=options.prm, quant=quant, device=device), pool)
     contest = Contest(
         policy, prm, grade, seed=options.seed, parallel=options.parallel, progress=_say
     )

@@ -37,12 +37,57 @@ class Sampling(BaseModel):
     top_k: int = Field(
         0, ge=0, le=1_000_000, description="Keep the k likeliest tokens; 0 keeps all."
     )
+    min_p: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="Keep tokens with at least this share of the likeliest one's probability.",
+    )
+    repetition_penalty: float = Field(
+        1.0,
+        ge=0.5,
+        le=2.0,
+        description="Above 1 makes tokens less likely that occur in question or solution so far.",
+    )
     max_step_tokens: int = Field(
         0,
         ge=0,
         le=8192,
         description="Longest step in tokens; 0 takes the limit of the model's step format.",
     )
+
+    def address(self) -> dict[str, object]:
+        """The fields as parts of an address.
+
+        Those that came later count only where they differ from their default, so that replies
+        stored before them are still found.
+        """
+        fields = self.model_dump()
+        for name in ("min_p", "repetition_penalty"):
+            if fields[name] == type(self).model_fields[name].default:
+                del fields[name]
+        return fields
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What the model really did for a reply; nothing for a stored one.
+
+    forwarded: tokens that went through it. cached: tokens of the reply's text that it did not have
+    to read again. What several replies of one call need counts at the first of them. padded:
+    positions beside them that were computed for nothing.
+    """
+
+    forwarded: int = 0
+    cached: int = 0
+    padded: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.forwarded + other.forwarded, self.cached + other.cached, self.padded + other.padded
+        )
+
+
+NO_USAGE = Usage()
 
 
 class ProposalRequest(msgspec.Struct, frozen=True):
@@ -74,8 +119,7 @@ class Completion(msgspec.Struct, frozen=True):
         reason: why it was rejected, "" if not.
         tokens: sampled token ids, stop token included.
         logprobs: natural log-probability of each token under the untempered model.
-        forwarded: tokens that went through the model for this reply (a shared prefix is counted
-            at the first reply that needed it).
+        usage: what it took.
     """
 
     raw: str | None
@@ -83,7 +127,7 @@ class Completion(msgspec.Struct, frozen=True):
     reason: str = ""
     tokens: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
-    forwarded: int = 0
+    usage: Usage = NO_USAGE
 
 
 class PrefixRequest(msgspec.Struct, frozen=True):
@@ -94,30 +138,40 @@ class PrefixRequest(msgspec.Struct, frozen=True):
 
 
 class Valuation(msgspec.Struct, frozen=True):
-    """The PRM's value in [0, 1] at the end of a partial solution, and the tokens it cost."""
+    """The PRM's value in [0, 1] at the end of a partial solution, and what it took."""
 
     value: float
-    forwarded: int = 0
+    usage: Usage = NO_USAGE
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """The self-critic's verdict; see `engine.events.Judged`."""
+    """The self-critic's verdict; see `engine.events.Judged`.
+
+    tokens: sampled ids of all its replies, none if it was read from the text or from logits.
+    """
 
     verdict: Verdict
     source: VerdictSource
     probability: float | None = None
     analysis: str = ""
-    forwarded: int = 0
-    generated: int = 0
+    tokens: tuple[int, ...] = ()
+    usage: Usage = NO_USAGE
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The final answer of a solution: the words it was read from and the answer, None if none."""
+    """The final answer of a solution: the words it was read from and the answer, None if none.
+
+    tokens: sampled ids, none if the solution itself states the answer.
+    """
 
     text: str
     answer: str | None
-    forwarded: int = 0
-    generated: int = 0
+    tokens: tuple[int, ...] = ()
+    usage: Usage = NO_USAGE
+
+
+Asked = ProposalRequest | PrefixRequest
+Reply = Completion | Valuation | Judgement | Summary
 
 
 CriticMode = Literal["verdict", "analysis"]
@@ -141,6 +195,12 @@ class Policy(Protocol):
     def summarise(self, requests: Sequence[PrefixRequest]) -> list[Summary]:
         """The final answer of each solution, by text where the step format has one."""
 
+    def text(self, request: Asked, reply: Reply) -> Sequence[int]:
+        """Ids of all tokens that must have been read for a reply, () if there are none.
+
+        A function of its arguments alone: it is the same for a stored reply.
+        """
+
 
 class ProcessRewardModel(Protocol):
     """Values partial solutions."""
@@ -151,3 +211,6 @@ class ProcessRewardModel(Protocol):
 
     def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
         """One value per request, in order; equal requests may be forwarded once."""
+
+    def text(self, request: PrefixRequest, reply: Reply) -> Sequence[int]:
+        """As that of the policy."""

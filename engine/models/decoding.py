@@ -1,30 +1,33 @@
-"""The decode loop: many texts continued at once, each with its own random numbers.
+"""Reading and continuing many texts at once with one model, each token at most once.
 
-Rows of one batch share the prefill of equal prefixes and leave the batch as they stop. One number
-in [0, 1) is spent per token, through the inverse of the cumulative distribution in token order, so
-what a row samples depends on its own numbers and probabilities alone, never on its neighbours.
-This module knows token ids, not prompts or steps.
+Rows of one call share everything their texts have in common: what the store knows already is not
+read again, what several rows need is read for the first of them, and rows that sample the same
+tokens stay one text until they differ. Rows leave as they stop. This module knows token ids, not
+prompts or steps.
 """
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from engine.errors import ModelError
-from engine.models.base import Sampling
+from engine.models.base import NO_USAGE, Sampling, Usage
+from engine.models.kv_store import KVStore, Place, Segment
 from engine.models.pool import Handle
+from engine.models.sampling import sample
+from engine.models.tree_attention import Scratch
+from engine.models.workspace import New, Tokens, Workspace, group
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-Tokens = tuple[int, ...]
 Stopped = Literal["text", "eos", "limit", "context"]
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,116 +60,85 @@ class Decoded:
         tokens: sampled ids, the stop token included.
         logprobs: natural logarithm of each token's probability at temperature 1, unfiltered.
         stopped: by its text, an end-of-text token, the limit, or a full context.
-        forwarded: tokens that went through the model for it, without padding; a prefix shared with
-            other rows is counted at the first of them.
+        usage: what it took; what rows share counts at the first of them.
     """
 
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     stopped: Stopped = "limit"
-    forwarded: int = 0
+    usage: Usage = NO_USAGE
+
+    def stops(self, row: Row, end_tokens: frozenset[int], context: int) -> bool:
+        """Whether the newest token was the last; says why in `stopped`."""
+        if self.tokens[-1] in end_tokens:
+            self.stopped = "eos"
+        elif row.ends(self.tokens):
+            self.stopped = "text"
+        elif len(self.tokens) >= row.limit:
+            self.stopped = "limit"
+        elif len(row.prefix) + len(self.tokens) >= context:
+            self.stopped = "context"
+        else:
+            return False
+        return True
 
 
-@dataclass
-class Prefilled:
-    """The model's state after P prefixes, left-padded to a common length L.
-
-    Attributes:
-        cache: keys and values, P rows of L positions; the decoder changes it.
-        mask: [P, L] int64, 1 where there is a token.
-        logits: [P, vocabulary], after the last token of each prefix.
-        forwarded: tokens that went through the model for each prefix.
-    """
-
-    cache: Any
-    mask: "Tensor"
-    logits: "Tensor"
-    forwarded: list[int]
-
-
-class Prefill(Protocol):
-    """How prefixes become model state: the place where a cache over tree nodes fits in."""
-
-    def __call__(self, prefixes: Sequence[Tokens]) -> Prefilled:
-        """The state after each of the prefixes, which are distinct."""
-
-
-def left_padded(texts: Sequence[Tokens], device: "torch.device") -> "tuple[Tensor, Tensor, Tensor]":
-    """(ids, mask, positions), each [P, L] int64; padding on the left with mask 0, position 0."""
-    import torch
-
-    length = max(map(len, texts))
-    ids = torch.zeros((len(texts), length), dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for row, text in enumerate(texts):
-        ids[row, length - len(text) :] = torch.tensor(text)
-        mask[row, length - len(text) :] = 1
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    return ids.to(device), mask.to(device), positions.to(device)
-
-
-class FreshPrefill:
-    """Reads every prefix from its first token; keeps nothing between calls."""
-
-    def __init__(self, handle: Handle) -> None:
-        self.handle = handle
-
-    def __call__(self, prefixes: Sequence[Tokens]) -> Prefilled:
-        """One forward over the left-padded prefixes."""
-        from transformers import DynamicCache
-
-        with self.handle.using() as model:
-            ids, mask, positions = left_padded(prefixes, self.handle.base.device)
-            out = model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=DynamicCache(config=model.config),
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        return Prefilled(
-            out.past_key_values, mask, out.logits[:, -1], [len(prefix) for prefix in prefixes]
-        )
-
-
-class Batched(Protocol):
-    """Something that runs in batches and learns how large they may be."""
+class Reader(Protocol):
+    """How a model reads and continues texts; see `TreeReader` and `engine.models.plain`."""
 
     handle: Handle
-    max_batch: int
+
+    def hidden(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+        """[hidden] after the last token of each of the distinct texts, and what it took."""
+
+    def logits(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+        """[vocabulary] float32 after the last token of each of the distinct texts."""
+
+    def decode(self, rows: Sequence[Row], end_tokens: frozenset[int]) -> list[Decoded]:
+        """Continue every row; results in the order of the rows."""
 
 
 def in_batches(
-    owner: Batched, items: Sequence[T], run: Callable[[Sequence[T]], list[R]]
+    reader: "TreeReader", items: Sequence[T], run: Callable[[Sequence[T]], list[R]]
 ) -> list[R]:
-    """Apply `run` to batches of at most `max_batch` items; halve that when memory runs out.
+    """Apply `run` to batches of at most `max_batch` items.
+
+    When memory runs out the stored rows go first, then the batch is halved, for good.
 
     Raises:
-        ModelError: memory runs out with a single item.
+        ModelError: memory runs out with a single item and nothing stored.
     """
     results: list[R] = []
     while len(results) < len(items):
-        batch = items[len(results) : len(results) + owner.max_batch]
+        batch = items[len(results) : len(results) + reader.max_batch]
         try:
             results += run(batch)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
-            _shrink(owner, len(batch), error)
+            _make_room(reader, len(batch), error)
     return results
 
 
-def _shrink(owner: Batched, size: int, error: RuntimeError) -> None:
+def _make_room(reader: "TreeReader", size: int, error: RuntimeError) -> None:
     import torch
 
-    if size == 1:
-        raise ModelError(
-            f"The memory of {owner.handle.base.device} does not hold one text of "
-            f"{owner.handle.base.name}: use --quant nf4, a smaller model, or shorter steps."
-        ) from error
-    owner.max_batch = size // 2
-    log.warning("out of memory with %d texts at once; trying %d", size, owner.max_batch)
+    base, stored = reader.handle.base, reader.store.bytes
+    reader.store.clear()
+    reader.scratch.drop()
+    if not stored:
+        if size == 1:
+            raise ModelError(
+                f"The memory of {base.device} does not hold one text of {base.name}: use --quant "
+                "nf4, a smaller model, or shorter steps."
+            ) from error
+        reader.max_batch = size // 2
+    notice = (
+        f"The memory of {base.device} ran out: stored rows of {base.name} were dropped, and at "
+        f"most {reader.max_batch} texts go at once. It goes on, more slowly."
+    )
+    log.warning(notice)
+    base.notices.append(notice)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
@@ -175,164 +147,6 @@ def _out_of_memory(error: RuntimeError) -> bool:
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
-
-
-class Decoder:
-    """Continues texts with one model.
-
-    Args:
-        handle: the model.
-        end_tokens: ids that end every text.
-        max_batch: most rows decoded together; halved by itself when memory runs out.
-        prefill: where the state after a prefix comes from.
-    """
-
-    def __init__(
-        self,
-        handle: Handle,
-        end_tokens: Sequence[int],
-        max_batch: int = 64,
-        prefill: Prefill | None = None,
-    ) -> None:
-        self.handle = handle
-        self.end_tokens = frozenset(end_tokens)
-        self.max_batch = max_batch
-        self.prefill: Prefill = prefill or FreshPrefill(handle)
-
-    def decode(self, rows: Sequence[Row]) -> list[Decoded]:
-        """Continue every row; results in the order of the rows.
-
-        Raises:
-            ModelError: the accelerator's memory does not hold even one row.
-        """
-        results = [Decoded(stopped="context") for _ in rows]
-        open_ = [i for i, row in enumerate(rows) if len(row.prefix) < self.handle.base.context]
-        # Rows of one prefix side by side, prefixes in order of first use.
-        first = {rows[i].prefix: i for i in reversed(open_)}
-        open_.sort(key=lambda i: (first[rows[i].prefix], i))
-        done = in_batches(self, [rows[i] for i in open_], self._decode_batch)
-        for i, decoded in zip(open_, done, strict=True):
-            results[i] = decoded
-        return results
-
-    def last_logits(self, prefixes: Sequence[Tokens]) -> "list[tuple[Tensor, int]]":
-        """(float32 logits [vocabulary] after the prefix, tokens forwarded) of distinct prefixes."""
-
-        def read(batch: Sequence[Tokens]) -> "list[tuple[Tensor, int]]":
-            state = self.prefill(batch)
-            return list(zip(state.logits.float(), state.forwarded, strict=True))
-
-        return in_batches(self, prefixes, read)
-
-    def _decode_batch(self, rows: Sequence[Row]) -> list[Decoded]:
-        """Decode rows whose equal prefixes lie side by side."""
-        import torch
-
-        prefixes = list(dict.fromkeys(row.prefix for row in rows))
-        where = {prefix: k for k, prefix in enumerate(prefixes)}
-        state = self.prefill(prefixes)
-        results = [Decoded() for _ in rows]
-        seen: set[Tokens] = set()
-        for row, decoded in zip(rows, results, strict=True):
-            if row.prefix not in seen:
-                decoded.forwarded = state.forwarded[where[row.prefix]]
-            seen.add(row.prefix)
-        source = torch.tensor([where[row.prefix] for row in rows], device=state.mask.device)
-        if len(rows) > len(prefixes):
-            state.cache.batch_select_indices(source)
-        self._loop(rows, results, state, state.mask[source], state.logits[source])
-        return results
-
-    def _loop(
-        self,
-        rows: Sequence[Row],
-        results: Sequence[Decoded],
-        state: Prefilled,
-        mask: "Tensor",
-        logits: "Tensor",
-    ) -> None:
-        """Sample one token for every live row, drop the rows that stop, forward the rest."""
-        import torch
-
-        live = list(range(len(rows)))
-        # Made here: a batch that is tried again must begin with the same numbers.
-        numbers = [row.random() for row in rows]
-        while True:
-            tokens, logprobs = sample(
-                logits, [rows[i].sampling for i in live], [numbers[i] for i in live]
-            )
-            require_numbers(logprobs, self.handle)
-            keep = []
-            for k, i in enumerate(live):
-                results[i].tokens.append(tokens[k])
-                results[i].logprobs.append(logprobs[k])
-                if not self._stops(rows[i], results[i]):
-                    results[i].forwarded += 1
-                    keep.append(k)
-            if not keep:
-                return
-            if len(keep) < len(live):
-                index = torch.tensor(keep, device=mask.device)
-                state.cache.batch_select_indices(index)
-                mask = mask[index]
-                live = [live[k] for k in keep]
-            mask = torch.cat([mask, mask.new_ones((len(live), 1))], dim=1)
-            newest = torch.tensor([[tokens[k]] for k in keep], device=mask.device)
-            logits = self._forward(newest, mask, state.cache)
-
-    def _forward(self, newest: "Tensor", mask: "Tensor", cache: Any) -> "Tensor":
-        """[N, vocabulary] logits after one more token [N, 1] of every row; the cache grows."""
-        with self.handle.using() as model:
-            out = model(
-                input_ids=newest,
-                attention_mask=mask,
-                position_ids=mask.sum(dim=1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
-            )
-        return out.logits[:, -1]  # type: ignore[no-any-return]
-
-    def _stops(self, row: Row, decoded: Decoded) -> bool:
-        if decoded.tokens[-1] in self.end_tokens:
-            decoded.stopped = "eos"
-        elif row.ends(decoded.tokens):
-            decoded.stopped = "text"
-        elif len(decoded.tokens) >= row.limit:
-            decoded.stopped = "limit"
-        elif len(row.prefix) + len(decoded.tokens) >= self.handle.base.context:
-            decoded.stopped = "context"
-        else:
-            return False
-        return True
-
-
-def sample(
-    logits: "Tensor", samplings: Sequence[Sampling], numbers: Sequence[np.random.Generator]
-) -> tuple[list[int], list[float]]:
-    """One token per row, and its log-probability at temperature 1 without filters.
-
-    Args:
-        logits: [N, vocabulary].
-        samplings: of each row.
-        numbers: of each row; the next one in [0, 1) is taken, unless the temperature is 0.
-    """
-    import torch
-
-    logits = logits.float()
-    chosen = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
-    groups: dict[Sampling, list[int]] = {}
-    for k, sampling in enumerate(samplings):
-        groups.setdefault(sampling, []).append(k)
-    for sampling, members in groups.items():
-        index = torch.tensor(members, device=logits.device)
-        if sampling.temperature == 0:
-            chosen[index] = logits[index].argmax(dim=-1)
-            continue
-        drawn = [numbers[k].random() for k in members]
-        uniform = torch.tensor(drawn, dtype=torch.float64).to(logits.device)
-        chosen[index] = inverse_cdf(probabilities(logits[index], sampling), uniform)
-    picked = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(dim=-1)
-    return chosen.tolist(), picked.tolist()
 
 
 def require_numbers(values: Sequence[float], handle: Handle) -> None:
@@ -348,37 +162,213 @@ def require_numbers(values: Sequence[float], handle: Handle) -> None:
         )
 
 
-def probabilities(logits: "Tensor", sampling: Sampling) -> "Tensor":
-    """[N, vocabulary] float64 probabilities after temperature, then top-k, then top-p.
+class TreeReader:
+    """Reads through a store of K/V rows; see `Reader`.
 
-    Top-p keeps the smallest set of the likeliest tokens whose probabilities, renormalised after
-    top-k, reach it; among equal ones the lower id comes first.
+    Args:
+        handle: the model; `engine.models.reading` tells whether this way fits it.
+        store: rows of this and other models.
+        max_batch: most texts of one call to the model; halved by itself when memory runs out.
     """
-    logits = logits.double()
-    # The largest becomes 0, so that no temperature, however low, makes it infinite.
-    logits = (logits - logits.max(dim=-1, keepdim=True).values) / sampling.temperature
-    if 0 < sampling.top_k < logits.shape[-1]:
-        order = logits.argsort(dim=-1, descending=True, stable=True)
-        logits = logits.scatter(1, order[:, sampling.top_k :], float("-inf"))
-    result = logits.softmax(dim=-1)
-    if sampling.top_p < 1.0:
-        ordered, order = result.sort(dim=-1, descending=True, stable=True)
-        before = ordered.cumsum(dim=-1) - ordered
-        kept = ordered.masked_fill(before >= sampling.top_p, 0.0)
-        result = result.scatter(1, order, kept)
-    return result
+
+    def __init__(self, handle: Handle, store: KVStore, max_batch: int = 256) -> None:
+        self.handle = handle
+        self.store = store
+        self.max_batch = max_batch
+        self.scratch = Scratch()
+
+    def hidden(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+        """See `Reader`."""
+
+        def read(batch: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+            with self._working(batch) as (work, begun):
+                return [(work.hidden(one.place), one.usage) for one in begun]
+
+        return in_batches(self, texts, read)
+
+    def logits(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+        """See `Reader`."""
+        import torch
+
+        found = self.hidden(texts)
+        if not found:
+            return []
+        logits = self.handle.logits(torch.stack([state for state, _ in found])).float()
+        return list(zip(logits, (usage for _, usage in found), strict=True))
+
+    def decode(self, rows: Sequence[Row], end_tokens: frozenset[int]) -> list[Decoded]:
+        """See `Reader`.
+
+        Raises:
+            ModelError: the device's memory does not hold even one row.
+        """
+        context = self.handle.base.context
+        results = [Decoded(stopped="context") for _ in rows]
+        open_ = [i for i, row in enumerate(rows) if len(row.prefix) < context]
+
+        def run(batch: Sequence[Row]) -> list[Decoded]:
+            distinct = list(dict.fromkeys(row.prefix for row in batch))
+            with self._working(distinct) as (work, begun):
+                loop = _Loop(work, batch, begun, end_tokens)
+                loop.run()
+            return loop.results
+
+        done = in_batches(self, [rows[i] for i in open_], run)
+        for i, decoded in zip(open_, done, strict=True):
+            results[i] = decoded
+        return results
+
+    @contextmanager
+    def _working(self, texts: Sequence[Tokens]) -> "Iterator[tuple[Workspace, list[_Begun]]]":
+        """A workspace in which distinct texts have been read; what is read goes to the store."""
+        handle = self.handle
+        root = self.store.root(handle.key, handle.stamp())
+        lanes = group(texts)
+        work = Workspace(handle, self.store, root, max(lanes) + 1, self.scratch)
+        try:
+            yield work, _read(work, texts, lanes)
+            work.settle()
+        except BaseException:
+            work.discard()
+            raise
+        # The first forward on a CPU packs 4-bit weights: their state has another name now.
+        self.store.restamp(handle.key, handle.stamp())
+        self.store.trim()
 
 
-def inverse_cdf(weights: "Tensor", uniform: "Tensor") -> "Tensor":
-    """[N] ids: for each row the first token whose cumulative weight exceeds its number.
+class _Begun(NamedTuple):
+    """A text that has been read: its last place, its lane, what it took."""
 
-    weights: [N, vocabulary] float64, not all zero in a row, of any sum; uniform: [N] in [0, 1).
+    text: Tokens
+    place: Place
+    lane: int
+    usage: Usage
+
+
+def _read(work: Workspace, texts: Sequence[Tokens], lanes: Sequence[int]) -> list[_Begun]:
+    """Read what is not known of the texts.
+
+    A new segment that texts of several lanes begin with is read, and stored, before the others.
     """
-    import torch
+    begun: list[_Begun] = []
+    users: dict[Segment, set[int]] = {}
+    counted: dict[Segment, int] = {}
+    for text, lane in zip(texts, lanes, strict=True):
+        place, known = work.store.find(work.root, text)
+        if known < len(text):
+            segment = work.draft(place, list(text[known:]), lane)
+            users[segment] = set()
+            place = Place(segment, len(text) - known)
+        cached = 0
+        for segment, offset in place.path():
+            if segment in users:
+                users[segment].add(lane)
+            else:
+                before = counted.get(segment, 0)
+                cached += max(0, offset - before)
+                counted[segment] = max(offset, before)
+        begun.append(_Begun(text, place, lane, Usage(len(text) - known, cached)))
+    waiting = [segment for segment, lanes_ in users.items() if len(lanes_) > 1]
+    while waiting:
+        ready = [segment for segment in waiting if segment.parent not in waiting]
+        work.read_apart(ready)
+        waiting = [segment for segment in waiting if segment not in ready]
+    work.read_drafts()
+    return begun
 
-    cumulative = weights.cumsum(dim=-1)
-    target = uniform[:, None] * cumulative[:, -1:]
-    found = torch.searchsorted(cumulative, target, right=True)[:, 0]
-    # Rounding may put the target at the very end of the sum: the last token with any weight then.
-    last = weights.shape[-1] - 1 - weights.flip(-1).ne(0).to(torch.int8).argmax(dim=-1)
-    return torch.minimum(found, last)
+
+class _Live:
+    """A row that has not stopped."""
+
+    __slots__ = ("lane", "numbers", "place", "result", "row")
+
+    def __init__(self, row: Row, result: Decoded, place: Place, lane: int) -> None:
+        self.row = row
+        self.result = result
+        self.place = place
+        self.lane = lane
+        # Made here: a batch that is tried again must begin with the same numbers.
+        self.numbers = row.random()
+
+
+class _Loop:
+    """Samples one token for every row, drops the rows that stop, reads what is new, and again."""
+
+    def __init__(
+        self,
+        work: Workspace,
+        rows: Sequence[Row],
+        begun: Sequence[_Begun],
+        end_tokens: frozenset[int],
+    ) -> None:
+        self.handle = work.handle
+        self.work = work
+        self.end_tokens = end_tokens
+        self.results: list[Decoded] = []
+        self._live: list[_Live] = []
+        self._walked: set[Place] = set()
+        of = {one.text: one for one in begun}
+        paid: set[Tokens] = set()
+        for row in rows:
+            at = of[row.prefix]
+            result = Decoded(usage=NO_USAGE if row.prefix in paid else at.usage)
+            paid.add(row.prefix)
+            self.results.append(result)
+            self._live.append(_Live(row, result, at.place, at.lane))
+
+    def run(self) -> None:
+        """Until every row has stopped."""
+        live = self._live
+        while live:
+            self._sample(live)
+            context = self.handle.base.context
+            live = [one for one in live if not one.result.stops(one.row, self.end_tokens, context)]
+            if live:
+                self.work.keep_only({one.lane for one in live})
+                self._advance(live)
+
+    def _sample(self, live: Sequence[_Live]) -> None:
+        import torch
+
+        index: dict[Place, int] = {}
+        of = [index.setdefault(one.place, len(index)) for one in live]
+        hidden = torch.stack([self.work.hidden(place) for place in index])
+        logits = self.handle.logits(hidden)
+        if len(index) < len(live):
+            logits = logits[torch.tensor(of, device=logits.device)]
+        penalties = any(one.row.sampling.repetition_penalty != 1.0 for one in live)
+        texts: list[Any] = (
+            [(*one.row.prefix, *one.result.tokens) for one in live] if penalties else [()] * len(of)
+        )
+        tokens, logprobs = sample(
+            logits, [one.row.sampling for one in live], [one.numbers for one in live], texts
+        )
+        require_numbers(logprobs, self.handle)
+        for one, token, logprob in zip(live, tokens, logprobs, strict=True):
+            one.result.tokens.append(token)
+            one.result.logprobs.append(logprob)
+
+    def _advance(self, live: Sequence[_Live]) -> None:
+        """Take every row past its newest token; read those that nobody has read."""
+        news: list[New] = []
+        for one in live:
+            token = one.result.tokens[-1]
+            after = one.place.after(token)
+            if after is None:
+                after = self._grow(one, token, news)
+                one.result.usage += Usage(forwarded=1)
+            elif not self.work.drafted(after.segment) and after not in self._walked:
+                one.result.usage += Usage(cached=1)
+            self._walked.add(after)
+            one.place = after
+        self.work.read(news)
+
+    def _grow(self, one: _Live, token: int, news: list[New]) -> Place:
+        segment, offset = one.place
+        if self.work.drafted(segment) and offset == len(segment.tokens):
+            segment.tokens.append(token)
+        else:
+            segment = self.work.draft(one.place, [token], one.lane)
+            offset = 0
+        news.append(New(self.work.lane(segment), segment, offset, offset + 1))
+        return Place(segment, offset + 1)

@@ -5,14 +5,16 @@ A `Base` knows nothing of prompts, sampling or values. It is used by one thread 
 
 import contextlib
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Hashable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
 from engine.models.fingerprint import fingerprint
-from engine.models.hardware import limit_threads
+from engine.models.hardware import limit_threads, memory
+from engine.models.kv_store import KVStore
 from engine.models.loading import Location, ModelSpec, Precision, locate, settle_precision
 from engine.models.progress import Progress, untold, weight_progress
 
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 _PACK = 32
 """The native CPU kernel packs this many output rows together and accepts no remainder."""
+
+_ROWS_SHARE = 0.4
+"""Of the memory free after loading, for K/V rows by default; calls need room beside them."""
 
 _UNKNOWN = ""
 """No adapter's name: which one is active has to be set anew."""
@@ -44,6 +49,8 @@ class Base:
         fingerprint: of the files, 16 hex digits.
         quantised: "nf4", "int8", "none", or the name of the scheme the files came in.
         notices: sentences for the person, once each.
+        unfit: why K/V rows of tree nodes cannot be kept for it, "" if they can, None while nobody
+            has tried; see `engine.models.reading`.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class Base:
         self.precision = precision
         self.fingerprint = fingerprint(location.directory)
         self.notices = [precision.notice] if precision.notice else []
+        self.unfit: str | None = None
         self.tokenizer = _load_tokenizer(location.directory, trust_remote_code)
         self.model: PreTrainedModel
         with weight_progress(partial(progress, self.name)):
@@ -67,6 +75,7 @@ class Base:
         self._peft: Any = None
         self._adapters: dict[str, str] = {}
         self._active: str | None = _UNKNOWN
+        self._watched: dict[str | None, list[torch.nn.Parameter]] = {}
         if precision.device == "cpu":
             _leave_out_unpackable(self.model)
 
@@ -77,9 +86,28 @@ class Base:
 
     @property
     def context(self) -> int:
-        """Longest text in tokens that the positions of the model allow."""
+        """Longest text in tokens that the positions of the model allow.
+
+        Where rotary embeddings change once a text is longer than some length, that length: rows
+        made before would not fit to those made after.
+        """
         config = self.model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", 0) or 2**30)
+        longest = int(getattr(config, "max_position_embeddings", 0) or 2**30)
+        rope = getattr(config, "rope_parameters", None) or {}
+        for kind in [rope, *(one for one in rope.values() if isinstance(one, dict))]:
+            if kind.get("rope_type") in ("longrope", "dynamic"):
+                longest = min(longest, int(kind.get("original_max_position_embeddings") or longest))
+        return longest
+
+    def stamp(self, adapter: str | None) -> int:
+        """A number that changes when the weights or those of the adapter are written to."""
+        if adapter not in self._watched:
+            self._watched[adapter] = [
+                parameter
+                for name, parameter in self.model.named_parameters()
+                if ".lora_" not in name or adapter in name.split(".")
+            ]
+        return hash(tuple((one.data_ptr(), one._version) for one in self._watched[adapter]))
 
     @property
     def identity(self) -> str:
@@ -119,6 +147,7 @@ class Base:
                 f"does not have (such as {result.unexpected_keys[0]}): it was trained on another."
             )
         self._adapters[name] = str(directory)
+        self._watched.clear()
         self._peft.eval()
         self._active = _UNKNOWN
         self._note_other_base(directory, str(config.base_model_name_or_path or ""))
@@ -167,9 +196,26 @@ class Handle:
         """That of the base, with the adapter's fingerprint."""
         return self.base.identity + (f"+lora-{self.adapter}" if self.adapter else "")
 
+    @property
+    def key(self) -> Hashable:
+        """Tells models and adapters apart within a process."""
+        return self.base, self.adapter
+
+    def stamp(self) -> int:
+        """See `Base.stamp`."""
+        return self.base.stamp(self.adapter)
+
     def using(self) -> contextlib.AbstractContextManager[PreTrainedModel]:
         """The model, ready for a forward without gradients."""
         return self.base.using(self.adapter)
+
+    def logits(self, hidden: "torch.Tensor") -> "torch.Tensor":
+        """[N, vocabulary] of hidden states [N, hidden] after the final norm."""
+        with self.using() as model:
+            logits: torch.Tensor = model.get_output_embeddings()(hidden)
+        config = self.base.model.config.get_text_config()
+        softcap = getattr(config, "final_logit_softcapping", None)
+        return softcap * (logits / softcap).tanh() if softcap else logits
 
 
 class ModelPool:
@@ -183,6 +229,7 @@ class ModelPool:
     def __init__(self, kv_budget: float | None = None, progress: Progress = untold) -> None:
         self.kv_budget = kv_budget
         self.progress = progress
+        self.store = KVStore(math.inf)
         self._bases: dict[tuple[Path, str, str, str], Base] = {}
 
     @property
@@ -207,9 +254,19 @@ class ModelPool:
         key = (location.directory, precision.quant, precision.dtype, precision.device)
         if key not in self._bases:
             self._bases[key] = Base(location, precision, spec.trust_remote_code, self.progress)
+            self.store.budget = self._budget(precision.device)
         base = self._bases[key]
         adapter = base.add_adapter(location.adapter) if location.adapter else None
         return Handle(base, adapter, location.adapter or location.directory)
+
+    def _budget(self, device: str) -> float:
+        if self.kv_budget is not None:
+            return self.kv_budget
+        import torch
+
+        cuda = device.startswith("cuda")
+        free = torch.cuda.mem_get_info(device)[0] if cuda else memory()[1]
+        return free * _ROWS_SHARE
 
     def close(self) -> None:
         """Forget every base, so that its memory can be used again."""
@@ -218,6 +275,7 @@ class ModelPool:
         import torch
 
         self._bases.clear()
+        self.store.clear()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

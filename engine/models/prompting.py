@@ -7,6 +7,7 @@ decided by `engine.tasks.step_format`.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
@@ -27,6 +28,9 @@ _MARKS = ("LABQUESTIONLABQUESTION", "LABSOLUTIONLABSOLUTION", "LABFOLLOWUPLABFOL
 """Stand in for texts while the chat template is rendered, so that no template sees them."""
 
 
+_REMEMBERED = 2048
+
+
 class Prompter:
     """Writes prompts for one tokenizer and step format."""
 
@@ -40,6 +44,8 @@ class Prompter:
         self._start: Tokens = () if self.chat else _opening_tokens(self.tokenizer)
         self._first = self._render(1) if self.chat else ("", "")
         self._second = self._render(2) if self.chat else ("", "", "")
+        # A text is asked about several times in a row: proposed from, judged, counted.
+        self._proposal = lru_cache(maxsize=_REMEMBERED)(self._encoded)
 
     def proposal(self, question: str, steps: Sequence[str], analysis: str = "") -> Tokens:
         """The prefix after which the policy writes the next step.
@@ -47,7 +53,10 @@ class Prompter:
         With a chat template: the question as the user's message and the steps as the beginning of
         the assistant's reply, exactly where the model itself would have written them.
         """
-        return self._encode([*self._opening(question, analysis), Piece("".join(steps), False)])
+        return self._proposal(question, "".join(steps), analysis)
+
+    def _encoded(self, question: str, solution: str, analysis: str) -> Tokens:
+        return self._encode([*self._opening(question, analysis), Piece(solution, False)])
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix whose last token, the last step's closing one, a value is read at."""

@@ -12,11 +12,13 @@ import msgspec
 from engine.errors import ModelError
 from engine.events import Verdict
 from engine.models.base import (
+    Asked,
     Completion,
     CriticMode,
     Judgement,
     PrefixRequest,
     ProposalRequest,
+    Reply,
     Steps,
     Summary,
     Valuation,
@@ -104,6 +106,10 @@ class ScriptedPolicy:
         """The script's summaries."""
         return [Summary(*self.script.summaries.get(_text(r.steps), ("", None))) for r in requests]
 
+    def text(self, request: Asked, reply: Reply) -> Sequence[int]:
+        """Nothing is read."""
+        return ()
+
 
 class ScriptedPRM:
     """See `engine.models.base.ProcessRewardModel`; values are the script's, clamped by nobody."""
@@ -124,3 +130,7 @@ class ScriptedPRM:
                     f"The script has no value for the prefix {_text(request.steps)!r}."
                 )
         return [Valuation(self.script.values[_text(request.steps)]) for request in requests]
+
+    def text(self, request: PrefixRequest, reply: Reply) -> Sequence[int]:
+        """Nothing is read."""
+        return ()

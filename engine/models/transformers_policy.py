@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING
 from engine.errors import ModelError, TaskError
 from engine.events import Verdict
 from engine.models.base import (
+    NO_USAGE,
+    Asked,
     Completion,
     CriticMode,
     Judgement,
     PrefixRequest,
     ProposalRequest,
+    Reply,
     Sampling,
     Summary,
+    Valuation,
 )
-from engine.models.decoding import Decoded, Decoder, Prefill, Row, require_numbers
+from engine.models.decoding import Decoded, Reader, Row, require_numbers
 from engine.models.loading import ModelSpec
 from engine.models.pool import Handle, ModelPool
 from engine.models.prompting import Prompter, Tokens
+from engine.models.reading import open_reader
 from engine.randomness import generator
 from engine.tasks.grading import extract_answer
 from engine.tasks.step_format import FILE_NAME, StepFormat, load_step_format, read_critic_reply
@@ -40,7 +45,7 @@ _RETRY = Sampling.model_validate({"temperature": 0.7})
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Prompt:
     """One prompt for a short reply, with the address of its random numbers."""
 
     prefix: Tokens
@@ -51,24 +56,17 @@ class TransformersPolicy:
     """See `engine.models.base.Policy`.
 
     Args:
-        handle: the model.
+        reader: of the model.
         step_format: how it is prompted and read.
-        max_batch: most texts decoded together.
-        prefill: where the state after a prefix comes from; None reads every prefix anew.
     """
 
-    def __init__(
-        self,
-        handle: Handle,
-        step_format: StepFormat,
-        max_batch: int = 64,
-        prefill: Prefill | None = None,
-    ) -> None:
+    def __init__(self, reader: Reader, step_format: StepFormat) -> None:
+        handle = reader.handle
+        self.reader = reader
         self.handle = handle
         self.format = step_format
         self.prompter = Prompter(handle.base.tokenizer, step_format)
         self.end_tokens = _end_tokens(handle)
-        self.decoder = Decoder(handle, self.end_tokens, max_batch, prefill)
         self._may_end = cache(self._could_end)
         if step_format.critic == "eos" and not self.end_tokens:
             raise ModelError(
@@ -84,8 +82,11 @@ class TransformersPolicy:
     def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
         """One completion per request, in order; rows of all requests are decoded together."""
         rows = [self._proposal_row(request) for request in requests]
-        decoded = self.decoder.decode(rows)
+        decoded = self._decode(rows)
         return [self._completion(*item) for item in zip(requests, rows, decoded, strict=True)]
+
+    def _decode(self, rows: Sequence[Row]) -> list[Decoded]:
+        return self.reader.decode(rows, frozenset(self.end_tokens))
 
     def _proposal_row(self, request: ProposalRequest) -> Row:
         prefix = self.prompter.proposal(request.question, request.steps, request.analysis)
@@ -126,7 +127,7 @@ class TransformersPolicy:
         if not decoded.tokens:
             reason = f"the solution fills the context of {self.handle.base.context} tokens"
         return Completion(
-            raw, step, reason, tuple(decoded.tokens), tuple(decoded.logprobs), decoded.forwarded
+            raw, step, reason, tuple(decoded.tokens), tuple(decoded.logprobs), decoded.usage
         )
 
     def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
@@ -177,7 +178,7 @@ class TransformersPolicy:
         """End where the probability that `read` finds after a prefix exceeds one half."""
         context = self.handle.base.context
         distinct = [p for p in dict.fromkeys(prefixes) if len(p) < context]
-        states = zip(distinct, self.decoder.last_logits(distinct), strict=True)
+        states = zip(distinct, self.reader.logits(distinct), strict=True)
         found = {prefix: (read(logits), cost) for prefix, (logits, cost) in states}
         require_numbers([probability for probability, _ in found.values()], self.handle)
         results: list[Judgement] = []
@@ -187,8 +188,8 @@ class TransformersPolicy:
                 continue
             probability, cost = found[prefix]
             verdict: Verdict = "end" if probability > 0.5 else "continue"
-            results.append(Judgement(verdict, "logits", probability, forwarded=cost))
-            found[prefix] = (probability, 0)
+            results.append(Judgement(verdict, "logits", probability, usage=cost))
+            found[prefix] = (probability, NO_USAGE)
         return results
 
     def _judge_by_words(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
@@ -196,7 +197,7 @@ class TransformersPolicy:
         waiting = list(range(len(requests)))
         for attempt in range(ATTEMPTS):
             asked = [
-                _Asked(
+                _Prompt(
                     self.prompter.analysis(requests[i].question, requests[i].steps),
                     ("critic", requests[i].question, requests[i].steps, attempt),
                 )
@@ -213,8 +214,8 @@ class TransformersPolicy:
                     "reply",
                     None,
                     analysis,
-                    before.forwarded + cost.forwarded,
-                    before.generated + len(cost.tokens),
+                    (*before.tokens, *cost.tokens),
+                    before.usage + cost.usage,
                 )
                 if words is None:
                     silent.append(i)
@@ -236,17 +237,36 @@ class TransformersPolicy:
                 results[i] = Summary("", None)
         waiting = [i for i in range(len(requests)) if i not in results]
         asked = [
-            _Asked(self.prompter.summary(requests[i].question, requests[i].steps), ())
+            _Prompt(self.prompter.summary(requests[i].question, requests[i].steps), ())
             for i in waiting
         ]
         replies = self._replies(asked, _GREEDY, SUMMARY_TOKENS, "\n")
         for i, (words, cost) in zip(waiting, replies, strict=True):
             text = (words or "").strip()
-            results[i] = Summary(text, extract_answer(text), cost.forwarded, len(cost.tokens))
+            results[i] = Summary(text, extract_answer(text), tuple(cost.tokens), cost.usage)
         return [results[i] for i in range(len(requests))]
 
+    def text(self, request: Asked, reply: Reply) -> Tokens:
+        """See `engine.models.base.Policy`; follow-up questions make texts of their own."""
+        question, steps = request.question, request.steps
+        if isinstance(request, ProposalRequest):
+            prefix = self.prompter.proposal(question, steps, request.analysis)
+        elif isinstance(reply, Summary):
+            prefix = self.prompter.summary(question, steps) if reply.tokens else ()
+        elif not isinstance(reply, Judgement) or reply.source == "text":
+            return ()
+        elif reply.source == "reply":
+            prefix = self.prompter.analysis(question, steps)
+        elif self.format.critic == "eos":
+            prefix = self.prompter.proposal(question, steps)
+        else:
+            prefix = self.prompter.verdict(question, steps)
+        sampled = () if isinstance(reply, Valuation) else reply.tokens
+        # Nothing follows the last sampled token, so it is not read.
+        return (*prefix, *sampled[:-1]) if len(prefix) < self.handle.base.context else ()
+
     def _replies(
-        self, asked: Sequence[_Asked], sampling: Sampling, limit: int, end: str
+        self, asked: Sequence[_Prompt], sampling: Sampling, limit: int, end: str
     ) -> list[tuple[str | None, Decoded]]:
         """Short replies: (words or None if there are none, what they cost)."""
         rows = [
@@ -259,7 +279,7 @@ class TransformersPolicy:
             )
             for item in asked
         ]
-        decoded = self.decoder.decode(rows)
+        decoded = self._decode(rows)
         words = [self._words(found, row.prefix) for found, row in zip(decoded, rows, strict=True)]
         return [
             (text if text and text.strip() else None, found)
@@ -277,14 +297,14 @@ def _end_tokens(handle: Handle) -> tuple[int, ...]:
     return tuple(sorted(ids))
 
 
-def load_policy(spec: ModelSpec, pool: ModelPool, max_batch: int = 64) -> TransformersPolicy:
+def load_policy(spec: ModelSpec, pool: ModelPool) -> TransformersPolicy:
     """Open a policy; its step format is read from its directory, or else its base's.
 
     Raises:
         ModelError: the model cannot be loaded, or its step format is not one.
     """
     handle = pool.open(spec)
-    return TransformersPolicy(handle, read_format(handle), max_batch)
+    return TransformersPolicy(open_reader(handle, pool.store), read_format(handle))
 
 
 def read_format(handle: Handle) -> StepFormat:

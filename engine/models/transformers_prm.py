@@ -9,14 +9,15 @@ final norm. The language model's own head is never run.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
-from engine.models.base import PrefixRequest, Valuation
-from engine.models.decoding import in_batches, left_padded, require_numbers
+from engine.models.base import PrefixRequest, Reply, Valuation
+from engine.models.decoding import Reader, require_numbers
 from engine.models.loading import ModelSpec, read_json
-from engine.models.pool import Handle, ModelPool
+from engine.models.pool import ModelPool
 from engine.models.prompting import Prompter, Tokens
+from engine.models.reading import open_reader
 from engine.models.transformers_policy import read_format
 from engine.tasks.step_format import StepFormat
 
@@ -99,29 +100,6 @@ def load_value_head(directory: Path, hidden: int, device: Any) -> ValueHead:
     return ValueHead(tuple(outputs), read, weight, bias, digest)
 
 
-class LastHidden(Protocol):
-    """How prefixes become hidden states: the place where a cache over tree nodes fits in."""
-
-    def __call__(self, prefixes: Sequence[Tokens]) -> "tuple[Tensor, list[int]]":
-        """[P, hidden] at the last token of each distinct prefix, and the tokens forwarded."""
-
-
-class FreshHidden:
-    """Reads every prefix from its first token; keeps nothing between calls."""
-
-    def __init__(self, handle: Handle) -> None:
-        self.handle = handle
-
-    def __call__(self, prefixes: Sequence[Tokens]) -> "tuple[Tensor, list[int]]":
-        """One forward of the body over the left-padded prefixes."""
-        with self.handle.using() as model:
-            ids, mask, positions = left_padded(prefixes, self.handle.base.device)
-            out = model.get_decoder()(
-                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
-            )
-        return out.last_hidden_state[:, -1], [len(prefix) for prefix in prefixes]
-
-
 class TransformersPRM:
     """See `engine.models.base.ProcessRewardModel`.
 
@@ -129,25 +107,17 @@ class TransformersPRM:
     is trained to read a value before the first step.
 
     Args:
-        handle: the model; its head lies in the handle's directory.
+        reader: of the model; the head lies in its handle's directory.
         step_format: how question and steps become one text.
-        max_batch: most texts forwarded together.
-        last_hidden: where hidden states come from; None reads every prefix anew.
     """
 
-    def __init__(
-        self,
-        handle: Handle,
-        step_format: StepFormat,
-        max_batch: int = 64,
-        last_hidden: LastHidden | None = None,
-    ) -> None:
+    def __init__(self, reader: Reader, step_format: StepFormat) -> None:
+        handle = reader.handle
+        self.reader = reader
         self.handle = handle
         self.prompter = Prompter(handle.base.tokenizer, step_format)
         width = handle.base.model.config.get_text_config().hidden_size
         self.head = load_value_head(handle.directory, width, handle.base.device)
-        self.max_batch = max_batch
-        self.last_hidden: LastHidden = last_hidden or FreshHidden(handle)
 
     @property
     def identity(self) -> str:
@@ -168,7 +138,7 @@ class TransformersPRM:
                     f"A solution of {len(prefix)} tokens is longer than the context of "
                     f"{self.handle.base.name}, {self.handle.base.context} tokens."
                 )
-        found = dict(zip(distinct, in_batches(self, distinct, self._values), strict=True))
+        found = dict(zip(distinct, self._values(distinct), strict=True))
         found[()] = Valuation(0.0)
         results = []
         for prefix in prefixes:
@@ -176,18 +146,28 @@ class TransformersPRM:
             found[prefix] = Valuation(found[prefix].value)
         return results
 
+    def text(self, request: PrefixRequest, reply: Reply) -> Tokens:
+        """See `engine.models.base.ProcessRewardModel`."""
+        return self.prompter.value(request.question, request.steps) if request.steps else ()
+
     def _values(self, prefixes: Sequence[Tokens]) -> list[Valuation]:
-        hidden, forwarded = self.last_hidden(prefixes)
-        values = self.head(hidden)[:, self.head.index].clamp(0.0, 1.0).tolist()
+        import torch
+
+        read = self.reader.hidden(prefixes)
+        if not read:
+            return []
+        outputs = self.head(torch.stack([hidden for hidden, _ in read]))
+        values = outputs[:, self.head.index].clamp(0.0, 1.0).tolist()
         require_numbers(values, self.handle)
-        return [Valuation(*item) for item in zip(values, forwarded, strict=True)]
+        usages = [usage for _, usage in read]
+        return [Valuation(*item) for item in zip(values, usages, strict=True)]
 
 
-def load_prm(spec: ModelSpec, pool: ModelPool, max_batch: int = 64) -> TransformersPRM:
+def load_prm(spec: ModelSpec, pool: ModelPool) -> TransformersPRM:
     """Open a process reward model; head and step format are read from its directory.
 
     Raises:
         ModelError: the model cannot be loaded, or has no head that fits.
     """
     handle = pool.open(spec)
-    return TransformersPRM(handle, read_format(handle), max_batch)
+    return TransformersPRM(open_reader(handle, pool.store), read_format(handle))

@@ -15,8 +15,9 @@ import msgspec
 
 from engine import events as ev
 from engine.models.base import Policy, ProcessRewardModel, Sampling
+from engine.search.accounting import Ledger
 from engine.search.archive import Archive
-from engine.search.fulfil import Answer, Fulfiller, Needed
+from engine.search.fulfil import Answer, Charge, Fulfiller, Needed
 from engine.search.parameters import parse
 from engine.search.registry import algorithm
 from engine.search.requests import Reply, Request, Script
@@ -52,6 +53,7 @@ class Search:
     Attributes:
         log: events of finished iterations; what is kept on disk.
         tree: the fold of the log, plus what the present iteration has done so far.
+        policy_read, prm_read: the tokens that count as unique.
     """
 
     def __init__(self, log: Iterable[ev.Event], grade: Grader) -> None:
@@ -62,6 +64,8 @@ class Search:
         params = dict(self.tree.params)
         self.sampling = parse(Sampling, _mapping(params.pop("sampling", {})))
         self.params = parse(self.algorithm.params, params)
+        self.policy_read = Ledger(read.policy for read in self.tree.read)
+        self.prm_read = Ledger(read.prm for read in self.tree.read)
 
     @property
     def stopped(self) -> ev.StopReason:
@@ -71,6 +75,12 @@ class Search:
     def forget_unfinished(self) -> None:
         """Back to the state after the last event of the log."""
         self.tree = Tree.fold(self.log)
+        self.policy_read.drop()
+        self.prm_read.drop()
+
+    def close_read(self) -> ev.Read:
+        """What was read since the last time, for the log."""
+        return ev.Read(self.policy_read.close(), self.prm_read.close())
 
 
 def create(
@@ -121,6 +131,30 @@ class _Run:
         self.spent = ev.Cost()
         self.pausing = False
         self.concluding = False
+
+
+def _cost(run: _Run, address: str, charge: Charge) -> ev.Cost:
+    """What a part of a reply adds to its iteration; its search pays for it once."""
+    usage, search = charge.usage, run.search
+    generated = unique = 0
+    if address not in search.tree.drawn and address not in run.drawn:
+        run.drawn.add(address)
+        generated = charge.generated
+        unique = (search.prm_read if charge.prm else search.policy_read).add(charge.text())
+    if charge.prm:
+        return ev.Cost(
+            prm_forwarded=usage.forwarded,
+            prm_cached=usage.cached,
+            prm_padded=usage.padded,
+            prm_unique=unique,
+        )
+    return ev.Cost(
+        policy_forwarded=usage.forwarded,
+        policy_cached=usage.cached,
+        policy_padded=usage.padded,
+        policy_unique=unique,
+        policy_generated=generated,
+    )
 
 
 def _needed(run: _Run) -> Needed:
@@ -211,10 +245,8 @@ class Driver:
                 waiting.append(run)
         for run, answer in self._answered(waiting, failures):
             run.request, run.reply = None, answer.reply
-            for address, cost in answer.costs.items():
-                if address not in run.search.tree.drawn and address not in run.drawn:
-                    run.drawn.add(address)
-                    run.cost = run.cost + cost
+            for address, charge in answer.charges.items():
+                run.cost = run.cost + _cost(run, address, charge)
         elapsed = self._clock() - began
         for run in waiting:
             run.cost = run.cost + ev.Cost(seconds=elapsed / len(waiting))
@@ -250,7 +282,9 @@ class Driver:
             return
         run.reply = None
         if isinstance(item, ev.Concluded):
-            self._happen(run, msgspec.structs.replace(item, cost=run.cost, drawn=sorted(run.drawn)))
+            read = run.search.close_read()
+            paid = {"cost": run.cost, "drawn": sorted(run.drawn), "read": read}
+            self._happen(run, msgspec.structs.replace(item, **paid))
         elif isinstance(item, ev.Event):
             self._happen(run, item)
         elif self._over_tokens(run):
@@ -281,7 +315,9 @@ class Driver:
             self._conclude(run, "tokens")
             return
         iteration = search.tree.iteration
-        done = ev.IterationFinished(iteration, run.cost, search.stopped, sorted(run.drawn))
+        read = search.close_read()
+        drawn = sorted(run.drawn)
+        done = ev.IterationFinished(iteration, run.cost, search.stopped, drawn, read)
         self._happen(run, done)
         run.iterations, run.spent, run.script = run.iterations + 1, run.spent + run.cost, None
         self._keep(run)

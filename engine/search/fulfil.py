@@ -1,16 +1,19 @@
 """Answers the requests of searches: archive first, then the models, one batch a kind.
 
 The address of a reply is made here: model identity, kind, question, steps and, for proposals, seed,
-slot, attempt and sampling. Costs are returned by address; who counts them is the driver's business.
+slot, attempt and sampling. What replies took is returned by address; who counts it is the driver's
+business.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from engine.events import Cost
 from engine.models.base import (
+    NO_USAGE,
+    Asked,
     Completion,
     CriticMode,
     Judgement,
@@ -20,6 +23,7 @@ from engine.models.base import (
     ProposalRequest,
     Sampling,
     Summary,
+    Usage,
     Valuation,
 )
 from engine.randomness import address
@@ -35,7 +39,7 @@ from engine.search.requests import (
 from engine.tree import Tree
 
 Kept = TypeVar("Kept", Completion, Valuation, Judgement, Summary)
-Asked = TypeVar("Asked", ProposalRequest, PrefixRequest)
+Part = TypeVar("Part", ProposalRequest, PrefixRequest)
 _SHORT = 16
 
 
@@ -48,11 +52,27 @@ class Needed(msgspec.Struct, frozen=True):
     grade: Callable[[str | None], bool | None]
 
 
+class Charge(msgspec.Struct, frozen=True):
+    """What a part of a reply took.
+
+    Attributes:
+        prm: whether the process reward model gave it, or the policy.
+        generated: tokens sampled for it, whenever that was.
+        usage: what was done for it just now; nothing if it was stored.
+        text: ids of the tokens that must be read for it.
+    """
+
+    prm: bool
+    generated: int
+    usage: Usage
+    text: Callable[[], Sequence[int]]
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """A reply, and what each of its parts costs by (shortened) address."""
+    """A reply, and what each of its parts took by (shortened) address."""
 
     reply: Reply
-    costs: dict[str, Cost]
+    charges: dict[str, Charge]
 
 
 class Fulfiller:
@@ -86,7 +106,7 @@ class Fulfiller:
             tree, sampling = item.tree, item.sampling
             parts = (ask.steps, tree.seed, ask.slot, ask.attempt, ask.analysis)
             where = address(
-                "propose", self._policy.identity, tree.question, *parts, sampling.model_dump()
+                "propose", self._policy.identity, tree.question, *parts, sampling.address()
             )
             return where, ProposalRequest(
                 tree.question, ask.steps, tree.seed, ask.slot, ask.attempt, sampling, ask.analysis
@@ -97,7 +117,7 @@ class Fulfiller:
             self._archive.completions,
             self._archive.keep_completions,
             self._policy.propose,
-            lambda r: Cost(policy_forwarded=r.forwarded, policy_generated=len(r.tokens)),
+            self._policy_charge,
             [lambda reply: reply] * len(needed),
         )
 
@@ -107,7 +127,7 @@ class Fulfiller:
             self._archive.values,
             self._archive.keep_values,
             self._prm.score,
-            lambda r: Cost(prm_forwarded=r.forwarded),
+            lambda part, r: Charge(True, 0, r.usage, partial(self._prm.text, part, r)),
             [lambda reply: reply.value] * len(needed),
         )
 
@@ -117,7 +137,7 @@ class Fulfiller:
             self._archive.judgements,
             self._archive.keep_judgements,
             lambda requests: self._policy.judge(requests, mode),
-            lambda r: Cost(policy_forwarded=r.forwarded, policy_generated=r.generated),
+            self._policy_charge,
             [lambda reply: reply] * len(needed),
         )
 
@@ -127,9 +147,13 @@ class Fulfiller:
             self._archive.summaries,
             self._archive.keep_summaries,
             self._policy.summarise,
-            lambda r: Cost(policy_forwarded=r.forwarded, policy_generated=r.generated),
+            self._policy_charge,
             [_graded(item) for item in needed],
         )
+
+    def _policy_charge(self, part: Asked, reply: Completion | Judgement | Summary) -> Charge:
+        text = partial(self._policy.text, part, reply)
+        return Charge(False, len(reply.tokens), reply.usage, text)
 
 
 def _kind(request: Request) -> str:
@@ -152,11 +176,11 @@ def _graded(item: Needed) -> Callable[[Summary], FinalAnswer]:
 
 
 def _answer(
-    asked: list[list[tuple[str, Asked]]],
+    asked: list[list[tuple[str, Part]]],
     kept: Callable[[Iterable[str]], dict[str, Kept]],
     keep: Callable[[Mapping[str, Kept]], None],
-    model: Callable[[list[Asked]], list[Kept]],
-    cost: Callable[[Kept], Cost],
+    model: Callable[[list[Part]], list[Kept]],
+    charge: Callable[[Part, Kept], Charge],
     value: Sequence[Callable[[Kept], Any]],
 ) -> list[Answer]:
     """Replies to all requests of one kind: the kept ones, the rest from one call of the model.
@@ -167,14 +191,23 @@ def _answer(
     wanted = dict(pair for request in asked for pair in request)
     found = kept(wanted)
     missing = {where: part for where, part in wanted.items() if where not in found}
+    fresh: dict[str, Kept] = {}
     if missing:
-        replies = dict(zip(missing, model(list(missing.values())), strict=True))
-        keep(replies)
-        found = {**found, **replies}
-    return [
-        Answer(
-            [convert(found[where]) for where, _ in request],
-            {where[:_SHORT]: cost(found[where]) for where, _ in request},
-        )
-        for request, convert in zip(asked, value, strict=True)
-    ]
+        fresh = dict(zip(missing, model(list(missing.values())), strict=True))
+        # What a reply took belongs to this call, not to the reply.
+        plain = {where: _without_usage(reply) for where, reply in fresh.items()}
+        keep(plain)
+        found = {**found, **plain}
+    answers = []
+    for request, convert in zip(asked, value, strict=True):
+        charges = {
+            # Of several requests that share a reply, the first one is charged for the work.
+            where[:_SHORT]: charge(part, fresh.pop(where, found[where]))
+            for where, part in dict(request).items()
+        }
+        answers.append(Answer([convert(found[where]) for where, _ in request], charges))
+    return answers
+
+
+def _without_usage(reply: Kept) -> Kept:
+    return msgspec.structs.replace(reply, usage=NO_USAGE)

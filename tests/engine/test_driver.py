@@ -54,7 +54,8 @@ def test_interruptions_do_not_change_a_tree(
             if driver.active:
                 driver.tick()
         driver.abandon(search)
-        kept = [event for event in kept if type(event).__name__ != "Concluded"]
+        while len(kept) > 1 and not isinstance(kept[-1], ev.IterationFinished):
+            kept.pop()
     last = Search(kept, grade)
     driver = Driver(world, world, archive, clock=lambda: 0.0)
     driver.run([last], Limits(iterations=10 - last.tree.iteration), lambda _, events: None)
@@ -210,4 +211,6 @@ def test_a_reply_is_paid_for_once() -> None:
     run(replay, Limits(iterations=12), world, archive)
     assert len(world.calls) == before, "a replay generates nothing"
     assert state(replay) == state(search)
+    assert replay.tree.cost.policy_forwarded == replay.tree.cost.prm_forwarded == 0
+    assert search.tree.cost.policy_forwarded > 0
     assert len(search.tree.drawn) >= asked

@@ -12,6 +12,7 @@ from engine.models.base import (
     Judgement,
     PrefixRequest,
     ProposalRequest,
+    Usage,
     Valuation,
 )
 from engine.search import registry
@@ -38,7 +39,7 @@ class Ladder(World):
             text = f"Answer: {1 if right else 0}\n"
         else:
             text = f"{'right' if right else 'wrong'} {len(request.steps)}\n"
-        return Completion(text, text, "", (1, 2), (-1.0, -1.0), 2)
+        return Completion(text, text, "", (1, 2), (-1.0, -1.0), Usage(2))
 
     def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
         return [
@@ -229,6 +230,8 @@ def test_parameters_are_written_out_in_the_log() -> None:
         "temperature": 1.0,
         "top_p": 1.0,
         "top_k": 0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
         "max_step_tokens": 0,
     }
     assert Search([ev.decode(ev.encode(first))], lambda answer: None).params.branch == 2  # type: ignore[attr-defined]

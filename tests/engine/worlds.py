@@ -8,12 +8,15 @@ from collections.abc import Sequence
 
 from engine import events as ev
 from engine.models.base import (
+    Asked,
     Completion,
     CriticMode,
     Judgement,
     PrefixRequest,
     ProposalRequest,
+    Reply,
     Summary,
+    Usage,
     Valuation,
 )
 from engine.randomness import generator
@@ -40,14 +43,14 @@ class World:
             request.question, request.steps, request.seed, request.slot, request.attempt
         )
         if draw.random() < self.empty:
-            return Completion(None, "", "no reply", (), (), 7)
+            return Completion(None, "", "no reply", (), (), Usage(7))
         word = int(draw.integers(self.words))
         if len(request.steps) >= 2 and draw.random() < 0.4:
             text = f"Answer: {word}\n"
         else:
             text = f"step {word}\n"
         length = 2 + word
-        return Completion(text, text, "", tuple(range(length)), (-0.5,) * length, 10 + length)
+        return Completion(text, text, "", tuple(range(length)), (-0.5,) * length, Usage(10 + length))
 
     def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
         self.calls.append(("judge", len(requests)))
@@ -68,9 +71,14 @@ class World:
     def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
         self.calls.append(("score", len(requests)))
         return [
-            Valuation(float(generator("value", request.question, request.steps).random()), 5)
+            Valuation(float(generator("value", request.question, request.steps).random()), Usage(5))
             for request in requests
         ]
+
+    def text(self, request: Asked, reply: Reply) -> Sequence[int]:
+        """A character is a token here."""
+        sampled = reply.tokens if isinstance(reply, Completion) else ()
+        return (*map(ord, request.question + "".join(request.steps)), *sampled[:-1])
 
 
 def grade(answer: str | None) -> bool | None:
@@ -98,5 +106,7 @@ def run(
 
 
 def state(search: Search) -> dict[str, object]:
-    """Everything a tree holds, for comparison."""
-    return dict(vars(search.tree))
+    """Everything a tree holds that does not tell how the work was done, for comparison."""
+    cost = search.tree.cost
+    lasting = (cost.policy_generated, cost.policy_unique, cost.prm_unique)
+    return {**vars(search.tree), "cost": lasting}

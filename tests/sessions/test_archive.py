@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.models.base import Completion, Judgement, Summary, Valuation
+from engine.models.base import Completion, Judgement, Summary, Usage, Valuation
 from engine.randomness import address
 from sessions.store import Store
 
@@ -19,15 +19,15 @@ def store(tmp_path: Path):
 
 
 def test_replies_come_back_in_another_process_s_store(store: Store, tmp_path: Path) -> None:
-    step = Completion("1 + 1 = 2", "1 + 1 = 2\n", "", (5, 6), (-0.1, -1 / 3), 12)
+    step = Completion("1 + 1 = 2", "1 + 1 = 2\n", "", (5, 6), (-0.1, -1 / 3), Usage(12))
     store.archive.keep_completions({A: step, B: Completion(None, "", "silent")})
-    store.archive.keep_values({A: Valuation(1 / 3, 9)})
+    store.archive.keep_values({A: Valuation(1 / 3, Usage(9))})
     store.archive.keep_judgements({A: Judgement("end", "logits", 0.9)})
     store.archive.keep_summaries({A: Summary("The answer is 2", None)})
     other = Store(tmp_path)
     assert other.archive.completions([C, A]) == {A: step}
     assert set(other.archive.completions([A, B, C])) == {A, B}
-    assert other.archive.values([A, B]) == {A: Valuation(1 / 3, 9)}
+    assert other.archive.values([A, B]) == {A: Valuation(1 / 3, Usage(9))}
     assert other.archive.judgements([A]) == {A: Judgement("end", "logits", 0.9)}
     assert other.archive.summaries([A]) == {A: Summary("The answer is 2", None)}
     other.close()
