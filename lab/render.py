@@ -95,7 +95,7 @@ def _line(node: Facts, best: bool) -> Text:
 
 
 def summary(result: Facts) -> Text:
-    """The answer, whether it is right, and what it took, in three lines."""
+    """The answer, whether it is right, and what it took, in four lines."""
     text = Text()
     if result["answer"] is None:
         text.append("No answer yet", style="bold")
@@ -110,10 +110,19 @@ def summary(result: Facts) -> Text:
     text.append(
         f"\n{result['iterations']:,} iterations, {result['nodes']:,} nodes, "
         f"{result['seconds']:.1f} s{_ended(result['stop'])}\n"
-        f"policy {policy['generated']:,} tokens generated, {policy['forwarded']:,} forwarded; "
-        f"PRM {prm['forwarded']:,} forwarded"
+        f"policy: {policy['generated']:,} tokens generated, {_work(policy)}\n"
+        f"PRM: {_work(prm)}"
     )
     return text
+
+
+def _work(tokens: Facts) -> str:
+    """How many tokens were needed, and what the model really did for them."""
+    padded = f", {tokens['padded']:,} padded" if tokens["padded"] else ""
+    return (
+        f"{tokens['unique']:,} unique, {tokens['forwarded']:,} forwarded, "
+        f"{tokens['cached']:,} read again from the cache{padded}"
+    )
 
 
 def _ended(stop: str) -> str:

@@ -68,9 +68,12 @@ export class Status {
   cost(tree) {
     const cost = tree.cost ?? {};
     const policy = (cost.policy_generated ?? 0);
-    const title = `Policy: ${count(cost.policy_generated)} tokens generated, ${count(cost.policy_forwarded)} forwarded. PRM: ${count(cost.prm_forwarded)} tokens forwarded. A reply found in the store counts as if it was generated now; the time is what was really spent.`;
+    const padded = (tokens) => (tokens ? `, ${count(tokens)} padded` : "");
+    const title = `Policy: ${count(cost.policy_generated)} tokens generated; ${count(cost.policy_unique)} unique tokens needed, ${count(cost.policy_forwarded)} forwarded, ${count(cost.policy_cached)} read again from the cache${padded(cost.policy_padded)}.\n`
+      + `PRM: ${count(cost.prm_unique)} unique tokens needed, ${count(cost.prm_forwarded)} forwarded, ${count(cost.prm_cached)} read again from the cache${padded(cost.prm_padded)}.\n`
+      + "Generated and unique count what the search needed, also where a stored reply spared the work; the rest and the time are what was really done.";
     return el("dl", { class: "lab-status-cell is-cost", title },
-      pair("nodes", brief(tree.nodes)), pair("policy tok", brief(policy)), pair("PRM tok", brief(cost.prm_forwarded)), pair("time", duration(cost.seconds)));
+      pair("nodes", brief(tree.nodes)), pair("policy tok", brief(policy)), pair("PRM tok", brief(cost.prm_unique)), pair("time", duration(cost.seconds)));
   }
 
   answer(tree) {

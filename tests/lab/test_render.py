@@ -88,11 +88,16 @@ def test_the_summary_tells_right_from_wrong_from_unknown() -> None:
         "nodes": 3,
         "seconds": 1.25,
         "stop": "exhausted",
-        "tokens": {"policy": {"forwarded": 1, "generated": 2}, "prm": {"forwarded": 3}},
+        "tokens": {
+            "policy": {"unique": 9, "generated": 2, "forwarded": 1, "cached": 8, "padded": 0},
+            "prm": {"unique": 3, "forwarded": 3, "cached": 0, "padded": 5},
+        },
     }
     assert "Answer 41  right  (expected 41)" in text_of(render.summary(result))
     assert "1,200 iterations" in text_of(render.summary(result))
     assert "nothing is left to expand" in text_of(render.summary(result))
+    assert "2 tokens generated, 9 unique, 1 forwarded" in text_of(render.summary(result))
+    assert "5 padded" in text_of(render.summary(result))
     assert "ended" not in text_of(render.summary({**result, "stop": "iterations"}))
     assert "wrong" in text_of(render.summary({**result, "correct": False, "gold": "40"}))
     unknown = text_of(render.summary({**result, "correct": None, "gold": None}))
