@@ -19,6 +19,15 @@ from engine.search.parameters import parse
 from engine.search.registry import algorithm
 from engine.search.selection import score
 from engine.tree import Node, Tree
+from lab.results import (
+    BestSolution,
+    BestStep,
+    ModelNames,
+    PolicyTokens,
+    PrmTokens,
+    SessionResult,
+    Tokens,
+)
 
 _VERSION_BITS = 24
 _LIFE_BITS = 28  # with the version below 2**53, so that a browser can hold a cursor exactly
@@ -252,3 +261,35 @@ def _selection(tree: Tree, node: Node) -> dict[str, Any] | None:
 def node_records(tree: Tree) -> list[dict[str, Any]]:
     """Every node as the page sees it, with its note in words."""
     return [{**_record(node), "note": node.note} for node in tree.nodes]
+
+
+def session_result(session: str, tree: Tree) -> SessionResult:
+    """The outcome of a session, as commands print it."""
+    found, cost = outcome(tree), tree.cost
+    path = [tree.node(identifier) for identifier in tree.path(found.best)]
+    return SessionResult(
+        session=session,
+        question=tree.question,
+        answer=found.answer,
+        gold=tree.gold,
+        correct=found.correct,
+        algorithm=tree.algorithm,
+        params=tree.params,
+        seed=tree.seed,
+        iterations=tree.iteration,
+        nodes=len(tree.nodes),
+        tokens=Tokens(
+            PolicyTokens(
+                cost.policy_unique,
+                cost.policy_generated,
+                cost.policy_forwarded,
+                cost.policy_cached,
+                cost.policy_padded,
+            ),
+            PrmTokens(cost.prm_unique, cost.prm_forwarded, cost.prm_cached, cost.prm_padded),
+        ),
+        best=BestSolution(path[-1].value, [BestStep(node.step, node.value) for node in path[1:]]),
+        stop=tree.stop,
+        models=ModelNames(tree.policy, tree.prm),
+        seconds=cost.seconds,
+    )

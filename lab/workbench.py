@@ -18,6 +18,7 @@ from engine.search import driver
 from engine.search.driver import Limits
 from engine.search.parameters import ParameterInfo, describe
 from engine.search.registry import ALGORITHMS, parameters
+from engine.tasks.datasets import Dataset, read_dataset
 from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
 from engine.tree import Tree
@@ -25,21 +26,18 @@ from lab.live import LiveSession
 from lab.models import Loader, hint, load_models
 from lab.results import (
     AlgorithmInfo,
-    BestSolution,
-    BestStep,
-    ModelNames,
+    BatchState,
     ModelSettings,
-    PolicyTokens,
-    PrmTokens,
     Problem,
     RunState,
     SessionInfo,
     SessionResult,
     Settings,
-    Tokens,
 )
-from lab.view import node_records, outcome
+from lab.solve import Sessions, Solver
+from lab.view import node_records, session_result
 from lab.worker import Worker
+from sessions.batches import BatchProblem
 from sessions.errors import SessionInUseError
 from sessions.store import SessionRow, Store
 
@@ -73,9 +71,12 @@ class Workbench:
         self._live: dict[str, LiveSession] = {}
         self._lock = threading.Lock()
         self._worker = Worker(self._store, self.models, load, grade, home)
+        shared = Sessions(self._shared, self._let_go)
+        self._solver = Solver(self._store, self._worker, shared, home)
 
     def close(self) -> None:
         """End all runs, dropping unfinished iterations, and close the store."""
+        self._solver.close(_CLOSING_SECONDS)
         if self._worker.close(_CLOSING_SECONDS):
             self._store.close()
 
@@ -138,6 +139,19 @@ class Workbench:
             raise TaskError("The question is empty: write one, or pick a sample problem.")
         if gold is not None:
             gold = _text("answer", gold, LONGEST_QUESTION).strip() or None
+        first = self._first(question, gold, algorithm, params, sampling, seed)
+        return self._store.create(first, _text("name", name, LONGEST_NAME).strip())
+
+    def _first(
+        self,
+        question: str,
+        gold: str | None,
+        algorithm: str,
+        params: Mapping[str, Any] | None,
+        sampling: Mapping[str, Any] | None,
+        seed: int,
+    ) -> ev.SearchCreated:
+        """The first event of a session's log, with the models in use."""
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**53:
             raise ParameterError(
                 f"seed cannot be {seed!r}: it takes a whole number from 0 to 2**53 - 1."
@@ -146,7 +160,7 @@ class Workbench:
             raise ParameterError(
                 "There is no parameter 'sampling': give its settings on their own."
             )
-        first = driver.create(
+        return driver.create(
             question,
             gold,
             algorithm,
@@ -155,7 +169,6 @@ class Workbench:
             self.models.label(self.models.policy),
             self.models.label(self.models.prm),
         )
-        return self._store.create(first, _text("name", name, LONGEST_NAME).strip())
 
     def sessions(self) -> list[SessionInfo]:
         """All sessions, the newest first."""
@@ -186,7 +199,7 @@ class Workbench:
             StoreError: it does not exist or cannot be read.
         """
         with self._current(session).view.reading() as tree:
-            return _result(session, tree)
+            return session_result(session, tree)
 
     def export(self, session: str) -> dict[str, Any]:
         """A session as JSON-able data: its outcome, its nodes and its whole log.
@@ -195,7 +208,7 @@ class Workbench:
             StoreError: it does not exist or cannot be read.
         """
         with self._current(session).view.reading() as tree:
-            result, nodes = _result(session, tree), node_records(tree)
+            result, nodes = session_result(session, tree), node_records(tree)
         row = self._store.session(session)
         return {
             "format": "rest-mcts-lab session 1",
@@ -270,13 +283,11 @@ class Workbench:
             SessionInUseError: another process works on it.
             StoreError: it does not exist or cannot be read.
         """
-        for name, limit in (("iterations", iterations), ("tokens", tokens), ("seconds", seconds)):
-            if limit is not None and not limit > 0:
-                raise ParameterError(f"{name} cannot be {limit!r}: a limit is greater than 0.")
+        limits = _limits(iterations, tokens, seconds)
         live = self._current(session)
         with live.view.reading() as tree:
             self._check_models(session, tree)
-        self._worker.run(live, Limits(iterations, tokens, seconds))
+        self._worker.run(live, limits)
 
     def pause(self, session: str) -> None:
         """End the run of a session after its present iteration."""
@@ -293,6 +304,94 @@ class Workbench:
     def state(self, session: str) -> RunState:
         """The present or last run of a session in this process."""
         return self._worker.state(session)
+
+    # Batches: all problems of a dataset, searched in one way. These return at once, too.
+
+    def dataset(
+        self,
+        source: str,
+        fields: Mapping[str, str] | None = None,
+        split: str | None = None,
+        limit: int | None = None,
+    ) -> Dataset:
+        """Problems of a file, a folder or a bundled split; see `engine.tasks.datasets`.
+
+        Raises:
+            TaskError: it cannot be read or holds no problem.
+            ParameterError: a field that problems do not have.
+        """
+        return read_dataset(source, fields, split, limit)
+
+    def solve(
+        self,
+        dataset: Dataset,
+        algorithm: str = "mcts_star",
+        params: Mapping[str, Any] | None = None,
+        sampling: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        iterations: int | None = None,
+        tokens: int | None = None,
+        parallel: int = 8,
+        name: str = "",
+        fresh: bool = False,
+    ) -> str:
+        """Search every problem of a dataset; go on if a batch of this work was begun before.
+
+        The trees are those of `create` and `run` with the same seed, settings and limits.
+
+        Args:
+            dataset: the problems.
+            algorithm: as for `create`, like `params`, `sampling` and `seed`.
+            params: of the algorithm.
+            sampling: of the policy.
+            seed: of every search.
+            iterations: limit of every search as a whole.
+            tokens: limit of every search as a whole.
+            parallel: searches at a time, from 1 to 1,024.
+            name: for a batch that is new.
+            fresh: begin a new one in any case.
+
+        Returns:
+            The batch's id.
+
+        Raises:
+            TaskError: the name is too long or no text.
+            ParameterError: an unknown algorithm or parameter, or a value out of range.
+            BatchInUseError: another process works on it.
+            StoreError: it cannot be written.
+        """
+        return self._solver.start(
+            dataset,
+            self._first("", None, algorithm, params, sampling, seed),
+            _limits(iterations, tokens, None),
+            parallel,
+            _text("name", name, LONGEST_NAME).strip(),
+            fresh,
+        )
+
+    def batch(self, batch: str) -> BatchState:
+        """How far a batch is; cheap.
+
+        Raises:
+            BatchNotFoundError: there is none with this id.
+        """
+        return self._solver.state(batch)
+
+    def batches(self) -> list[BatchState]:
+        """All batches, the newest first."""
+        return self._solver.states()
+
+    def batch_problems(self, batch: str) -> list[BatchProblem]:
+        """The problems of a batch that were begun, with their sessions and results, in order."""
+        return self._store.batches.problems(batch)
+
+    def stop_batch(self, batch: str) -> None:
+        """End this process's work on a batch at the next model call; it can go on from there."""
+        self._solver.stop(batch)
+
+    def wait_batch(self, batch: str, timeout: float | None = None) -> BatchState:
+        """Wait until this process does not work on a batch, at most `timeout` seconds."""
+        return self._solver.wait(batch, timeout)
 
     # Reading for the page: cheap, and as new as the disk.
 
@@ -320,11 +419,23 @@ class Workbench:
             live = self._live.get(session)
         if live is None:
             opened = LiveSession(self._store, session)
+            opened.catch_up()
             with self._lock:
                 return self._live.setdefault(session, opened)
         if not self._store.leases.held(session):  # then another process may have gone on with it
             live.catch_up()
         return live
+
+    def _shared(self, session: str) -> LiveSession:
+        """A session for a batch, the same as for those who look at it meanwhile."""
+        with self._lock:
+            return self._live.setdefault(session, LiveSession(self._store, session))
+
+    def _let_go(self, session: str) -> None:
+        with self._lock:
+            live = self._live.get(session)
+            if live is not None and not live.seen:
+                del self._live[session]
 
     def _check_models(self, session: str, tree: Tree) -> None:
         for option, made_with, model in (
@@ -337,6 +448,13 @@ class Workbench:
                     f"{self.models.label(model)}: start the lab with that model to go on with it, "
                     "or make a new session."
                 )
+
+
+def _limits(iterations: int | None, tokens: int | None, seconds: float | None) -> Limits:
+    for name, limit in (("iterations", iterations), ("tokens", tokens), ("seconds", seconds)):
+        if limit is not None and not limit > 0:
+            raise ParameterError(f"{name} cannot be {limit!r}: a limit is greater than 0.")
+    return Limits(iterations, tokens, seconds)
 
 
 @cache
@@ -376,29 +494,5 @@ def _info(row: SessionRow, state: RunState, in_use_by: str | None) -> SessionInf
         correct=row.digest.correct,
         state=state,
         in_use_by=in_use_by,
-    )
-
-
-def _result(session: str, tree: Tree) -> SessionResult:
-    found, cost = outcome(tree), tree.cost
-    path = [tree.node(identifier) for identifier in tree.path(found.best)]
-    return SessionResult(
-        session=session,
-        question=tree.question,
-        answer=found.answer,
-        gold=tree.gold,
-        correct=found.correct,
-        algorithm=tree.algorithm,
-        params=tree.params,
-        seed=tree.seed,
-        iterations=tree.iteration,
-        nodes=len(tree.nodes),
-        tokens=Tokens(
-            PolicyTokens(cost.policy_forwarded, cost.policy_generated),
-            PrmTokens(cost.prm_forwarded),
-        ),
-        best=BestSolution(path[-1].value, [BestStep(node.step, node.value) for node in path[1:]]),
-        stop=tree.stop,
-        models=ModelNames(tree.policy, tree.prm),
-        seconds=cost.seconds,
+        batch=row.batch,
     )
