@@ -117,6 +117,7 @@ def in_words(size: int) -> str:
 def _predict(settings: ModelSettings) -> Fit:
     from engine.models.footprint import LENGTH, ROWS, predict
     from engine.models.hardware import free_memory
+    from engine.models.pool import ROWS_SHARE
 
     budget = kv_budget(settings.kv_budget)
     pair = predict(*specs(settings))
@@ -125,9 +126,11 @@ def _predict(settings: ModelSettings) -> Fit:
     total, free = free_memory(device)
     needed = max(pair.loading, pair.weights + work.bytes)
     left = free - pair.weights - work.bytes
-    usable = max(0, left) if budget is None else max(0, min(budget, left))
+    asked = ROWS_SHARE * (free - pair.weights) if budget is None else budget
+    rows = int(max(0, min(asked, left)))
+    wanted = _FEW_TOKENS * pair.token if budget in (None, math.inf) else asked
     return Fit(
-        verdict=_verdict(free, needed, left, budget, pair.token),
+        verdict=_verdict(free, needed, enough=rows >= wanted),
         device=device,
         total=total,
         free=free,
@@ -143,7 +146,7 @@ def _predict(settings: ModelSettings) -> Fit:
         left=left,
         kv_budget=settings.kv_budget,
         kv_token=pair.token,
-        kv_tokens=int(usable) // pair.token,
+        kv_tokens=rows // pair.token,
         advice=list(dict.fromkeys(filter(None, (policy.precision.notice, prm.precision.notice)))),
     )
 
@@ -154,13 +157,13 @@ def _size(name: str, base: "Footprint") -> ModelSize:
     )
 
 
-def _verdict(free: int, needed: int, left: int, budget: float | None, token: int) -> Verdict:
+def _verdict(free: int, needed: int, enough: bool) -> Verdict:
+    """`enough`: as many rows can be kept as are wanted."""
     if not free:
         return "unknown"
     if needed > free:
         return "does not fit"
-    rows = _FEW_TOKENS * token if budget is None or math.isinf(budget) else budget
-    return "tight" if left < rows or free - needed < _TIGHT_SHARE * free else "fits"
+    return "fits" if enough and free - needed >= _TIGHT_SHARE * free else "tight"
 
 
 def _advice(settings: ModelSettings, found: Fit) -> list[str]:

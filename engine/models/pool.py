@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
 from engine.models.fingerprint import fingerprint
-from engine.models.hardware import limit_threads, memory
+from engine.models.hardware import free_memory, limit_threads
 from engine.models.kv_store import KVStore
 from engine.models.loading import Location, ModelSpec, Precision, locate, settle_precision
 from engine.models.progress import Progress, untold, weight_progress
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _PACK = 32
 """The native CPU kernel packs this many output rows together and accepts no remainder."""
 
-_ROWS_SHARE = 0.4
+ROWS_SHARE = 0.4
 """Of the memory free after loading, for K/V rows by default; calls need room beside them."""
 
 _UNKNOWN = ""
@@ -262,11 +262,7 @@ class ModelPool:
     def _budget(self, device: str) -> float:
         if self.kv_budget is not None:
             return self.kv_budget
-        import torch
-
-        cuda = device.startswith("cuda")
-        free = torch.cuda.mem_get_info(device)[0] if cuda else memory()[1]
-        return free * _ROWS_SHARE
+        return free_memory(device)[1] * ROWS_SHARE
 
     def close(self) -> None:
         """Forget every base, so that its memory can be used again."""

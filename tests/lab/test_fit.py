@@ -7,6 +7,7 @@ import pytest
 
 from engine.errors import ParameterError
 from engine.models import hardware
+from engine.models.pool import ROWS_SHARE
 from lab import doctor, fit
 from lab.results import ModelSettings
 from tests.engine.models.test_footprint import write_hole
@@ -45,7 +46,9 @@ def test_the_numbers_add_up(free: list[int]) -> None:
     together = found.weights + work.rows + work.logits + work.activations
     assert found.needed == together > found.loading
     assert found.left == found.free - together
-    assert found.kv_tokens == found.left // (found.policy.kv_token + found.prm.kv_token)
+    assert found.kv_token == found.policy.kv_token + found.prm.kv_token
+    share = int(ROWS_SHARE * (found.free - found.weights))
+    assert found.kv_tokens == share // found.kv_token < found.left // found.kv_token
     assert found.advice == []
 
 
@@ -92,7 +95,7 @@ def test_a_budget_counts(large: str, free: list[int]) -> None:
     free[0] = fit.fit(settings(large, **asked)).needed + 8 * GIB
     auto = fit.fit(settings(large, **asked))
     unlimited = fit.fit(settings(large, kv_budget="unlimited", **asked))
-    assert auto.kv_tokens == unlimited.kv_tokens
+    assert unlimited.kv_tokens == unlimited.left // unlimited.kv_token > auto.kv_tokens
     nothing = fit.fit(settings(large, kv_budget="0", **asked))
     assert (nothing.kv_tokens, nothing.left) == (0, auto.left)
     some = fit.fit(settings(large, kv_budget="1GiB", **asked))
@@ -100,7 +103,7 @@ def test_a_budget_counts(large: str, free: list[int]) -> None:
     assert some.kv_tokens == GIB // some.kv_token
     much = fit.fit(settings(large, kv_budget="20GiB", **asked))
     assert much.verdict == "tight"
-    assert much.kv_tokens == auto.kv_tokens
+    assert much.kv_tokens == unlimited.kv_tokens
     assert "--kv-budget auto" in much.advice[0]
     with pytest.raises(ParameterError):
         fit.fit(settings(large, kv_budget="much"))

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedConfig, Qwen2Config
+from transformers import (
+    AutoModelForCausalLM,
+    DynamicCache,
+    Gemma3TextConfig,
+    GPT2Config,
+    MistralConfig,
+    Phi3Config,
+    PreTrainedConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from engine.errors import ModelError
 from engine.models import footprint, hardware
@@ -16,7 +26,6 @@ from engine.models.loading import ModelSpec
 from engine.models.pool import Base, ModelPool
 from engine.models.transformers_prm import load_prm
 from tests.engine.models.conftest import make_tokenizer, write_adapter, write_head, write_model
-from tests.engine.models.test_families import FAMILIES
 
 native = pytest.mark.skipif(
     hardware.four_bit_kernel("cpu") != "cpu-native",
@@ -25,6 +34,26 @@ native = pytest.mark.skipif(
 QUANTS = ["none", pytest.param("nf4", marks=native)]
 BUNDLED = {name: str(files("assets").joinpath("models", name)) for name in ("policy", "prm")}
 BUNDLED = {name: path.replace(name, f"tiny-{name}") for name, path in BUNDLED.items()}
+
+IDS = {"vocab_size": 320, "eos_token_id": 0, "pad_token_id": 1, "bos_token_id": None}
+SHAPE = {
+    **IDS,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 512,
+}
+FAMILIES: dict[str, PreTrainedConfig] = {
+    "qwen3": Qwen3Config(**SHAPE, head_dim=32),
+    "mistral": MistralConfig(**SHAPE),
+    "phi3": Phi3Config(**SHAPE),
+    "gemma3": Gemma3TextConfig(
+        **SHAPE, sliding_window=4, layer_types=["sliding_attention", "full_attention"]
+    ),
+    "gpt2": GPT2Config(**IDS, n_embd=64, n_layer=2, n_head=2, n_positions=512),
+}
 
 
 def spec(path: str | Path, **options: object) -> ModelSpec:
