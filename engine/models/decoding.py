@@ -20,6 +20,7 @@ from engine.models.base import NO_USAGE, Sampling, Usage
 from engine.models.kv_store import KVStore, Place, Segment
 from engine.models.pool import Handle
 from engine.models.sampling import sample
+from engine.models.static_steps import StaticSteps
 from engine.models.tree_attention import Scratch
 from engine.models.workspace import New, Tokens, Workspace, group
 
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 Stopped = Literal["text", "eos", "limit", "context"]
 T = TypeVar("T")
 R = TypeVar("R")
+
+_ROOM = 64
+"""Tokens for which each row gets room at first; a step is seldom longer."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ def _make_room(reader: "TreeReader", size: int, error: RuntimeError) -> None:
     base, stored = reader.handle.base, reader.store.bytes
     reader.store.clear()
     reader.scratch.drop()
+    if reader.steps is not None:
+        reader.steps.drop()
     if not stored:
         if size == 1:
             raise ModelError(
@@ -169,12 +175,20 @@ class TreeReader:
         handle: the model; `engine.models.reading` tells whether this way fits it.
         store: rows of this and other models.
         max_batch: most texts of one call to the model; halved by itself when memory runs out.
+        steps: for decode steps of fixed shape; None to do without.
     """
 
-    def __init__(self, handle: Handle, store: KVStore, max_batch: int = 256) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        store: KVStore,
+        max_batch: int = 256,
+        steps: StaticSteps | None = None,
+    ) -> None:
         self.handle = handle
         self.store = store
         self.max_batch = max_batch
+        self.steps = steps
         self.scratch = Scratch()
 
     def hidden(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
@@ -208,7 +222,8 @@ class TreeReader:
 
         def run(batch: Sequence[Row]) -> list[Decoded]:
             distinct = list(dict.fromkeys(row.prefix for row in batch))
-            with self._working(distinct) as (work, begun):
+            written = sum(min(row.limit, _ROOM) for row in batch)
+            with self._working(distinct, written) as (work, begun):
                 loop = _Loop(work, batch, begun, end_tokens)
                 loop.run()
             return loop.results
@@ -219,12 +234,19 @@ class TreeReader:
         return results
 
     @contextmanager
-    def _working(self, texts: Sequence[Tokens]) -> "Iterator[tuple[Workspace, list[_Begun]]]":
-        """A workspace in which distinct texts have been read; what is read goes to the store."""
+    def _working(
+        self, texts: Sequence[Tokens], written: int = 0
+    ) -> "Iterator[tuple[Workspace, list[_Begun]]]":
+        """A workspace in which distinct texts have been read; what is read goes to the store.
+
+        written: tokens that will follow, all texts together, as far as known.
+        """
         handle = self.handle
         root = self.store.root(handle.key, handle.stamp())
         lanes = group(texts)
-        work = Workspace(handle, self.store, root, max(lanes) + 1, self.scratch)
+        count = max(lanes) + 1
+        room = max(map(len, texts)) + written // count
+        work = Workspace(handle, self.store, root, count, room, self.scratch, self.steps)
         try:
             yield work, _read(work, texts, lanes)
             work.settle()
@@ -361,7 +383,10 @@ class _Loop:
                 one.result.usage += Usage(cached=1)
             self._walked.add(after)
             one.place = after
+        before = self.work.padded
         self.work.read(news)
+        if padded := self.work.padded - before:
+            live[0].result.usage += Usage(padded=padded)
 
     def _grow(self, one: _Live, token: int, news: list[New]) -> Place:
         segment, offset = one.place

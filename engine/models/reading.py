@@ -13,6 +13,7 @@ from engine.models.decoding import Reader, TreeReader
 from engine.models.kv_store import KVStore
 from engine.models.plain import PlainReader
 from engine.models.pool import Base, Handle
+from engine.models.static_steps import StaticSteps
 from engine.models.tree_attention import UnsupportedModelError, register
 from engine.models.workspace import Tokens
 
@@ -37,7 +38,8 @@ def open_reader(handle: Handle, store: KVStore, max_batch: int = 256) -> Reader:
             )
     if handle.base.unfit:
         return PlainReader(handle)
-    return TreeReader(handle, store, max_batch)
+    steps = StaticSteps(handle) if handle.base.device.type == "cuda" else None
+    return TreeReader(handle, store, max_batch, steps)
 
 
 def _why_unfit(base: Base) -> str:

@@ -28,6 +28,9 @@ _UNKNOWN = ("s_aux", "position_bias")
 """Arguments that change what attention means and that this one does not know."""
 
 
+_STEADY = 256
+"""Least capacity of steady lanes."""
+
 _GRAIN = 16
 """Slots are looked at in multiples of this: the kernels of CUDA want aligned masks."""
 
@@ -76,30 +79,48 @@ class Lanes:
         layers: of the model.
         lanes: how many there are.
         active: how many of them, from 0 on, still take part.
-        capacity: slots of each lane.
+        capacity: slots of each lane; the last one is never used for a text if they are steady.
         positions: [lanes, capacity] int64, position in its text of each slot's token.
+
+    Args:
+        layers, lanes, device, scratch: as above.
+        capacity: slots that each lane will need at least.
+        steady: let few different shapes occur: powers of two, and larger ones.
     """
 
     def __init__(
-        self, layers: int, lanes: int, capacity: int, device: "torch.device", scratch: Scratch
+        self,
+        layers: int,
+        lanes: int,
+        capacity: int,
+        device: "torch.device",
+        scratch: Scratch,
+        steady: bool = False,
     ) -> None:
         self.rows: Tensor | None = None
         self.layers = layers
-        self.lanes = lanes
+        self.lanes = 1 << (lanes - 1).bit_length() if steady else lanes
         self.active = lanes
         self.scratch = scratch
-        self.capacity = rounded(capacity)
         self.device = device
-        self.positions = np.zeros((lanes, self.capacity), dtype=np.int64)
+        self.steady = steady
+        self.capacity = self._size(capacity)
+        self.positions = np.zeros((self.lanes, self.capacity), dtype=np.int64)
+
+    def _size(self, capacity: int) -> int:
+        if not self.steady:
+            return rounded(capacity)
+        return max(_STEADY, 1 << capacity.bit_length())
 
     def require(self, capacity: int) -> None:
         """Make room for so many slots in each lane."""
-        if capacity <= self.capacity:
+        if capacity + self.steady <= self.capacity:
             return
-        capacity = rounded(max(capacity, self.capacity + self.capacity // 2))
+        capacity = self._size(max(capacity, self.capacity + self.capacity // 2))
         if self.rows is not None:
-            old = self.rows
-            self.rows = old.new_zeros((*old.shape[:3], capacity, old.shape[4]))
+            old = self.rows.clone()
+            shape = (*old.shape[:3], capacity, old.shape[4])
+            self.rows = self.scratch.take(shape, old.dtype, self.device)
             self.rows[:, :, :, : self.capacity] = old
         wider = np.zeros((self.lanes, capacity), dtype=np.int64)
         wider[:, : self.capacity] = self.positions
@@ -137,6 +158,8 @@ class Pass:
             new tokens, and the slot it is written to.
         visible: [active lanes, columns, slots] bool: what each new token sees, itself included.
             Columns that no token has see one slot, so that nothing is divided by zero.
+        positions: [active lanes, slots] int64 of each slot's token, on the device; None to take
+            those of `lanes`.
         span: slots that are looked at, from 0 on.
     """
 
@@ -145,6 +168,7 @@ class Pass:
     column: "Tensor"
     slot: "Tensor"
     visible: "Tensor"
+    positions: "Tensor | None" = None
     _masks: dict[tuple[int | None, int], "Tensor"] = field(default_factory=dict)
 
     @property
@@ -160,12 +184,13 @@ class Pass:
         if key.shape != value.shape:
             raise UnsupportedModelError("its keys and values differ in shape")
         rows = self.lanes.shaped_like(key.shape[1], key.shape[3], key.dtype)
+        count = len(self.visible)
         for index, new in ((2 * layer, key[0]), (2 * layer + 1, value[0])):
-            if self.lanes.active == 1:
+            if count == 1:
                 rows[index, 0].index_copy_(1, self.slot, new)
             else:
                 rows[index][self.lane, :, self.slot] = new.transpose(0, 1)
-        rows = rows[:, : self.lanes.active, :, : self.span]
+        rows = rows[:, :count, :, : self.span]
         return rows[2 * layer], rows[2 * layer + 1]
 
     def spread(self, query: "Tensor") -> "Tensor":
@@ -192,15 +217,27 @@ class Pass:
 
     def _mask(self, window: int | None, groups: int) -> "Tensor":
         visible = self.visible
-        positions = self.lanes.positions[: self.lanes.active, : self.span]
-        if window is not None and positions.max() >= window:
-            import torch
-
-            keys = torch.from_numpy(positions).to(visible.device)
+        keys = self._key_positions(window) if window is not None else None
+        if window is not None and keys is not None:
             asked = keys.new_zeros(visible.shape[:2])
             asked[self.lane, self.column] = keys[self.lane, self.slot]
             visible = visible & (asked[:, :, None] - keys[:, None, :] < window)
         return visible[:, None].repeat(1, 1, groups, 1)
+
+    def _key_positions(self, window: int) -> "Tensor | None":
+        """[active lanes, span] int64; None if all texts lie within the window anyway."""
+        import torch
+
+        if self.positions is not None:
+            return self.positions
+        positions = self.lanes.positions[: len(self.visible), : self.span]
+        if positions.max() < window:
+            return None
+        return torch.from_numpy(positions).to(self.visible.device)
+
+    def forget_masks(self) -> None:
+        """`visible` was written to."""
+        self._masks.clear()
 
 
 _present: list[Pass] = []

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.models.kv_store import KVStore, Place, Segment
 from engine.models.pool import Handle
+from engine.models.static_steps import StaticSteps, Step
 from engine.models.tree_attention import (
     Lanes,
     Pass,
@@ -32,9 +33,6 @@ MOST_TOKENS = 2048
 
 _ALIKE = 0.8
 """Texts share a lane if this share of the shorter one is common to both."""
-
-_ROOM = 32
-"""Slots beyond those needed at first."""
 
 
 @dataclass
@@ -69,18 +67,29 @@ class Workspace:
         handle: the model.
         store, root: where known rows come from and new ones go.
         lanes: how many.
+        room: slots of a lane that the call will need, as far as known.
         scratch: memory for them.
+        steps: for decode steps of fixed shape; None to do without.
     """
 
     def __init__(
-        self, handle: Handle, store: KVStore, root: Segment, lanes: int, scratch: Scratch
+        self,
+        handle: Handle,
+        store: KVStore,
+        root: Segment,
+        lanes: int,
+        room: int,
+        scratch: Scratch,
+        steps: StaticSteps | None = None,
     ) -> None:
         config = handle.base.model.config.get_text_config()
         self.handle = handle
         self.store = store
         self.root = root
         layers, device = config.num_hidden_layers, handle.base.device
-        self.lanes = Lanes(layers, lanes, _ROOM, device, scratch)
+        self.lanes = Lanes(layers, lanes, room, device, scratch, steady=steps is not None)
+        self.steps = steps
+        self.padded = 0  # positions computed for nothing so far
         self._at = list(range(lanes))  # where each lane lies among those of `self.lanes`
         self._used = [0] * lanes
         self._slots: list[dict[Segment, list[int]]] = [{} for _ in range(lanes)]
@@ -119,7 +128,8 @@ class Workspace:
 
     def read_apart(self, segments: Sequence[Segment]) -> None:
         """Read segments in lanes of their own and store them, so that every lane can have them."""
-        apart = Workspace(self.handle, self.store, self.root, len(segments), Scratch())
+        room = max(one.start + len(one.tokens) for one in segments)
+        apart = Workspace(self.handle, self.store, self.root, len(segments), room, Scratch())
         for lane, segment in enumerate(segments):
             del self._drafts[segment]
             apart._drafts[segment] = _Draft(lane)
@@ -184,6 +194,12 @@ class Workspace:
         for k, new in enumerate(news):
             flat.put(k, self._take(new))
         visible = self._visible(news, flat)
+        self.lanes.positions[flat.lane, flat.slot] = flat.position
+        if self.steps is not None and len(flat.token) == len(news):
+            step = Step(flat.token, flat.position, flat.lane, flat.column, flat.slot, visible)
+            if self.steps.fits(self.lanes, step):
+                self.padded += self.steps.padding(self.lanes, step)
+                return self.steps.run(self.lanes, step)
         device = self.lanes.device
         present = Pass(
             self.lanes,
@@ -192,7 +208,6 @@ class Workspace:
             slot=torch.from_numpy(flat.slot).to(device),
             visible=torch.from_numpy(visible).to(device),
         )
-        self.lanes.positions[flat.lane, flat.slot] = flat.position
         with self.handle.using() as model, attending(model, present):
             out = model.get_decoder()(
                 input_ids=torch.from_numpy(flat.token[None]).to(device),
