@@ -109,6 +109,7 @@ class Tree:
         self.rollout: ev.RolledOut | None = None
         self.stop: ev.StopReason = ""
         self.cost = ev.Cost()
+        self.costs: list[ev.Cost] = []  # of each finished iteration
         self.drawn: set[str] = set()
         self.read: list[ev.Read] = []
         self.best: int | None = None
@@ -322,6 +323,7 @@ def _(event: ev.IterationFinished, tree: Tree) -> None:
             f"Iteration {event.iteration} cannot finish: iteration {tree.iteration} is under way."
         )
     tree.cost = tree.cost + event.cost
+    tree.costs.append(event.cost)
     tree.drawn.update(event.drawn)
     tree.read.append(event.read)
     tree.stop = event.stop

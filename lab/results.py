@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from engine.evaluation.statistics import Interval, wilson
+from engine.events import Cost
 from engine.search.parameters import ParameterInfo
 
 BatchStatus = Literal["idle", "loading", "running", "stopping", "failed"]
@@ -223,8 +224,9 @@ class ModelNames(msgspec.Struct, frozen=True):
 class SessionResult(msgspec.Struct, frozen=True):
     """A session's outcome: what `lab search --json` prints.
 
-    Everything but `session`, `seconds` and, of the tokens, `forwarded`, `cached` and `padded` is
-    the same for the same seed, wherever it runs.
+    `tokens` and `seconds` sum up `costs`, those of each iteration, and what the conclusions of
+    runs took. Everything but `session`, `seconds` and, of the tokens, `forwarded`, `cached` and
+    `padded` is the same for the same seed, wherever it runs; values to the fifth decimal.
     """
 
     session: str
@@ -242,3 +244,4 @@ class SessionResult(msgspec.Struct, frozen=True):
     stop: str
     models: ModelNames
     seconds: float
+    costs: list[Cost]

@@ -198,6 +198,7 @@ def _facts(tree: Tree) -> dict[str, Any]:
         "correct": found.correct,
         "answers": msgspec.to_builtins(found.groups),
         "cost": cost,
+        "last_cost": msgspec.to_builtins(tree.costs[-1]) if tree.costs else None,
         "nodes": len(tree.nodes),
         "note": tree.note,
     }
@@ -292,4 +293,5 @@ def session_result(session: str, tree: Tree) -> SessionResult:
         stop=tree.stop,
         models=ModelNames(tree.policy, tree.prm),
         seconds=cost.seconds,
+        costs=list(tree.costs),
     )

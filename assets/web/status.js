@@ -68,10 +68,9 @@ export class Status {
   cost(tree) {
     const cost = tree.cost ?? {};
     const policy = (cost.policy_generated ?? 0);
-    const padded = (tokens) => (tokens ? `, ${count(tokens)} padded` : "");
-    const title = `Policy: ${count(cost.policy_generated)} tokens generated; ${count(cost.policy_unique)} unique tokens needed, ${count(cost.policy_forwarded)} forwarded, ${count(cost.policy_cached)} read again from the cache${padded(cost.policy_padded)}.\n`
-      + `PRM: ${count(cost.prm_unique)} unique tokens needed, ${count(cost.prm_forwarded)} forwarded, ${count(cost.prm_cached)} read again from the cache${padded(cost.prm_padded)}.\n`
-      + "Generated and unique count what the search needed, also where a stored reply spared the work; the rest and the time are what was really done.";
+    const title = `All iterations\n${work(cost)}\n`
+      + (tree.last_cost ? `\nThe last iteration\n${work(tree.last_cost)}\n` : "")
+      + "\nGenerated and unique count what the search needed, also where a stored reply spared the work; the rest and the time are what was really done.";
     return el("dl", { class: "lab-status-cell is-cost", title },
       pair("nodes", brief(tree.nodes)), pair("policy tok", brief(policy)), pair("PRM tok", brief(cost.prm_unique)), pair("time", duration(cost.seconds)));
   }
@@ -98,4 +97,11 @@ export class Status {
 
 function pair(name, value) {
   return el("div", {}, el("dt", { text: name }), el("dd", { text: value }));
+}
+
+/** The tokens of both models in words: what was needed, and what was done for it. */
+function work(cost) {
+  const padded = (tokens) => (tokens ? `, ${count(tokens)} padded` : "");
+  return `Policy: ${count(cost.policy_generated)} tokens generated; ${count(cost.policy_unique)} unique needed, ${count(cost.policy_forwarded)} forwarded, ${count(cost.policy_cached)} read again from the cache${padded(cost.policy_padded)}.\n`
+    + `PRM: ${count(cost.prm_unique)} unique needed, ${count(cost.prm_forwarded)} forwarded, ${count(cost.prm_cached)} read again from the cache${padded(cost.prm_padded)}.`;
 }

@@ -50,7 +50,8 @@ class World:
         else:
             text = f"step {word}\n"
         length = 2 + word
-        return Completion(text, text, "", tuple(range(length)), (-0.5,) * length, Usage(10 + length))
+        usage = Usage(10 + length)
+        return Completion(text, text, "", tuple(range(length)), (-0.5,) * length, usage)
 
     def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
         self.calls.append(("judge", len(requests)))

@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 import typer
 
+from tests.comparing import lasting, same
+
 STORY = (
     "Frank has 27 stamps. He hands 15 to Anna. He buys 4 more. He buys 6 more. "
     "How many stamps does Frank have now?"
@@ -87,8 +89,13 @@ def test_json_is_one_object_with_the_promised_keys(searched: tuple[Path, Done, D
     assert result["iterations"] == 3
     assert result["params"]["branch"] == 3
     assert set(result["tokens"]) == {"policy", "prm"}
-    assert set(result["tokens"]["policy"]) >= {"forwarded", "generated"}
-    assert result["tokens"]["prm"]["forwarded"] > 0
+    counted = {"unique", "generated", "forwarded", "cached", "padded"}
+    assert set(result["tokens"]["policy"]) == counted
+    assert set(result["tokens"]["prm"]) == counted - {"generated"}
+    assert len(result["costs"]) == 3
+    for model in ("policy", "prm"):  # nothing was known before, and nothing is read twice
+        assert 0 < result["tokens"][model]["forwarded"] <= result["tokens"][model]["unique"]
+        assert sum(one[f"{model}_unique"] for one in result["costs"]) > 0
     assert all(set(step) >= {"text", "value"} for step in result["best"]["steps"])
     assert "Traceback" not in searched[1].err
 
@@ -100,10 +107,7 @@ def test_the_same_seed_gives_the_same_object_in_another_home(
     session = str(first.json["session"])
     continued = lab("sessions", "show", session, "--json", home=home).json
     at_once = lab("search", STORY, "--answer", "22", "--iterations", "5", "--json", home=tmp_path)
-    told_apart = {"session", "seconds"}
-    assert {key: value for key, value in continued.items() if key not in told_apart} == {
-        key: value for key, value in at_once.json.items() if key not in told_apart
-    }
+    same(lasting(continued), lasting(at_once.json))
 
 
 def test_a_search_prints_its_tree_without_colours(searched: tuple[Path, Done, Done]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from lab.workbench import Workbench
 from sessions.store import Store
+from tests.comparing import lasting
 from tests.sessions.searcher import SETTINGS, load
 
 ITERATIONS = 120
@@ -79,13 +80,11 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
 
 
 def tree(home: Path, session: str) -> dict[str, Any]:
-    """All of a session but its id, its age and what it took in seconds."""
+    """All of a session but its id, its age and the work that was done for it."""
     bench = Workbench(home, SETTINGS, load)
     found = bench.export(session)
     bench.close()
-    result = found["result"]
-    del result["session"], result["seconds"]
-    return {"result": result, "nodes": found["nodes"]}
+    return {"result": lasting(found["result"]), "nodes": found["nodes"]}
 
 
 @pytest.mark.timeout(600)  # many processes, some seconds each on a busy machine
