@@ -187,7 +187,7 @@ def _cost_row(name: str, right: list[bool], searches: list[Search], seconds: flo
         name,
         right,
         stats.fmean(cost.policy_generated for cost in costs),
-        stats.fmean(cost.prm_forwarded for cost in costs),
+        stats.fmean(cost.prm_unique for cost in costs),
         seconds / len(searches),
     )
 

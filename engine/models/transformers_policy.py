@@ -80,7 +80,11 @@ class TransformersPolicy:
         return self.handle.identity
 
     def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
-        """One completion per request, in order; rows of all requests are decoded together."""
+        """One completion per request, in order; rows of all requests are decoded together.
+
+        Raises:
+            ModelError: a question alone fills the model's context.
+        """
         rows = [self._proposal_row(request) for request in requests]
         decoded = self._decode(rows)
         return [self._completion(*item) for item in zip(requests, rows, decoded, strict=True)]
@@ -90,6 +94,12 @@ class TransformersPolicy:
 
     def _proposal_row(self, request: ProposalRequest) -> Row:
         prefix = self.prompter.proposal(request.question, request.steps, request.analysis)
+        context = self.handle.base.context
+        if not request.steps and len(prefix) >= context:
+            raise ModelError(
+                f"The question takes {len(prefix)} tokens, and {self.handle.base.name} reads at "
+                f"most {context}, its steps included: shorten it, or use a model that reads more."
+            )
         address = (request.seed, request.question, request.steps, request.slot, request.attempt)
         limit = request.sampling.max_step_tokens or self.format.max_step_tokens
         return Row(
