@@ -115,23 +115,22 @@ def in_batches(
     results: list[R] = []
     while len(results) < len(items):
         batch = items[len(results) : len(results) + reader.max_batch]
+        # Before the call: what it stored itself does not help its repetition.
+        stored = reader.store.bytes
         try:
             results += run(batch)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
-            _make_room(reader, len(batch), error)
+            _make_room(reader, len(batch), stored, error)
     return results
 
 
-def _make_room(reader: "TreeReader", size: int, error: RuntimeError) -> None:
+def _make_room(reader: "TreeReader", size: int, stored: int, error: RuntimeError) -> None:
     import torch
 
-    base, stored = reader.handle.base, reader.store.bytes
+    base = reader.handle.base
     reader.store.clear()
-    reader.scratch.drop()
-    if reader.steps is not None:
-        reader.steps.drop()
     if not stored:
         if size == 1:
             raise ModelError(
@@ -144,7 +143,8 @@ def _make_room(reader: "TreeReader", size: int, error: RuntimeError) -> None:
         f"most {reader.max_batch} texts go at once. It goes on, more slowly."
     )
     log.warning(notice)
-    base.notices.append(notice)
+    if notice not in base.notices:
+        base.notices.append(notice)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
@@ -159,9 +159,9 @@ def require_numbers(values: Sequence[float], handle: Handle) -> None:
     """Refuse results of a model that has overflowed.
 
     Raises:
-        ModelError: a value is not a number.
+        ModelError: a value is not a finite number.
     """
-    if any(math.isnan(value) for value in values):
+    if not all(map(math.isfinite, values)):
         raise ModelError(
             f"{handle.base.name} in {handle.base.precision.dtype} gives results that are not "
             "numbers: use --dtype bf16 or fp32."
@@ -193,22 +193,25 @@ class TreeReader:
 
     def hidden(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
         """See `Reader`."""
-
-        def read(batch: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
-            with self._working(batch) as (work, begun):
-                return [(work.hidden(one.place), one.usage) for one in begun]
-
-        return in_batches(self, texts, read)
+        return self._states(texts, lambda states: states)
 
     def logits(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
         """See `Reader`."""
+        return self._states(texts, lambda states: self.handle.logits(states).float())
+
+    def _states(
+        self, texts: Sequence[Tokens], become: "Callable[[Tensor], Tensor]"
+    ) -> "list[tuple[Tensor, Usage]]":
+        """What the last hidden state of each text becomes; one row each in and out."""
         import torch
 
-        found = self.hidden(texts)
-        if not found:
-            return []
-        logits = self.handle.logits(torch.stack([state for state, _ in found])).float()
-        return list(zip(logits, (usage for _, usage in found), strict=True))
+        def read(batch: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+            with self._working(batch) as (work, begun):
+                states = torch.stack([work.hidden(one.place) for one in begun])
+                require_numbers([float(states.float().abs().sum())], self.handle)
+                return list(zip(become(states), (one.usage for one in begun), strict=True))
+
+        return in_batches(self, texts, read)
 
     def decode(self, rows: Sequence[Row], end_tokens: frozenset[int]) -> list[Decoded]:
         """See `Reader`.
@@ -250,12 +253,21 @@ class TreeReader:
         try:
             yield work, _read(work, texts, lanes)
             work.settle()
+            # The first forward on a CPU packs 4-bit weights: their state has another name now.
+            self.store.restamp(handle.key, handle.stamp())
         except BaseException:
             work.discard()
+            # What is no number must not come into the sums of later calls, be it as 0 times it.
+            self._forget_lanes()
             raise
-        # The first forward on a CPU packs 4-bit weights: their state has another name now.
-        self.store.restamp(handle.key, handle.stamp())
-        self.store.trim()
+        finally:
+            self.store.trim()
+
+    def _forget_lanes(self) -> None:
+        """Give back the memory of the lanes, and what was recorded over it."""
+        self.scratch.drop()
+        if self.steps is not None:
+            self.steps.drop()
 
 
 class _Begun(NamedTuple):

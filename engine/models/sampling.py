@@ -111,7 +111,8 @@ def inverse_cdf(weights: "Tensor", uniform: "Tensor") -> "Tensor":
     # Below the whole sum even after rounding, so that a block with weight is found.
     below = torch.nextafter(ends[:, -1:], torch.zeros_like(ends[:, -1:]))
     target = torch.minimum(uniform[:, None] * ends[:, -1:], below)
-    block = torch.searchsorted(ends, target, right=True)
+    # Weights that are no numbers are found out by the caller; here they must stay in the table.
+    block = torch.searchsorted(ends, target, right=True).clamp(max=ends.shape[1] - 1)
     before = functional.pad(ends, (1, 0)).gather(1, block)
     inside = blocks.gather(1, block[:, :, None].expand(-1, -1, _BLOCK))[:, 0].double()
     cumulative = before + inside.cumsum(dim=-1)

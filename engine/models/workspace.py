@@ -168,7 +168,7 @@ class Workspace:
         import torch
 
         for segment in segments:
-            draft = self._drafts.pop(segment)
+            draft = self._drafts[segment]
             slots = self._slots[draft.lane][segment]
             assert self.lanes.rows is not None
             lane = self.lanes.rows[:, self._at[draft.lane]]
@@ -177,6 +177,8 @@ class Workspace:
             else:
                 rows = lane.index_select(2, torch.tensor(slots, device=lane.device))
             self.store.settle(segment, rows, torch.cat(draft.hidden))
+            # Not before: until it has rows it must be taken back after an error.
+            del self._drafts[segment]
 
     def discard(self) -> None:
         """Forget what was begun here, after an error."""

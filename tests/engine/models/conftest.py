@@ -1,16 +1,33 @@
 """Tiny random models on disk: real files, real loading, no training."""
 
 import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+)
 
+from engine.models.base import Sampling
+from engine.models.decoding import Row, TreeReader
+from engine.models.kv_store import KVStore
 from engine.models.loading import ModelSpec
 from engine.models.pool import Handle, ModelPool
+from engine.models.static_steps import StaticSteps
+from engine.models.tree_attention import register
+from engine.models.workspace import Tokens
+from engine.randomness import generator
 
 LINES = {
     "prompt": "{question}\n",
@@ -84,6 +101,17 @@ def write_model(
     return directory
 
 
+def open_tiny(
+    config: PreTrainedConfig, directory: Path, dtype: str = "fp32", quant: str = "none"
+) -> Handle:
+    """Save a random model of any architecture, and open it on the CPU."""
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(directory)
+    make_tokenizer().save_pretrained(directory)
+    spec = ModelSpec(path=str(directory), quant=quant, dtype=dtype, device="cpu")
+    return ModelPool().open(spec)
+
+
 def write_adapter(directory: Path, base: Path, seed: int = 0) -> Path:
     """Save a random LoRA adapter on a base."""
     from peft import LoraConfig, get_peft_model
@@ -129,3 +157,75 @@ def exact(lines_model: Path) -> Handle:
     return ModelPool().open(
         ModelSpec(path=str(lines_model), quant="none", dtype="fp32", device="cpu")
     )
+
+
+def reader(
+    handle: Handle, budget: float = math.inf, max_batch: int = 256, static: bool = False
+) -> TreeReader:
+    """A reader through a fresh store. static: decode steps as on a GPU, without recording them."""
+    register()
+    steps = StaticSteps(handle, record=False) if static else None
+    return TreeReader(handle, KVStore(budget), max_batch, steps)
+
+
+def row(seed: int, prefix: Tokens, limit: int = 8, **sampling: float) -> Row:
+    """A row that only its limit ends."""
+    return Row(
+        prefix, lambda: generator("test", seed), Sampling(**sampling), limit, lambda tokens: False
+    )
+
+
+def some_text(length: int, seed: int = 0) -> Tokens:
+    """Tokens without a pattern, none of them special."""
+    return tuple(int(one) for one in generator("text", seed).integers(5, 320, length))
+
+
+def logits_by_hand(handle: Handle, text: Sequence[int]) -> torch.Tensor:
+    """[len(text), vocabulary] of the model's own forward over the whole text."""
+    with handle.using() as model:
+        out = model(input_ids=torch.tensor([list(text)]), use_cache=False)
+    logits: torch.Tensor = out.logits[0].float()
+    return logits
+
+
+def logprobs_by_hand(handle: Handle, prefix: Sequence[int], sampled: Sequence[int]) -> list[float]:
+    """Log-probability of each sampled token, from one forward over everything."""
+    logits = logits_by_hand(handle, [*prefix, *sampled])[len(prefix) - 1 : -1]
+    return logits.log_softmax(-1).gather(1, torch.tensor(sampled)[:, None])[:, 0].tolist()
+
+
+class Gate:
+    """Watches the body of a model: counts tokens, fails where it is told to.
+
+    Attributes:
+        sizes: tokens of each forward so far.
+        error: raised where `fails` says so of the tokens of a forward; None for never.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.error: BaseException | None = None
+        self.fails = lambda size: True
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that went through the model, padding included."""
+        return sum(self.sizes)
+
+    def pass_(self, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        size = kwargs["input_ids"].numel()
+        if self.error is not None and self.fails(size):
+            raise self.error
+        self.sizes.append(size)
+
+
+@contextmanager
+def watched(handle: Handle) -> Iterator[Gate]:
+    """Everything that goes through a model."""
+    gate = Gate()
+    body = handle.base.model.get_decoder()
+    hook = body.register_forward_pre_hook(gate.pass_, with_kwargs=True)
+    try:
+        yield gate
+    finally:
+        hook.remove()
