@@ -153,7 +153,7 @@ def search(
             session = resolve(bench, session)
         else:
             asked = _problem(bench, problem) if problem is not None else (question or "", answer)
-            params, sampling = _parameters(bench, algorithm, param or [])
+            params, sampling = parameters(bench, param or [])
             session = bench.create(
                 asked[0],
                 gold=asked[1],
@@ -195,10 +195,12 @@ def _problem(bench: "Workbench", identifier: str) -> tuple[str, str | None]:
     raise TaskError(f"There is no bundled problem {identifier!r}; `lab problems` lists them.")
 
 
-def _parameters(
-    bench: "Workbench", algorithm: str, texts: list[str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`NAME=VALUE` texts as parameters of the algorithm and of sampling."""
+def parameters(bench: "Workbench", texts: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`NAME=VALUE` texts as parameters of the algorithm and of sampling.
+
+    Raises:
+        ParameterError: one is no such text.
+    """
     names = {
         name for info in bench.sampling_parameters() for name in (info.name, info.symbol) if name
     }
@@ -213,8 +215,9 @@ def _parameters(
 
 
 def _register() -> None:
-    from lab import cli_catalogue, cli_sessions
+    from lab import cli_catalogue, cli_sessions, cli_solve
 
+    app.command()(cli_solve.solve)
     app.add_typer(cli_sessions.app, name="sessions")
     app.command()(cli_catalogue.problems)
     app.command()(cli_catalogue.algorithms)
@@ -242,6 +245,6 @@ def main() -> None:
 
 def _bad_input() -> tuple[type[LabError], ...]:
     """Errors that the person's words caused; all others are failures of the work itself."""
-    from sessions.errors import SessionNotFoundError
+    from sessions.errors import BatchNotFoundError, SessionNotFoundError
 
-    return ParameterError, TaskError, SessionNotFoundError
+    return ParameterError, TaskError, SessionNotFoundError, BatchNotFoundError

@@ -13,7 +13,9 @@ from lab import cli_options as options
 from lab import terminal
 
 if TYPE_CHECKING:
-    from lab.workbench import Workbench
+    from rich.text import Text
+
+    from lab.workbench import BatchState, Workbench
 
 app = typer.Typer(help="Stored sessions: list, show, delete, export.", no_args_is_help=True)
 
@@ -27,15 +29,33 @@ def sessions(ctx: typer.Context, home: options.Home = None) -> None:
 
 @app.command("list")
 def list_sessions(
-    ctx: typer.Context, as_json: options.Json = False, home: options.Home = None
+    ctx: typer.Context,
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="BATCH", help="The sessions of a batch; its id or the start of it."),
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--all", help="Every session, those of batches one by one.")
+    ] = False,
+    as_json: options.Json = False,
+    home: options.Home = None,
 ) -> None:
-    """List the sessions of this home, newest first."""
+    """List the sessions of this home, newest first; a batch of them is one line."""
     with options.workbench(ctx) as bench:
         rows: list[dict[str, Any]] = [msgspec.to_builtins(info) for info in bench.sessions()]
+        batches = bench.batches()
+    if batch is not None:
+        chosen = _resolve_batch(batch, [state.id for state in batches])
+        rows = [row for row in rows if row["batch"] == chosen]
+        batches = [state for state in batches if state.id == chosen]
     if as_json:
-        terminal.print_json({"sessions": rows})
+        terminal.print_json({"sessions": rows, "batches": msgspec.to_builtins(batches)})
         return
-    if not rows:
+    one_by_one = whole or batch is not None
+    lines = [_session_line(row) for row in rows if one_by_one or row["batch"] is None]
+    if not one_by_one:
+        lines = sorted([*lines, *map(_batch_line, batches)], key=lambda line: -line[0])
+    if not lines:
         terminal.out().print("No sessions yet. Make one with: lab search QUESTION")
         return
     from lab import render
@@ -49,22 +69,28 @@ def list_sessions(
         ("", "left"),
         ("question", "left"),
     ]
-    terminal.out().print(
-        render.table(
-            columns,
-            [
-                (
-                    row["id"],
-                    datetime.fromtimestamp(row["created"]).strftime("%Y-%m-%d %H:%M"),
-                    f"{row['iterations']:,}",
-                    f"{row['nodes']:,}",
-                    row["answer"] or "",
-                    render.verdict(row["correct"]),
-                    _title(row),
-                )
-                for row in rows
-            ],
-        )
+    terminal.out().print(render.table(columns, [cells for _, cells in lines]))
+
+
+_Line = tuple[float, tuple["str | Text", ...]]
+
+
+def _made(created: float) -> str:
+    return datetime.fromtimestamp(created).strftime("%Y-%m-%d %H:%M")
+
+
+def _session_line(row: dict[str, Any]) -> _Line:
+    """When a session was made, and its cells in the table."""
+    from lab import render
+
+    return row["created"], (
+        row["id"],
+        _made(row["created"]),
+        f"{row['iterations']:,}",
+        f"{row['nodes']:,}",
+        row["answer"] or "",
+        render.verdict(row["correct"]),
+        _title(row),
     )
 
 
@@ -72,6 +98,30 @@ def _title(row: dict[str, Any]) -> str:
     """Name and question, and who else is at it."""
     title = f"{row['name']}: {row['question']}" if row["name"] else row["question"]
     return f"{title} [{row['in_use_by']}]" if row["in_use_by"] else title
+
+
+def _batch_line(state: "BatchState") -> _Line:
+    """When a batch was begun, and its cells in the table."""
+    right = f"{100 * state.accuracy.estimate:.1f} % right" if state.accuracy else ""
+    name = f"{state.name}: " if state.name else ""
+    of = f"{state.done:,} of {state.problems:,} done"
+    failed = f", {state.failed:,} failed" if state.failed else ""
+    title = f"{name}{state.dataset}, {of}{failed}; see --batch {state.id}"
+    return state.created, ("batch", _made(state.created), "", "", right, "", title)
+
+
+def _resolve_batch(text: str, known: list[str]) -> str:
+    """The id of the batch whose id is `text`, or the only one that starts with it."""
+    from sessions.errors import BatchNotFoundError
+
+    matches = [one for one in known if text and one.startswith(text)]
+    if len(matches) == 1:
+        return matches[0]
+    raise BatchNotFoundError(
+        f"{text!r} is the start of {len(matches)} batches: {', '.join(matches[:5])}."
+        if matches
+        else f"There is no batch {text!r}; `lab sessions list` lists them."
+    )
 
 
 @app.command()

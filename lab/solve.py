@@ -318,11 +318,17 @@ class _Run:
     def _main(self) -> None:
         status, message = "idle", ""
         try:
-            message = self._load()
+            todo = [
+                position
+                for position in range(len(self._work.problems))
+                if not _is_done(self._known.get(position))
+            ]
+            message = self._load() if todo else ""
+            self._began = self._spent_until = time.monotonic()
             if message:
                 status = "failed"
             else:
-                self._solve()
+                self._solve(todo[::-1])
         except Exception as error:
             status = "failed"
             message = str(error) if isinstance(error, LabError) else in_words(error, self._home)
@@ -349,13 +355,8 @@ class _Run:
             self._endings.get()
         return "" if loaded.empty() else loaded.get().error
 
-    def _solve(self) -> None:
-        todo = [
-            position
-            for position in range(len(self._work.problems))
-            if not _is_done(self._known.get(position))
-        ]
-        todo.reverse()
+    def _solve(self, todo: list[int]) -> None:
+        """Search problems, the last in the list first."""
         with self._lock:
             if not self._stopping.is_set():
                 self._set(status="running")

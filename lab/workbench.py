@@ -41,7 +41,7 @@ from sessions.batches import BatchProblem
 from sessions.errors import SessionInUseError
 from sessions.store import SessionRow, Store
 
-__all__ = ["ModelSettings", "RunState", "Workbench"]
+__all__ = ["BatchProblem", "BatchState", "ModelSettings", "RunState", "Workbench"]
 
 LONGEST_NAME = 200
 LONGEST_NOTE = 10_000
