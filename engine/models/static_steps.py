@@ -57,6 +57,7 @@ class StaticSteps:
         self.handle = handle
         self.record = record
         self._steps: OrderedDict[Hashable, _Static] = OrderedDict()
+        self._memory = 0
 
     def fits(self, lanes: Lanes, step: Step) -> bool:
         """Whether a step is small enough."""
@@ -69,8 +70,11 @@ class StaticSteps:
     def run(self, lanes: Lanes, step: Step) -> "Tensor":
         """[N, hidden] of the new tokens; writes their rows."""
         assert lanes.rows is not None
+        if self._memory != lanes.rows.data_ptr():  # what was recorded would keep the old one alive
+            self._steps.clear()
+            self._memory = lanes.rows.data_ptr()
         columns = _columns(step)
-        key = (lanes.rows.data_ptr(), lanes.rows.shape, columns, self.handle.key)
+        key = (lanes.rows.shape, columns)
         static = self._steps.pop(key, None) or _Static(self.handle, lanes, columns)
         self._steps[key] = static
         while len(self._steps) > _KEPT:
