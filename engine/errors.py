@@ -22,5 +22,9 @@ class ModelError(LabError):
     """A policy or process reward model cannot be loaded or does not have the expected form."""
 
 
+class OutOfMemoryError(ModelError):
+    """The device's memory does not hold even one text."""
+
+
 class TaskError(LabError):
     """A question, a problem file or a step format is not usable."""

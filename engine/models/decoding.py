@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from engine.errors import ModelError
+from engine.errors import ModelError, OutOfMemoryError
 from engine.models.base import NO_USAGE, Sampling, Usage
 from engine.models.kv_store import KVStore, Place, Segment
 from engine.models.pool import Handle
@@ -102,15 +102,23 @@ class Reader(Protocol):
         """Continue every row; results in the order of the rows."""
 
 
+class Batching(Protocol):
+    """What runs in batches that may have to become smaller."""
+
+    handle: Handle
+    store: KVStore
+    max_batch: int
+
+
 def in_batches(
-    reader: "TreeReader", items: Sequence[T], run: Callable[[Sequence[T]], list[R]]
+    reader: Batching, items: Sequence[T], run: Callable[[Sequence[T]], list[R]]
 ) -> list[R]:
     """Apply `run` to batches of at most `max_batch` items.
 
     When memory runs out the stored rows go first, then the batch is halved, for good.
 
     Raises:
-        ModelError: memory runs out with a single item and nothing stored.
+        OutOfMemoryError: memory runs out with a single item and nothing stored.
     """
     results: list[R] = []
     while len(results) < len(items):
@@ -126,14 +134,14 @@ def in_batches(
     return results
 
 
-def _make_room(reader: "TreeReader", size: int, stored: int, error: RuntimeError) -> None:
+def _make_room(reader: Batching, size: int, stored: int, error: RuntimeError) -> None:
     import torch
 
     base = reader.handle.base
     reader.store.clear()
     if not stored:
         if size == 1:
-            raise ModelError(
+            raise OutOfMemoryError(
                 f"The memory of {base.device} does not hold one text of {base.name}: use --quant "
                 "nf4, a smaller model, or shorter steps."
             ) from error
@@ -190,6 +198,7 @@ class TreeReader:
         self.max_batch = max_batch
         self.steps = steps
         self.scratch = Scratch()
+        self._stamp: int | None = None
 
     def hidden(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
         """See `Reader`."""
@@ -217,7 +226,7 @@ class TreeReader:
         """See `Reader`.
 
         Raises:
-            ModelError: the device's memory does not hold even one row.
+            OutOfMemoryError: the device's memory does not hold even one row.
         """
         context = self.handle.base.context
         results = [Decoded(stopped="context") for _ in rows]
@@ -245,7 +254,11 @@ class TreeReader:
         written: tokens that will follow, all texts together, as far as known.
         """
         handle = self.handle
-        root = self.store.root(handle.key, handle.stamp())
+        stamp = handle.stamp()
+        if self.steps is not None and stamp != self._stamp:
+            self.steps.drop()  # recorded over weights that may lie elsewhere now
+        self._stamp = stamp
+        root = self.store.root(handle.key, stamp)
         lanes = group(texts)
         count = max(lanes) + 1
         room = max(map(len, texts)) + written // count
@@ -393,6 +406,7 @@ class _Loop:
                 one.result.usage += Usage(forwarded=1)
             elif not self.work.drafted(after.segment) and after not in self._walked:
                 one.result.usage += Usage(cached=1)
+                self.work.store.touch(after.segment)
             self._walked.add(after)
             one.place = after
         before = self.work.padded

@@ -126,6 +126,10 @@ class KVStore:
         place.segment.used = self._clock
         return place, done
 
+    def touch(self, segment: Segment) -> None:
+        """The segment has been of use."""
+        segment.used = self._clock
+
     def grow(self, place: Place, tokens: list[int]) -> Segment:
         """A new segment after a place, still without rows."""
         segment = Segment(place.segment, place.offset, tokens)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.models.base import Usage
-from engine.models.decoding import Decoded, Row, require_numbers
+from engine.models.decoding import Decoded, Row, in_batches, require_numbers
+from engine.models.kv_store import KVStore
 from engine.models.pool import Handle
 from engine.models.sampling import sample
 from engine.models.workspace import Tokens
@@ -19,32 +20,45 @@ if TYPE_CHECKING:
 
 
 class PlainReader:
-    """See `engine.models.decoding.Reader`."""
+    """See `engine.models.decoding.Reader`.
 
-    def __init__(self, handle: Handle) -> None:
+    Args:
+        handle: the model.
+        store: rows of other models, dropped when memory runs out.
+    """
+
+    max_batch = 1
+
+    def __init__(self, handle: Handle, store: KVStore) -> None:
         self.handle = handle
+        self.store = store
 
     def hidden(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
         """See `Reader`: every text from its beginning."""
-        found = []
-        for text in texts:
+
+        def read(batch: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+            (text,) = batch
             with self.handle.using() as model:
                 out = model.get_decoder()(input_ids=self._ids(text), use_cache=False)
-            found.append((out.last_hidden_state[0, -1], Usage(len(text))))
-        return found
+            return [(out.last_hidden_state[0, -1], Usage(len(text)))]
+
+        return in_batches(self, texts, read)
 
     def logits(self, texts: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
         """See `Reader`: every text from its beginning."""
-        found = []
-        for text in texts:
+
+        def read(batch: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
+            (text,) = batch
             with self.handle.using() as model:
-                out = model(input_ids=self._ids(text), use_cache=False)
-            found.append((out.logits[0, -1].float(), Usage(len(text))))
-        return found
+                last = {"logits_to_keep": 1} if model._supports_logits_to_keep() else {}
+                out = model(input_ids=self._ids(text), use_cache=False, **last)
+            return [(out.logits[0, -1].float(), Usage(len(text)))]
+
+        return in_batches(self, texts, read)
 
     def decode(self, rows: Sequence[Row], end_tokens: frozenset[int]) -> list[Decoded]:
         """See `Reader`: one row after the other."""
-        return [self._continue(row, end_tokens) for row in rows]
+        return in_batches(self, rows, lambda batch: [self._continue(batch[0], end_tokens)])
 
     def _continue(self, row: Row, end_tokens: frozenset[int]) -> Decoded:
         context = self.handle.base.context
@@ -80,15 +94,21 @@ class PlainReader:
         ids = self._ids(prefix)
         room = self.handle.base.context - len(prefix)
         with self.handle.using() as model:
-            model.generate(
-                ids,
-                attention_mask=ids.new_ones(ids.shape),
-                generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
-                    do_sample=False, max_new_tokens=min(room, 2**20), pad_token_id=0
-                ),
-                logits_processor=LogitsProcessorList([choose]),
-                stopping_criteria=StoppingCriteriaList([finished]),
-            )
+            own = model.generation_config
+            # It would fill in what is not set here: penalties, filters and ends of its own.
+            model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+            try:
+                model.generate(
+                    ids,
+                    attention_mask=ids.new_ones(ids.shape),
+                    generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
+                        do_sample=False, max_new_tokens=min(room, 2**20), pad_token_id=0
+                    ),
+                    logits_processor=LogitsProcessorList([choose]),
+                    stopping_criteria=StoppingCriteriaList([finished]),
+                )
+            finally:
+                model.generation_config = own
 
     def _ids(self, text: Tokens) -> "Tensor":
         import torch

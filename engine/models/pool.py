@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Hashable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # Its classes are made of untyped functions, so a type would say nothing.
 PreTrainedModel = Any
+
+# Where a module holds a parameter, and under which name: another may come in its place.
+_Held = tuple[dict[str, Any], str]
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,8 @@ class Base:
         self._peft: Any = None
         self._adapters: dict[str, str] = {}
         self._active: str | None = _UNKNOWN
-        self._watched: dict[str | None, list[torch.nn.Parameter]] = {}
+        self._watched: dict[str | None, list[_Held]] = {}
+        _count_optimiser_steps()
         if precision.device == "cpu":
             _leave_out_unpackable(self.model)
 
@@ -100,14 +104,19 @@ class Base:
         return longest
 
     def stamp(self, adapter: str | None) -> int:
-        """A number that changes when the weights or those of the adapter are written to."""
+        """A number that changes when the weights or those of the adapter are written to.
+
+        Writes through `.data`, which torch does not count, are not seen.
+        """
         if adapter not in self._watched:
             self._watched[adapter] = [
-                parameter
-                for name, parameter in self.model.named_parameters()
-                if ".lora_" not in name or adapter in name.split(".")
+                (module._parameters, name)
+                for path, module in self.model.named_modules()
+                for name in module._parameters
+                if ".lora_" not in path or adapter in (*path.split("."), name)
             ]
-        return hash(tuple((one.data_ptr(), one._version) for one in self._watched[adapter]))
+        present = (held.get(name) for held, name in self._watched[adapter])
+        return hash(tuple((one.data_ptr(), one._version) for one in present if one is not None))
 
     @property
     def identity(self) -> str:
@@ -275,6 +284,22 @@ class ModelPool:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+@cache
+def _count_optimiser_steps() -> None:
+    """Let every optimiser's step count as a write to its parameters.
+
+    Fused ones, such as those of bitsandbytes, write past torch's own count.
+    """
+    import torch
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    def count(optimiser: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        written = [one for group in optimiser.param_groups for one in group["params"]]
+        torch.autograd.graph.increment_version(written)
+
+    register_optimizer_step_post_hook(count)
 
 
 def _load_tokenizer(directory: Path, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
