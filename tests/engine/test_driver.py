@@ -12,7 +12,16 @@ from engine.models.base import PrefixRequest, Valuation
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search
 from tests.engine.test_tree import PARAMS
-from tests.engine.worlds import World, grade, new_search, run, state
+from tests.engine.worlds import World, grade, new_search, run
+from tests.engine.worlds import state as whole_state
+
+
+def state(search: Search) -> dict[str, object]:
+    """Everything that a tree holds, of its iterations' costs what lasts."""
+    lasting = [
+        (cost.policy_generated, cost.policy_unique, cost.prm_unique) for cost in search.tree.costs
+    ]
+    return {**whole_state(search), "costs": lasting}
 
 
 @settings(max_examples=25, deadline=None)
