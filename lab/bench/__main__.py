@@ -8,6 +8,7 @@ import json
 import platform
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -95,12 +96,17 @@ class Run:
         return measures[part]()
 
     def pair(self, shape: Shape) -> Pair:
-        """Random models of a shape, made if they are not there."""
-        device = hardware.choose_device(self.device)
-        directory = self.models / f"{shape.name}-{self.quant}"
+        """Random models of a shape, made if they are not there.
+
+        In four bits only where a kernel reads them so: elsewhere nobody would hold them that way.
+        """
+        device, quant = hardware.choose_device(self.device), self.quant
+        if hardware.four_bit_kernel(device) not in ("cuda", "cpu-native"):
+            quant = "none"
+        directory = self.models / f"{shape.name}-{quant}"
         if not (directory / shapes.COMPLETE).exists():
-            shapes.write(shape, directory, device, self.quant)
-        return shapes.open_pair(directory, device, self.quant, ModelPool())
+            shapes.write(shape, directory, device, quant)
+        return shapes.open_pair(directory, device, quant, ModelPool())
 
     def random(self, part: Part, pair: Pair, shape: Shape) -> list[Figure]:
         """The figures of a part that needs random models."""
@@ -148,6 +154,8 @@ def main(
 ) -> None:
     """Measure this machine."""
     hardware.prepare_environment()
+    # What libraries say to those who write with them.
+    warnings.simplefilter("ignore", FutureWarning)
     began = time.perf_counter()
     try:
         on_gpu = hardware.choose_device(device).startswith("cuda")

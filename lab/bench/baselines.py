@@ -71,7 +71,7 @@ class _Writer:
         return ()
 
 
-def _options(limit: int, sampling: Sampling) -> Any:
+def _options(limit: int, sampling: Sampling, **more: Any) -> Any:
     from transformers import GenerationConfig
 
     return GenerationConfig(  # type: ignore[no-untyped-call]
@@ -81,6 +81,7 @@ def _options(limit: int, sampling: Sampling) -> Any:
         top_p=1.0,
         max_new_tokens=limit,
         pad_token_id=0,
+        **more,
     )
 
 
@@ -148,7 +149,7 @@ class Continuous(_Writer):
 
         with self.policy.handle.using() as model:
             self._manager = model.init_continuous_batching(
-                generation_config=_options(limit, Sampling.model_validate({})),
+                generation_config=_options(limit, Sampling.model_validate({}), eos_token_id=-1),
                 continuous_batching_config=self._sizes(limit + prompt, requests),
                 workload_hints=WorkloadHints(prompt, limit, requests),
             )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from engine import events as ev
-from engine.models.base import CriticMode
+from engine.models.base import Completion, CriticMode
 from engine.models.scripted import Attempt, End, Script, ScriptedPolicy, ScriptedPRM
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search, create
@@ -75,11 +75,27 @@ def script(branch: int, highest: float, ends: bool) -> Script:
     )
 
 
-class _TimedPolicy(ScriptedPolicy):
-    """Notes the seconds it took."""
+class _Timed:
+    """Notes the seconds it took to reply."""
 
     seconds = 0.0
 
+    def _timed(self, reply: Callable[..., Any], *asked: Any) -> Any:
+        began = time.perf_counter()
+        found = reply(*asked)
+        self.seconds += time.perf_counter() - began
+        return found
+
+    def text(self, request: Any, reply: Any) -> Sequence[int]:
+        """A token for every character: unique ones are counted as in any search."""
+        step = reply.step if isinstance(reply, Completion) else ""
+        tokens: tuple[int, ...] = self._timed(
+            lambda: tuple("".join((*request.steps, step)).encode())
+        )
+        return tokens
+
+
+class _Policy(_Timed, ScriptedPolicy):
     def propose(self, requests: Any) -> Any:
         return self._timed(super().propose, requests)
 
@@ -89,28 +105,15 @@ class _TimedPolicy(ScriptedPolicy):
     def summarise(self, requests: Any) -> Any:
         return self._timed(super().summarise, requests)
 
-    def _timed(self, reply: Callable[..., Any], *asked: Any) -> Any:
-        began = time.perf_counter()
-        found = reply(*asked)
-        self.seconds += time.perf_counter() - began
-        return found
 
-
-class _TimedPrm(ScriptedPRM):
-    """Notes the seconds it took."""
-
-    seconds = 0.0
-
+class _Prm(_Timed, ScriptedPRM):
     def score(self, requests: Any) -> Any:
-        began = time.perf_counter()
-        found = super().score(requests)
-        self.seconds += time.perf_counter() - began
-        return found
+        return self._timed(super().score, requests)
 
 
 def iterations(nodes: int, params: Mapping[str, object], models: Script) -> list[float]:
     """Seconds of every iteration of a search up to so many nodes, without those of its models."""
-    policy, prm = _TimedPolicy(models), _TimedPrm(models)
+    policy, prm = _Policy(models), _Prm(models)
     first = create("What?", "1", "mcts_star", dict(params), 0, policy.identity, prm.identity)
     search = Search([first], lambda answer: answer == "1")
     driver = Driver(policy, prm, MemoryArchive())

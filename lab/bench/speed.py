@@ -116,7 +116,8 @@ class _Meter:
         return found[1:]
 
     def latency(self, name: str, policy: Policy, batch: int, floor: float) -> list[Figure]:
-        """Prefill of so many questions, and a decode step of so many children of one question.
+        """Prefill of so many questions up to the first token that is sampled, and a decode step of
+        so many children of one question.
 
         floor: of a decode step in milliseconds.
         """

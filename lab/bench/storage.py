@@ -98,6 +98,7 @@ def figures(repetitions: int, nodes: int) -> list[Figure]:
     def appended() -> float:
         return appends_per_second(SESSIONS, ITERATIONS)
 
+    appended()  # modules are imported, the disk is awake
     return [
         repeat("iterations appended", "1/s", repetitions, appended),
         repeat(f"open {nodes:,} nodes", "s", repetitions, lambda: seconds_to_open(log)),
