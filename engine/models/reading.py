@@ -70,7 +70,8 @@ def _why_unfit(base: Base) -> str:
         log.debug("no tree attention for %s", base.name, exc_info=True)
         cause = str(error) if isinstance(error, UnsupportedModelError) else type(error).__name__
         return cause
-    limit = _AGREE[base.precision.dtype]
+    # 4-bit kernels compute in bf16 within, whatever the precision of the rest.
+    limit = _AGREE[base.precision.dtype if base.quantised == "none" else "bf16"]
     for one, other in zip(expected, found, strict=True):
         if not float((one - other).abs().max()) <= limit * float(one.std()):
             return "its attention is of a kind of its own"
