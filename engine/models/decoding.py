@@ -299,7 +299,6 @@ def _read(work: Workspace, texts: Sequence[Tokens], lanes: Sequence[int]) -> lis
     """
     begun: list[_Begun] = []
     users: dict[Segment, set[int]] = {}
-    counted: dict[Segment, int] = {}
     for text, lane in zip(texts, lanes, strict=True):
         place, known = work.store.find(work.root, text)
         if known < len(text):
@@ -310,10 +309,7 @@ def _read(work: Workspace, texts: Sequence[Tokens], lanes: Sequence[int]) -> lis
         for segment, offset in place.path():
             if segment in users:
                 users[segment].add(lane)
-            else:
-                before = counted.get(segment, 0)
-                cached += max(0, offset - before)
-                counted[segment] = max(offset, before)
+            cached += work.account(Place(segment, offset))
         begun.append(_Begun(text, place, lane, Usage(len(text) - known, cached)))
     waiting = [segment for segment, lanes_ in users.items() if len(lanes_) > 1]
     while waiting:
@@ -321,6 +317,8 @@ def _read(work: Workspace, texts: Sequence[Tokens], lanes: Sequence[int]) -> lis
         work.read_apart(ready)
         waiting = [segment for segment in waiting if segment not in ready]
     work.read_drafts()
+    first = begun[0]
+    begun[0] = first._replace(usage=first.usage + Usage(padded=work.padded))
     return begun
 
 
@@ -353,7 +351,6 @@ class _Loop:
         self.end_tokens = end_tokens
         self.results: list[Decoded] = []
         self._live: list[_Live] = []
-        self._walked: set[Place] = set()
         of = {one.text: one for one in begun}
         paid: set[Tokens] = set()
         for row in rows:
@@ -404,10 +401,9 @@ class _Loop:
             if after is None:
                 after = self._grow(one, token, news)
                 one.result.usage += Usage(forwarded=1)
-            elif not self.work.drafted(after.segment) and after not in self._walked:
-                one.result.usage += Usage(cached=1)
+            elif new := self.work.account(after):
+                one.result.usage += Usage(cached=new)
                 self.work.store.touch(after.segment)
-            self._walked.add(after)
             one.place = after
         before = self.work.padded
         self.work.read(news)

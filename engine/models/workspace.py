@@ -5,6 +5,7 @@ in one lane. Known rows are copied into it from the store; what is new goes thro
 whatever number of texts it belongs to, and then into the store.
 """
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,12 +95,21 @@ class Workspace:
         self._used = [0] * lanes
         self._slots: list[dict[Segment, list[int]]] = [{} for _ in range(lanes)]
         self._drafts: dict[Segment, _Draft] = {}
+        self._accounted: dict[Segment, float] = {}  # tokens of a segment that somebody has paid for
 
     def draft(self, place: Place, tokens: list[int], lane: int) -> Segment:
         """A new segment after a place, to be read in a lane."""
         segment = self.store.grow(place, tokens)
         self._drafts[segment] = _Draft(lane)
+        self._accounted[segment] = math.inf
         return segment
+
+    def account(self, place: Place) -> int:
+        """How many tokens of a place's segment come from the store and were not needed before."""
+        segment, offset = place
+        before = self._accounted.get(segment, 0)
+        self._accounted[segment] = max(before, offset)
+        return int(max(0, offset - before))
 
     def drafted(self, segment: Segment) -> bool:
         """Whether a segment has its rows here only."""
