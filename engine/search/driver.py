@@ -20,11 +20,14 @@ from engine.search.archive import Archive
 from engine.search.fulfil import Answer, Charge, Fulfiller, Needed
 from engine.search.parameters import parse
 from engine.search.registry import algorithm
-from engine.search.requests import Reply, Request, Script
+from engine.search.requests import Propose, Reply, Request, Script
 from engine.tree import Tree
 
 Grader = Callable[[str | None], bool | None]
 OnEvents = Callable[["Search", list[ev.Event]], None]
+
+# A search may go on for many iterations without proposals; the others must not wait that long.
+_MOST_HELD = 8
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -176,6 +179,7 @@ class Driver:
         self._fulfiller = Fulfiller(policy, prm, archive)
         self._clock = clock
         self._runs: dict[int, _Run] = {}
+        self._held = 0  # ticks that proposals have waited for
 
     @property
     def active(self) -> list[Search]:
@@ -243,6 +247,7 @@ class Driver:
                 failures.append(self._fail(run, error))
             if run.request is not None:
                 waiting.append(run)
+        waiting = self._in_step(waiting)
         for run, answer in self._answered(waiting, failures):
             run.request, run.reply = None, answer.reply
             for address, charge in answer.charges.items():
@@ -251,6 +256,19 @@ class Driver:
         for run in waiting:
             run.cost = run.cost + ev.Cost(seconds=elapsed / len(waiting))
         return failures
+
+    def _in_step(self, waiting: list[_Run]) -> list[_Run]:
+        """The runs whose turn it is: proposals wait until all searches want some.
+
+        Sampling takes by far the longest and costs nearly the same for many as for one, so that
+        searches which are at different places of their iterations fall into step.
+        """
+        quick = [run for run in waiting if not isinstance(run.request, Propose)]
+        self._held = self._held + 1 if 0 < len(quick) < len(waiting) else 0
+        if self._held == 0 or self._held > _MOST_HELD:
+            self._held = 0
+            return waiting
+        return quick
 
     def _answered(
         self, waiting: Sequence[_Run], failures: list[Failure]

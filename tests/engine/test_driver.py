@@ -223,3 +223,15 @@ def test_a_reply_is_paid_for_once() -> None:
     assert replay.tree.cost.policy_forwarded == replay.tree.cost.prm_forwarded == 0
     assert search.tree.cost.policy_forwarded > 0
     assert len(search.tree.drawn) >= asked
+
+
+def test_searches_fall_into_step_so_that_proposals_share_calls() -> None:
+    def calls(together: bool) -> int:
+        world = World()
+        searches = [new_search(f"q{i}", seed=i) for i in range(8)]
+        for batch in [searches] if together else [[search] for search in searches]:
+            driver = Driver(world, world, MemoryArchive(), clock=lambda: 0.0)
+            driver.run(batch, Limits(iterations=8), lambda _, events: None)
+        return sum(kind == "propose" for kind, _ in world.calls)
+
+    assert calls(together=True) * 3 < calls(together=False)
