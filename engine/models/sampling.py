@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 256
 
+_COLDEST = 1e-30
+"""Lower temperatures are 0 in single precision."""
+
 
 def sample(
     logits: "Tensor",
@@ -76,7 +79,8 @@ def probabilities(logits: "Tensor", sampling: Sampling) -> "Tensor":
     share of the likeliest one's probability. What is left is not renormalised.
     """
     # The largest becomes 0, so that no temperature, however low, makes it infinite.
-    logits = (logits - logits.max(dim=-1, keepdim=True).values) / sampling.temperature
+    logits = logits - logits.max(dim=-1, keepdim=True).values
+    logits = logits / max(sampling.temperature, _COLDEST)
     if 0 < sampling.top_k < logits.shape[-1]:
         order = logits.argsort(dim=-1, descending=True, stable=True)
         logits = logits.scatter(1, order[:, sampling.top_k :], float("-inf"))
