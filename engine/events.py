@@ -18,6 +18,7 @@ from engine.errors import EventError
 Verdict = Literal["unknown", "continue", "end"]
 VerdictSource = Literal["", "text", "logits", "reply", "dead_end", "gate", "depth"]
 ExpansionStatus = Literal["expanded", "end_by_critic", "end_no_proposals", "skipped_end"]
+Mark = Literal["", "right", "wrong", "unclear"]
 StopReason = Literal["", "gate", "exhausted", "complete", "iterations", "tokens", "seconds"]
 
 
@@ -259,6 +260,28 @@ class Noted(Event, frozen=True, tag="noted"):
     text: str
 
 
+class Marked(Event, frozen=True, tag="marked"):
+    """A person's verdict on a step, with the reason; "" takes it back, reason included."""
+
+    node: int
+    verdict: Mark
+    reason: str = ""
+
+
+class Regraded(Event, frozen=True, tag="regraded"):
+    """A person's verdict on the answer of a finished solution; None goes back to the oracle's."""
+
+    node: int
+    correct: bool | None
+
+
+class Overruled(Event, frozen=True, tag="overruled"):
+    """A person's V of a node, in the range of the process reward model; None takes it back."""
+
+    node: int
+    value: float | None
+
+
 AnyEvent = (
     SearchCreated
     | IterationStarted
@@ -274,6 +297,9 @@ AnyEvent = (
     | IterationFinished
     | Concluded
     | Noted
+    | Marked
+    | Regraded
+    | Overruled
 )
 
 _encoder = msgspec.json.Encoder()

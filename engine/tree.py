@@ -4,6 +4,7 @@ Field shapes: a tree of N nodes has ids 0..N-1 in creation order, root 0; a node
 in creation order. Values are in the PRM's range, visits are counts, depths are steps from the root.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ class Node:
         tokens, logprob: length and log-probability of the sampled step.
         iteration: in which it was created.
         note: a person's words, "" if none.
+        mark, mark_reason: a person's verdict on the step, and why.
+        regraded: a person's verdict on the answer, None if the oracle's stands.
+        overruled: a person's V, None if there is none.
     """
 
     id: int
@@ -66,6 +70,15 @@ class Node:
     logprob: float | None = None
     iteration: int = 0
     note: str = ""
+    mark: ev.Mark = ""
+    mark_reason: str = ""
+    regraded: bool | None = None
+    overruled: float | None = None
+
+    @property
+    def accepted(self) -> bool | None:
+        """Whether its answer counts as correct: a person's verdict goes before the oracle's."""
+        return self.correct if self.regraded is None else self.regraded
 
     @property
     def expanded(self) -> bool:
@@ -134,6 +147,15 @@ class Tree:
     def root(self) -> Node:
         """The node of the empty solution."""
         return self.node(0)
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Bottom and top of V; [0, 1] where the algorithm has no parameters for it."""
+        low, high = self.params.get("low"), self.params.get("high")
+        return (
+            float(low) if isinstance(low, int | float) else 0.0,
+            float(high) if isinstance(high, int | float) else 1.0,
+        )
 
     def node(self, identifier: int) -> Node:
         """The node with this id.
@@ -347,3 +369,40 @@ def _(event: ev.Noted, tree: Tree) -> None:
         tree.note = event.text
     else:
         tree.node(event.node).note = event.text
+
+
+@_change.register
+def _(event: ev.Marked, tree: Tree) -> None:
+    node = _step(tree, event.node)
+    node.mark, node.mark_reason = event.verdict, event.reason if event.verdict else ""
+
+
+@_change.register
+def _(event: ev.Regraded, tree: Tree) -> None:
+    node = tree.node(event.node)
+    if event.correct is not None and not node.answered:
+        raise EventError(
+            f"Node {node.id} cannot be graded: no final answer was looked for there. Grade a "
+            "finished solution, or mark the step."
+        )
+    node.regraded = event.correct
+
+
+@_change.register
+def _(event: ev.Overruled, tree: Tree) -> None:
+    node = _step(tree, event.node)
+    low, high = tree.value_range
+    if event.value is not None and not (math.isfinite(event.value) and low <= event.value <= high):
+        raise EventError(
+            f"The value of node {node.id} cannot be {event.value!r}: it takes a number from "
+            f"{low:g} to {high:g}."
+        )
+    node.overruled = event.value
+
+
+def _step(tree: Tree, identifier: int) -> Node:
+    """The node, which must have a step that a person can speak of."""
+    node = tree.node(identifier)
+    if node.parent is None:
+        raise EventError("The root holds no step: mark or overrule a node below it.")
+    return node

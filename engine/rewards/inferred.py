@@ -1,15 +1,20 @@
-"""Inferred rewards of the reference implementation: value targets and hard estimates.
+"""The numbers of every method: the paper's v, Monte-Carlo estimates, progress.
 
-All are pure functions of a tree, its finished leaves and their verdicts; none changes the tree.
-Words: m is a node's reasoning distance, the number of steps still missing to a correct answer;
-`distance` is m + 1, as the reference counts it (1 at a correct leaf).
+All are pure functions of what leaves and a person say (`Evidence`); none changes the tree. The
+functions that end in `targets` give what a run of the reference implementation returns. Words: m is
+a node's reasoning distance, the number of steps still missing to a correct answer; `distance` is
+m + 1, as the reference counts it (1 at a correct leaf).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from engine.tree import Node, Tree
+from engine.rewards.evidence import Evidence
+from engine.tree import Tree
+
+Rollouts = Mapping[int, Sequence[bool]]
+"""Node -> whether each extra roll-out that began there ended in a correct answer."""
 
 
 class ValueTarget(msgspec.Struct, frozen=True):
@@ -21,109 +26,182 @@ class ValueTarget(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What the leaves say about one node.
+    """Eq. 1-2 at one node.
 
     Attributes:
         distance: m + 1.
-        right: whether a correct leaf lies below (or is the node): 1 - r of the paper.
-        value: the paper's quality value v in [0, 1] (Eq. 1-2).
+        distance_from: the node whose m it is: this one, or the ancestor it was taken from.
+        right: 1 - r of the paper.
+        weighted: w by the formula; 0 for the root.
+        inferred: v by the formula, in [0, 1].
+        value: v: a person's value where there is one, else `inferred`.
+        distance_touched, value_touched: whether a person's verdict enters m, or v.
     """
 
     distance: int
+    distance_from: int
     right: bool
+    weighted: float
+    inferred: float
     value: float
+    distance_touched: bool
+    value_touched: bool
 
 
-def quality_labels(tree: Tree, verdicts: Mapping[int, bool]) -> dict[int, Label]:
-    """The paper's v for every node on the way to a finished leaf; the rest is pruned.
+def quality(evidence: Evidence) -> dict[int, Label]:
+    """The paper's v for every kept node.
 
     v_k = max(v_{k-1} + w_k, 0) with w_k = (1 - v_{k-1}) / (m_k + 1) * (1 - 2 r_k) and v_0 = 0.
-    A node with a correct leaf below takes the smallest m of these; every other kept node takes the
-    m of its nearest ancestor that has one. On a wholly correct trace of K steps v_k = k / K.
-
-    Args:
-        tree: a searched tree.
-        verdicts: finished leaf -> correct.
+    A node with a right leaf below takes the smallest m of these; any other kept node takes the m of
+    its nearest ancestor that has one. On a wholly correct trace of K steps v_k = k / K.
 
     Returns:
-        Labels by id, depth-first, the root (v = 0) first; empty if no leaf is correct.
+        Labels by id, depth-first, the root first; empty if no leaf is right.
     """
-    right = _distances(tree, [leaf for leaf, correct in verdicts.items() if correct])
-    if not right:
+    if 0 not in evidence.distance:
         return {}
-    kept = _on_the_way(tree, verdicts)
     labels: dict[int, Label] = {}
-    for node in tree.depth_first():
-        if node.id not in kept:
-            continue
+    for node in evidence.tree.depth_first():
         if node.parent is None:
-            labels[node.id] = Label(right[node.id], True, 0.0)
-            continue
-        parent = labels[node.parent]
-        distance = right.get(node.id, parent.distance)
-        sign = 1 if node.id in right else -1
-        value = max(0.0, parent.value + (1 - parent.value) * sign / distance)
-        labels[node.id] = Label(distance, node.id in right, value)
+            touched = 0 in evidence.decided
+            labels[0] = Label(evidence.distance[0], 0, True, 0.0, 0.0, 0.0, touched, False)
+        elif node.id in evidence.kept:
+            labels[node.id] = _label(evidence, node.id, labels[node.parent])
     return labels
 
 
-def quality_targets(tree: Tree, verdicts: Mapping[int, bool]) -> list[ValueTarget]:
-    """Value targets of a `full` search with a value model: `quality_labels` without the root."""
-    labels = quality_labels(tree, verdicts)
-    return [_target(tree, tree.node(i), label.value) for i, label in labels.items() if i]
+def _label(evidence: Evidence, node: int, parent: Label) -> Label:
+    own = evidence.distance.get(node)
+    protected = evidence.protected(node)
+    judged = node in evidence.decided or node in evidence.wrong_by or protected
+    if own is not None:
+        distance, origin, distance_touched = own, node, node in evidence.decided
+    else:
+        origin = parent.distance_from
+        # A right step brings the answer one step nearer, but is not the answer.
+        distance = max(parent.distance - 1, 2) if protected else parent.distance
+        distance_touched = judged or parent.distance_touched
+    right = own is not None or protected
+    weighted = (1 - parent.value) * (1 if right else -1) / distance
+    inferred = max(0.0, parent.value + weighted)
+    overruled = evidence.overruled(node)
+    touched = distance_touched or judged or parent.value_touched or overruled is not None
+    value = inferred if overruled is None else overruled
+    return Label(distance, origin, right, weighted, inferred, value, distance_touched, touched)
 
 
-def hard_estimates(tree: Tree, verdicts: Mapping[int, bool]) -> dict[int, int]:
-    """1 for every node with a correct leaf at or below it, 0 for the others that lead to a leaf.
+class Estimate(msgspec.Struct, frozen=True):
+    """A Monte-Carlo estimate, or progress, at one node.
+
+    Attributes:
+        inferred: by the method, in [0, 1].
+        value: a person's value where there is one, else `inferred`.
+        touched: whether a person's verdict enters it.
+    """
+
+    inferred: float
+    value: float
+    touched: bool
+
+
+def _estimate(evidence: Evidence, node: int, inferred: float, touched: bool) -> Estimate:
+    overruled = evidence.overruled(node)
+    if overruled is None:
+        return Estimate(inferred, inferred, touched)
+    return Estimate(inferred, overruled, True)
+
+
+def hard(evidence: Evidence, rollouts: Rollouts) -> dict[int, Estimate]:
+    """1 for every node with a correct completion at or below it, or marked right; 0 for the others.
 
     Returns:
-        Estimates by id, depth-first, the root included.
+        Estimates by id, depth-first, of kept nodes and of those that were rolled out from.
     """
-    right = _distances(tree, [leaf for leaf, correct in verdicts.items() if correct])
-    kept = _on_the_way(tree, verdicts)
-    return {node.id: int(node.id in right) for node in tree.depth_first() if node.id in kept}
+    solved = set(evidence.distance)
+    for start, ends in rollouts.items():
+        if any(ends) and start not in evidence.wrong_by:
+            solved.update(evidence.tree.path(start))
+    estimates = {}
+    for node in evidence.tree.depth_first():
+        if node.id in evidence.kept or rollouts.get(node.id):
+            protected = evidence.protected(node.id)
+            touched = protected or node.id in evidence.decided or node.id in evidence.wrong_by
+            found = float(node.id in solved or protected)
+            estimates[node.id] = _estimate(evidence, node.id, found, touched)
+    return estimates
+
+
+def soft(evidence: Evidence, rollouts: Rollouts) -> dict[int, Estimate]:
+    """Share of correct completions: of a node's own roll-outs where there are any, else of the
+    finished leaves at or below it.
+
+    Returns:
+        Estimates by id, depth-first, of nodes with completions; others that a person marked wrong
+        or overruled have theirs, too.
+    """
+    estimates = {}
+    for node in evidence.tree.depth_first():
+        wrong, own = node.id in evidence.wrong_by, rollouts.get(node.id)
+        ends = own or [evidence.counts_right(leaf) for leaf in evidence.leaves(node.id)]
+        if ends:
+            share = 0.0 if wrong else sum(ends) / len(ends)
+            touched = wrong or (not own and node.id in evidence.decided)
+            estimates[node.id] = _estimate(evidence, node.id, share, touched)
+        elif node.id in evidence.kept and (wrong or node.overruled is not None):
+            estimates[node.id] = _estimate(evidence, node.id, 0.0, True)
+    return estimates
+
+
+def progress(evidence: Evidence, chosen: int) -> dict[int, Estimate]:
+    """The reference's `simple` search: progress along the way to the chosen node.
+
+    With D the depth of the chosen node, a node on the way at depth d gets d / D and a sibling of it
+    max((d - 2) / D, 0); 0 from a step marked wrong on. Whether the solution is correct is not asked.
+
+    Returns:
+        Estimates by id, from the chosen node's parent's children up; empty for the root.
+    """
+    tree = evidence.tree
+    total = tree.node(chosen).depth
+    way = set(tree.path(chosen))
+    estimates = {}
+    for ancestor in map(tree.node, reversed(tree.path(chosen)[:-1])):
+        for child in map(tree.node, ancestor.children):
+            steps = child.depth if child.id in way else max(ancestor.depth - 1, 0)
+            wrong = child.id in evidence.wrong_by
+            found = 0.0 if wrong else steps / total
+            estimates[child.id] = _estimate(evidence, child.id, found, wrong)
+    return estimates
+
+
+def quality_labels(tree: Tree, verdicts: Mapping[int, bool]) -> dict[int, Label]:
+    """`quality` of given verdicts (finished leaf -> correct)."""
+    return quality(Evidence(tree, verdicts))
+
+
+def hard_estimates(tree: Tree, verdicts: Mapping[int, bool]) -> dict[int, float]:
+    """`hard` of given verdicts, root included, without roll-outs."""
+    return {i: found.value for i, found in hard(Evidence(tree, verdicts), {}).items()}
+
+
+def quality_targets(tree: Tree, verdicts: Mapping[int, bool]) -> list[ValueTarget]:
+    """Value targets of the reference's `full` search with a value model: v without the root."""
+    labels = quality_labels(tree, verdicts)
+    return [_target(tree, i, label.value) for i, label in labels.items() if i]
 
 
 def hard_targets(tree: Tree, verdicts: Mapping[int, bool]) -> list[ValueTarget]:
-    """Value targets of a `prm` search: hard estimates; empty if no leaf is correct."""
+    """Value targets of its `prm` search: hard estimates; empty if no leaf is right."""
     if not any(verdicts.values()):
         return []
-    estimates = hard_estimates(tree, verdicts)
-    return [_target(tree, tree.node(i), value) for i, value in estimates.items()]
+    return [_target(tree, i, value) for i, value in hard_estimates(tree, verdicts).items()]
 
 
 def progress_targets(tree: Tree, chosen: int) -> list[ValueTarget]:
-    """Value targets of a `simple` search: progress along the way to the chosen node.
-
-    With D the depth of the chosen node, a node on the way at depth d gets d / D and a sibling of it
-    max((d - 2) / D, 0). Whether the solution is correct is not asked. Empty for the root.
-    """
-    total = tree.node(chosen).depth
-    way = set(tree.path(chosen))
-    targets: list[ValueTarget] = []
-    for identifier in reversed(tree.path(chosen)[:-1]):
-        ancestor = tree.node(identifier)
-        for child in (tree.node(i) for i in ancestor.children):
-            if child.id in way:
-                value = child.depth / total
-            else:
-                value = max((ancestor.depth - 1) / total, 0.0)
-            targets.append(_target(tree, child, value))
-    return targets
+    """Value targets of its `simple` search."""
+    found = progress(Evidence(tree, {}), chosen)
+    return [_target(tree, i, estimate.value) for i, estimate in found.items()]
 
 
-def _target(tree: Tree, node: Node, value: float) -> ValueTarget:
-    return ValueTarget(node.id, "".join(tree.steps(node.id)), value)
-
-
-def _distances(tree: Tree, correct: Iterable[int]) -> dict[int, int]:
-    """Steps to the nearest correct leaf plus one, for every node with a correct leaf below."""
-    distances: dict[int, int] = {}
-    for leaf in correct:
-        for steps, identifier in enumerate(reversed(tree.path(leaf)), start=1):
-            distances[identifier] = min(steps, distances.get(identifier, steps))
-    return distances
-
-
-def _on_the_way(tree: Tree, leaves: Iterable[int]) -> set[int]:
-    return {identifier for leaf in leaves for identifier in tree.path(leaf)}
+def _target(tree: Tree, node: int, value: float) -> ValueTarget:
+    return ValueTarget(node, "".join(tree.steps(node)), value)
