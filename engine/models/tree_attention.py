@@ -169,7 +169,7 @@ class Pass:
     slot: "Tensor"
     visible: "Tensor"
     positions: "Tensor | None" = None
-    _masks: dict[tuple[int | None, int], "Tensor"] = field(default_factory=dict)
+    _masks: dict[tuple[object, ...], "Tensor"] = field(default_factory=dict)
 
     @property
     def span(self) -> int:
@@ -208,21 +208,26 @@ class Pass:
             return out.transpose(1, 2)
         return out[self.lane, :, self.column][None]
 
-    def mask(self, window: int | None, groups: int) -> "Tensor":
-        """[lanes, 1, groups * columns, span] bool: `visible`, within a window if there is one."""
-        key = (window, groups)
+    def mask(self, window: int | None, groups: int, dtype: "torch.dtype") -> "Tensor":
+        """[lanes, 1, groups * columns, span] to be added to scores: 0 where visible, else -inf.
+
+        Made once for all layers: from a mask of booleans each would make it anew.
+        """
+        key = (window, groups, dtype)
         if key not in self._masks:
-            self._masks[key] = self._mask(window, groups)
+            visible = self._within(window)[:, None].repeat(1, 1, groups, 1)
+            blank = visible.new_zeros(visible.shape, dtype=dtype)
+            self._masks[key] = blank.masked_fill_(~visible, float("-inf"))
         return self._masks[key]
 
-    def _mask(self, window: int | None, groups: int) -> "Tensor":
-        visible = self.visible
+    def _within(self, window: int | None) -> "Tensor":
+        """`visible`, within a sliding window if there is one."""
         keys = self._key_positions(window) if window is not None else None
-        if window is not None and keys is not None:
-            asked = keys.new_zeros(visible.shape[:2])
-            asked[self.lane, self.column] = keys[self.lane, self.slot]
-            visible = visible & (asked[:, :, None] - keys[:, None, :] < window)
-        return visible[:, None].repeat(1, 1, groups, 1)
+        if window is None or keys is None:
+            return self.visible
+        asked = keys.new_zeros(self.visible.shape[:2])
+        asked[self.lane, self.column] = keys[self.lane, self.slot]
+        return self.visible & (asked[:, :, None] - keys[:, None, :] < window)
 
     def _key_positions(self, window: int) -> "Tensor | None":
         """[active lanes, span] int64; None if all texts lie within the window anyway."""
@@ -294,7 +299,7 @@ def attention(
     lanes, heads, columns, width = spread.shape
     groups = heads // keys.shape[1]
     packed = spread.reshape(lanes, keys.shape[1], groups * columns, width)
-    mask = present.mask(sliding_window, groups)
+    mask = present.mask(sliding_window, groups, packed.dtype)
     if softcap is None:
         out = functional.scaled_dot_product_attention(
             packed, keys, values, attn_mask=mask, scale=scaling
@@ -310,5 +315,5 @@ def _softcapped(
     """Attention whose scores are squeezed into (-softcap, softcap), as Gemma 2 has it."""
     scores = (query @ key.transpose(2, 3)) * scaling
     scores = (scores / softcap).tanh() * softcap
-    weights = scores.masked_fill(~mask, float("-inf")).float().softmax(dim=-1)
+    weights = (scores + mask).float().softmax(dim=-1)
     return weights.to(query.dtype) @ value
