@@ -7,11 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import ModelError
+from engine.errors import ModelError, OutOfMemoryError
 from engine.models.decoding import Row, TreeReader
 from engine.models.kv_store import KVStore
 from engine.models.plain import PlainReader
 from engine.models.pool import Handle
+from engine.models.reading import open_reader
 from engine.models.workspace import Tokens
 from tests.engine.models.conftest import logits_by_hand, reader, row, some_text, watched
 
@@ -160,3 +161,28 @@ def test_overflow_is_an_error_and_poisons_nothing(
     finally:
         with torch.no_grad():
             weight[7] = before
+
+
+def test_the_plain_way_drops_the_rows_of_others_and_goes_on(exact: Handle) -> None:
+    store = KVStore(float("inf"))
+    TreeReader(exact, store).logits([some_text(30, 99)])
+    plain, rows = PlainReader(exact, store), eight()[:2]
+    with watched(exact) as gate:
+        gate.error, gate.fails = FULL, lambda size: store.bytes > 0
+        assert tokens(plain, rows) == tokens(reader(exact), rows)
+        gate.fails = lambda size: size > 25
+        with pytest.raises(OutOfMemoryError, match="does not hold one text"):
+            plain.logits([some_text(30)])
+        assert tokens(plain, rows) == tokens(reader(exact), rows)
+
+
+def test_a_model_is_not_taken_for_another_kind_when_memory_is_full(exact: Handle) -> None:
+    before, exact.base.unfit = exact.base.unfit, None
+    try:
+        with watched(exact) as gate:
+            gate.error = FULL
+            with pytest.raises(OutOfMemoryError):
+                open_reader(exact, KVStore(0))
+        assert isinstance(open_reader(exact, KVStore(0)), TreeReader)
+    finally:
+        exact.base.unfit = before
