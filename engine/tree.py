@@ -151,11 +151,10 @@ class Tree:
     @property
     def value_range(self) -> tuple[float, float]:
         """Bottom and top of V; [0, 1] where the algorithm has no parameters for it."""
-        low, high = self.params.get("low"), self.params.get("high")
-        return (
-            float(low) if isinstance(low, int | float) else 0.0,
-            float(high) if isinstance(high, int | float) else 1.0,
-        )
+        low, high = self.params.get("low", 0.0), self.params.get("high", 1.0)
+        if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
+            return float(low), float(high)
+        return 0.0, 1.0
 
     def node(self, identifier: int) -> Node:
         """The node with this id.

@@ -122,6 +122,12 @@ class Evidence:
         first, last = self._slices.get(node, (0, 0))
         return self._leaves[first:last]
 
+    def false_positives(self, node: int) -> tuple[int, ...]:
+        """The leaves at or below with an accepted answer that a wrong step takes away."""
+        return tuple(
+            leaf for leaf in self.leaves(node) if self.accepted[leaf] and leaf in self.wrong_by
+        )
+
     def protected(self, node: int) -> bool:
         """Whether it is marked right, and no step above it wrong."""
         return self.tree.node(node).mark == "right" and node not in self.wrong_by

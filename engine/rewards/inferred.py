@@ -30,11 +30,11 @@ class Label(msgspec.Struct, frozen=True):
 
     Attributes:
         distance: m + 1.
-        distance_from: the node whose m it is: this one, or the ancestor it was taken from.
+        distance_from: the node whose m it is: this one, or the ancestor that it was taken from.
         right: 1 - r of the paper.
         weighted: w by the formula; 0 for the root.
         inferred: v by the formula, in [0, 1].
-        value: v: a person's value where there is one, else `inferred`.
+        overruled: a person's value in place of it, None if there is none.
         distance_touched, value_touched: whether a person's verdict enters m, or v.
     """
 
@@ -43,9 +43,14 @@ class Label(msgspec.Struct, frozen=True):
     right: bool
     weighted: float
     inferred: float
-    value: float
+    overruled: float | None
     distance_touched: bool
     value_touched: bool
+
+    @property
+    def value(self) -> float:
+        """The v that counts: a person's, else the inferred one."""
+        return self.inferred if self.overruled is None else self.overruled
 
 
 def quality(evidence: Evidence) -> dict[int, Label]:
@@ -53,7 +58,8 @@ def quality(evidence: Evidence) -> dict[int, Label]:
 
     v_k = max(v_{k-1} + w_k, 0) with w_k = (1 - v_{k-1}) / (m_k + 1) * (1 - 2 r_k) and v_0 = 0.
     A node with a right leaf below takes the smallest m of these; any other kept node takes the m of
-    its nearest ancestor that has one. On a wholly correct trace of K steps v_k = k / K.
+    its nearest ancestor that has one, but a step marked right is one step nearer. On a wholly
+    correct trace of K steps v_k = k / K.
 
     Returns:
         Labels by id, depth-first, the root first; empty if no leaf is right.
@@ -64,7 +70,7 @@ def quality(evidence: Evidence) -> dict[int, Label]:
     for node in evidence.tree.depth_first():
         if node.parent is None:
             touched = 0 in evidence.decided
-            labels[0] = Label(evidence.distance[0], 0, True, 0.0, 0.0, 0.0, touched, False)
+            labels[0] = Label(evidence.distance[0], 0, True, 0.0, 0.0, None, touched, False)
         elif node.id in evidence.kept:
             labels[node.id] = _label(evidence, node.id, labels[node.parent])
     return labels
@@ -76,18 +82,19 @@ def _label(evidence: Evidence, node: int, parent: Label) -> Label:
     judged = node in evidence.decided or node in evidence.wrong_by or protected
     if own is not None:
         distance, origin, distance_touched = own, node, node in evidence.decided
-    else:
-        origin = parent.distance_from
+    elif protected:
         # A right step brings the answer one step nearer, but is not the answer.
-        distance = max(parent.distance - 1, 2) if protected else parent.distance
+        distance, origin = max(parent.distance - 1, 2), node
+        distance_touched = True
+    else:
+        distance, origin = parent.distance, parent.distance_from
         distance_touched = judged or parent.distance_touched
     right = own is not None or protected
     weighted = (1 - parent.value) * (1 if right else -1) / distance
     inferred = max(0.0, parent.value + weighted)
     overruled = evidence.overruled(node)
     touched = distance_touched or judged or parent.value_touched or overruled is not None
-    value = inferred if overruled is None else overruled
-    return Label(distance, origin, right, weighted, inferred, value, distance_touched, touched)
+    return Label(distance, origin, right, weighted, inferred, overruled, distance_touched, touched)
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -95,20 +102,23 @@ class Estimate(msgspec.Struct, frozen=True):
 
     Attributes:
         inferred: by the method, in [0, 1].
-        value: a person's value where there is one, else `inferred`.
+        overruled: a person's value in place of it, None if there is none.
         touched: whether a person's verdict enters it.
     """
 
     inferred: float
-    value: float
+    overruled: float | None
     touched: bool
+
+    @property
+    def value(self) -> float:
+        """The estimate that counts: a person's, else the inferred one."""
+        return self.inferred if self.overruled is None else self.overruled
 
 
 def _estimate(evidence: Evidence, node: int, inferred: float, touched: bool) -> Estimate:
     overruled = evidence.overruled(node)
-    if overruled is None:
-        return Estimate(inferred, inferred, touched)
-    return Estimate(inferred, overruled, True)
+    return Estimate(inferred, overruled, touched or overruled is not None)
 
 
 def hard(evidence: Evidence, rollouts: Rollouts) -> dict[int, Estimate]:
@@ -156,7 +166,8 @@ def progress(evidence: Evidence, chosen: int) -> dict[int, Estimate]:
     """The reference's `simple` search: progress along the way to the chosen node.
 
     With D the depth of the chosen node, a node on the way at depth d gets d / D and a sibling of it
-    max((d - 2) / D, 0); 0 from a step marked wrong on. Whether the solution is correct is not asked.
+    max((d - 2) / D, 0); 0 from a step marked wrong on. Whether the solution is correct is not
+    asked.
 
     Returns:
         Estimates by id, from the chosen node's parent's children up; empty for the root.
