@@ -28,3 +28,7 @@ class OutOfMemoryError(ModelError):
 
 class TaskError(LabError):
     """A question, a problem file or a step format is not usable."""
+
+
+class ExportError(LabError):
+    """A file to be written is there already or cannot be written, or one to be read is unusable."""
