@@ -11,10 +11,12 @@ from typing import Any
 
 import gradio as gr
 
+from ui import static
+from ui.batches import Batches, order
 from ui.interface import Workbench
 from ui.panels import SAMPLES, Form, build_panels
-from ui.server import Server, guarded, reply
-from ui.tree_view import WEB, head, tree_view
+from ui.server import Server, guarded, reply, words
+from ui.tree_view import head, tree_view
 
 # Takes the reply of a press to the script, as data.
 _RECEIVE = "(reply) => { window.lab?.receive(reply); }"
@@ -23,9 +25,9 @@ _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibi
 
 def build_page(workbench: Workbench) -> gr.Blocks:
     """The page of a workbench; `launch` serves it."""
-    gr.set_static_paths([WEB])
     problems = list(workbench.problems("samples", limit=SAMPLES))
-    server = Server(workbench)
+    batches = Batches(workbench)
+    server = Server(workbench, batches)
     page = gr.Blocks(title="lab", fill_width=True, analytics_enabled=False)
     with page:
         with gr.Column(elem_id="lab-form"):
@@ -33,7 +35,7 @@ def build_page(workbench: Workbench) -> gr.Blocks:
         view = tree_view(server.functions())
         session = gr.Textbox(value="", visible="hidden", elem_id="lab-session-id")
         outbox = gr.JSON(visible="hidden", elem_id="lab-reply")
-        Wiring(workbench, form, session, outbox).connect(view)
+        Wiring(workbench, batches, form, session, outbox).connect(view)
     return page
 
 
@@ -59,9 +61,15 @@ class Wiring:
     """
 
     def __init__(
-        self, workbench: Workbench, form: Form, session: gr.Textbox, outbox: gr.JSON
+        self,
+        workbench: Workbench,
+        batches: Batches,
+        form: Form,
+        session: gr.Textbox,
+        outbox: gr.JSON,
     ) -> None:
         self.workbench = workbench
+        self.batches = batches
         self.form = form
         self.session = session
         self.outbox = outbox
@@ -74,13 +82,8 @@ class Wiring:
         self.press(form.pause.click, self.pause)
         self.press(form.stop.click, self.stop)
         form.sample.input(
-            self.choose,
-            form.sample,
-            [form.question, form.gold],
-            **_QUIET,
-        ).then(self.hint, form.question, self.outbox, **_QUIET).then(
-            None, self.outbox, None, js=_RECEIVE, **_QUIET
-        )
+            self.choose, form.sample, [form.question, form.gold, self.outbox], **_QUIET
+        ).then(None, self.outbox, None, js=_RECEIVE, **_QUIET)
         # In the browser, so that it never comes after what a person typed meanwhile.
         form.question.input(
             None,
@@ -96,6 +99,9 @@ class Wiring:
             form.parameters.show, form.algorithm, form.parameters.columns, **_QUIET
         )
         view.open(self.open, None, [self.session, self.outbox, *form.outputs], **_QUIET).then(
+            None, self.outbox, None, js=_RECEIVE, **_QUIET
+        )
+        view.solve(self.solve, form.inputs, self.outbox, **_QUIET).then(
             None, self.outbox, None, js=_RECEIVE, **_QUIET
         )
 
@@ -118,8 +124,9 @@ class Wiring:
     @guarded
     def run(self, session: str, iterations: Any, *values: Any) -> tuple[str, dict[str, Any]]:
         """So many iterations."""
-        if not iterations or int(iterations) < 1:
-            return session, reply(error="Run at least 1 iteration.")
+        if not iterations or iterations < 1 or iterations != int(iterations):
+            message = f"Run a whole number of iterations from 1 on, not {iterations or 0:g}."
+            return session, reply(error=message)
         return self.start(session, values, int(iterations))
 
     def start(self, session: str, values: Any, iterations: int) -> tuple[str, dict[str, Any]]:
@@ -127,16 +134,10 @@ class Wiring:
         if not entered.question:
             return session, reply(error="Write a question first, or pick a sample problem.")
         if not session or not entered.same_as(self.workbench.settings(session)):
-            session = self.workbench.create(
-                entered.question,
-                entered.gold,
-                entered.algorithm,
-                entered.params,
-                entered.sampling,
-                entered.seed,
-            )
+            session = self.workbench.create(entered.question, entered.gold, **entered.way)
         self.workbench.run(session, iterations=iterations)
-        return session, reply(session=session, hint=self.workbench.hint(entered.question))
+        hint = self.workbench.hint(entered.question)
+        return session, reply(session=session, hint=hint, pressed=True)
 
     @guarded
     def pause(self, session: str, *_: Any) -> tuple[str, dict[str, Any]]:
@@ -150,26 +151,40 @@ class Wiring:
             self.workbench.stop(session)
         return session, reply()
 
-    def choose(self, sample: str) -> tuple[str, str]:
-        """Question and oracle answer of a sample problem."""
-        problem = self.form.problems[sample]
-        return problem.content, problem.answer
+    def choose(self, sample: str) -> tuple[Any, Any, dict[str, Any]]:
+        """Question and oracle answer of a sample problem, and what is to be said of it."""
+        problem = self.form.problems.get(sample)
+        if problem is None:
+            return gr.skip(), gr.skip(), reply(error="There is no such sample problem.")
+        return problem.content, problem.answer, self.hint(problem.content)
 
     def hint(self, question: str) -> dict[str, Any]:
         """Whether the question is within the policy's reach."""
-        return reply(hint=self.workbench.hint(question) if question.strip() else None)
+        try:
+            return reply(hint=self.workbench.hint(question) if question.strip() else None)
+        except Exception as error:
+            return reply(error=words(error))
 
     def open(self, event: gr.EventData) -> list[Any]:
         """Show a session, or none: its settings in the form, its tree in the view."""
         nothing = [gr.skip() for _ in self.form.outputs]
         session = getattr(event, "session", None)
         if not session:
-            return ["", reply(session=None, hint=None), *nothing]
-        if all(session != known.id for known in self.workbench.sessions()):
-            message = "There is no such session here: deleted, or in another home."
-            return ["", reply(session=None, error=message), *nothing]
-        settings = self.workbench.settings(session)
-        return [session, reply(session=session, hint=None), *self.form.fill(settings)]
+            return ["", reply(session=None, batch=None, hint=None), *nothing]
+        try:
+            filled = self.form.fill(self.workbench.settings(session))
+            batch = next((s.batch for s in self.workbench.sessions() if s.id == session), None)
+        except Exception as error:
+            return ["", reply(session=None, batch=None, error=words(error)), *nothing]
+        return [session, reply(session=session, batch=batch, hint=None), *filled]
+
+    def solve(self, event: gr.EventData, *values: Any) -> dict[str, Any]:
+        """Search a dataset in the way of the form."""
+        try:
+            wanted = order(getattr(event, "entered", None) or {})
+            return reply(begun=self.batches.start(wanted, self.form.read(values).way))
+        except Exception as error:
+            return reply(begun=None, refused=words(error))
 
 
 def launch(
@@ -195,6 +210,7 @@ def launch(
         footer_links=[],
         run_history=False,
         head=head(),
+        app_kwargs={"routes": [static.route()]},
         theme=gr.themes.Base(font=[gr.themes.Font("Inter")], font_mono=[gr.themes.Font("Mono")]),
     )
     if block:

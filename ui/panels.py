@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ui.interface import Problem, Settings, Workbench
-from ui.parameters import Field, ParameterForm, build_folded, build_form
+from ui.parameters import Field, ParameterForm, build_folded, build_form, whole
 from ui.tree_view import slot
 
 SAMPLES = 40
@@ -25,7 +25,17 @@ class Entered:
     algorithm: str
     params: dict[str, Any]
     sampling: dict[str, Any]
-    seed: int
+    seed: Any  # whatever was entered: what is no seed is refused where searches are made
+
+    @property
+    def way(self) -> dict[str, Any]:
+        """How to search, whatever the question."""
+        return {
+            "algorithm": self.algorithm,
+            "params": self.params,
+            "sampling": self.sampling,
+            "seed": self.seed,
+        }
 
     def same_as(self, settings: Settings) -> bool:
         """Whether a session was created with just these values."""
@@ -90,7 +100,7 @@ class Form:
                 one.info.name: one.value(value)
                 for one, value in zip(self.sampling, sampling, strict=True)
             },
-            seed=int(seed or 0),
+            seed=whole(seed or 0),
         )
 
     def fill(self, settings: Settings) -> list[Any]:
@@ -139,7 +149,7 @@ def build_panels(workbench: Workbench, problems: Sequence[Problem]) -> Form:
             with gr.Column(elem_classes=["lab-fields"]):
                 seed = gr.Number(
                     value=0,
-                    precision=0,
+                    step=1,
                     label="seed",
                     info="The same seed gives the same tree.",
                     elem_classes=["lab-field"],
@@ -151,7 +161,7 @@ def build_panels(workbench: Workbench, problems: Sequence[Problem]) -> Form:
             run = gr.Button("Run", elem_id="lab-run")
             iterations = gr.Number(
                 value=RUN_ITERATIONS,
-                precision=0,
+                step=1,
                 label="iterations to run",
                 show_label=False,
                 elem_id="lab-iterations",

@@ -24,9 +24,14 @@ class Field:
         """What was entered as the parameter's type; an emptied field means the default."""
         if entered is None or entered == "":
             return self.info.default
-        if self.info.kind == "int" and isinstance(entered, float) and entered.is_integer():
-            return int(entered)
-        return entered
+        return whole(entered) if self.info.kind == "int" else entered
+
+
+def whole(entered: Any) -> Any:
+    """A whole number as one; anything else as it is, to be refused in words and not rounded."""
+    if isinstance(entered, float) and entered.is_integer():
+        return int(entered)
+    return entered
 
 
 def label(info: ParameterInfo) -> str:
@@ -66,7 +71,6 @@ def field(info: ParameterInfo) -> Field:
         # own check would answer with a passing toast.
         component = gr.Number(
             value=info.default,
-            precision=0 if info.kind == "int" else None,
             step=_step(info),
             elem_classes=["lab-field"],
             **common,

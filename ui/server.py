@@ -5,9 +5,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-import msgspec
-
+from ui.batches import Batches, order
 from ui.interface import Workbench
+from ui.listing import listing
 from ui.tree_view import ServerFunction
 
 _serial = count(1)
@@ -40,12 +40,27 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 class Server:
     """The server functions of the view, over one workbench."""
 
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, batches: Batches) -> None:
         self._workbench = workbench
+        self._batches = batches
 
     def functions(self) -> list[ServerFunction]:
         """All of them, as Gradio wants them: plain functions with the names the script calls."""
-        names = ("delta", "node", "note", "sessions", "about")
+        names = (
+            "delta",
+            "node",
+            "note",
+            "about",
+            "sessions",
+            "settings",
+            "rename",
+            "delete",
+            "dataset",
+            "batches",
+            "problems",
+            "go_on",
+            "stop_batch",
+        )
         return [self._expose(name) for name in names]
 
     def _expose(self, name: str) -> ServerFunction:
@@ -61,7 +76,9 @@ class Server:
         return function
 
     def delta(self, session: str, since: int) -> dict[str, Any]:
-        return self._workbench.delta(session, int(since))
+        """What changed; with everything of a session come its settings."""
+        found = self._workbench.delta(session, int(since))
+        return found if since >= 0 else {**found, "settings": self.settings(session)}
 
     def node(self, session: str, node: int) -> dict[str, Any]:
         return self._workbench.node(session, int(node))
@@ -70,15 +87,63 @@ class Server:
         self._workbench.note(session, int(node), str(text))
         return {}
 
-    def sessions(self) -> dict[str, Any]:
-        """All sessions, the newest first."""
-        return {"sessions": msgspec.to_builtins(list(self._workbench.sessions()))}
-
     def about(self) -> dict[str, Any]:
-        """The models in use, and what a person should know about them once they are loaded."""
+        """The models in use, what a person should know about them once they are loaded, and the
+        names of bundled problems.
+        """
         models = self._workbench.models
         names = ("policy", "prm", "quant", "device")
         return {
             **{name: getattr(models, name) for name in names},
             "notices": list(self._workbench.notices()),
+            "bundled": self._batches.bundled(),
         }
+
+    # Sessions.
+
+    def sessions(self, search: str = "") -> dict[str, Any]:
+        """The list of sessions; see `ui.listing`."""
+        return listing(self._workbench, str(search))
+
+    def settings(self, session: str) -> dict[str, Any]:
+        """What a session was made with, besides its question."""
+        found = self._workbench.settings(session)
+        return {
+            "algorithm": found.algorithm,
+            "params": dict(found.params),
+            "sampling": dict(found.sampling),
+            "seed": found.seed,
+            "gold": found.gold,
+        }
+
+    def rename(self, session: str, name: str) -> dict[str, Any]:
+        self._workbench.rename(session, str(name))
+        return {}
+
+    def delete(self, session: str) -> dict[str, Any]:
+        self._workbench.delete(session)
+        return {}
+
+    # Datasets.
+
+    def dataset(self, entered: dict[str, Any]) -> dict[str, Any]:
+        """What a reader finds in a dataset."""
+        return self._batches.report(order(entered))
+
+    def batches(self) -> dict[str, Any]:
+        """All batches, the newest first."""
+        return {"batches": self._batches.states()}
+
+    def problems(
+        self, batch: str, kind: str, search: str, offset: int, limit: int
+    ) -> dict[str, Any]:
+        """Problems of a batch; see `Batches.problems`."""
+        return self._batches.problems(batch, kind, str(search), int(offset), int(limit))
+
+    def go_on(self, batch: str) -> dict[str, Any]:
+        self._batches.go_on(batch)
+        return {}
+
+    def stop_batch(self, batch: str) -> dict[str, Any]:
+        self._batches.stop(batch)
+        return {}

@@ -1,47 +1,58 @@
-"""The live part of the page as a Gradio component: tree, inspector, status, list of sessions.
+"""The live part of the page as a Gradio component: tree, inspector, status, sessions, datasets.
 
 Only a frame: what is shown is drawn by the scripts in `assets/web`, which poll the server functions
 given here. No text of a model or a person is ever a property or a template of this component,
 because Gradio would run it as markup; it travels as JSON and becomes text nodes.
 """
 
+import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from ui.static import address
+
 ServerFunction = Callable[[dict[str, Any]], Any]
 
-WEB = Path(__file__).resolve().parent.parent / "assets" / "web"
+_SHEETS = (
+    "fonts",
+    "tokens",
+    "form",
+    "view",
+    "header",
+    "inspector",
+    "datasets",
+    "batch",
+    "narrow",
+)
 
-_SHEETS = ("fonts", "tokens", "form", "view", "header", "inspector", "narrow")
-
-# `trigger('open')` is how the script asks Python to fill the form from a session.
+# How the script asks Python for what needs the form: to fill it from a session ('open'), or to
+# search a dataset in its way ('solve'). Gradio finds the names of events in this text.
 _ON_LOAD = """
-import("/gradio_api/file={script}").then((lab) => lab.mount(
+import(%s).then((lab) => lab.mount(
     element.querySelector(".lab-mount"), server, (event, data) => trigger(event, data)
-)).catch((error) => {{
+)).catch((error) => {
     element.textContent = "The page's script did not start: " + error;
-}});
-// events: 'open'
+});
+// events: 'open', 'solve'
 """
 
 
 def tree_view(server_functions: list[ServerFunction]) -> gr.HTML:
-    """The view of one session.
+    """The view of one session, and the sheet of datasets over it.
 
     A plain `gr.HTML`, not a subclass: Gradio writes a `.pyi` file beside every module that defines
     a component class.
 
     Args:
-        server_functions: `delta`, `node`, `note`, `sessions`, `about`; each takes one dict and
-            returns something JSON-able.
+        server_functions: those of `ui.server.Server`; each takes one dict and returns something
+            JSON-able.
     """
     return gr.HTML(
         value=None,
         html_template='<div class="lab-mount"></div>',
-        js_on_load=_ON_LOAD.format(script=WEB / "main.js"),
+        js_on_load=_ON_LOAD % json.dumps(address("main.js")),
         apply_default_css=False,
         server_functions=list(server_functions),
         elem_id="lab-view",
@@ -62,7 +73,5 @@ def slot(name: str, kind: str) -> gr.HTML:
 
 def head() -> str:
     """Tags for the document's head: the page's own style sheets, nothing from elsewhere."""
-    links = [
-        f'<link rel="stylesheet" href="/gradio_api/file={WEB / name}.css">' for name in _SHEETS
-    ]
+    links = [f'<link rel="stylesheet" href="{address(f"{name}.css")}">' for name in _SHEETS]
     return "\n".join(['<meta name="color-scheme" content="light dark">', *links])

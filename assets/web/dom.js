@@ -32,6 +32,10 @@ const ICONS = {
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   check: "M4 12.5l5 5L20 6.5",
   cross: "M6 6l12 12M18 6L6 18",
+  left: "M15 6l-6 6l6 6",
+  right: "M9 6l6 6l-6 6",
+  table: "M4 5h16v14H4zM4 10h16M4 14.5h16M10 10v9",
+  more: "M5 12h.01M12 12h.01M19 12h.01",
 };
 
 /** One of the page's line icons. */

@@ -1,46 +1,69 @@
 /**
  * Puts the workbench together in the element of the Gradio component: one store, one poller and
  * the views that read them. Outside the element it touches only the form's message slots and
- * buttons, and the address of the page (`?session=ID`).
+ * buttons, and the address of the page (`?session=ID`, `&datasets=ID`).
  */
 
 import { Answers } from "./answers.js";
+import { Batches } from "./batches.js";
 import { Controls } from "./controls.js";
+import { Datasets } from "./datasets.js";
 import { el } from "./dom.js";
+import { explain } from "./explanations.js";
 import { Header, initialTheme, setTheme } from "./header.js";
 import { Inspector } from "./inspector.js";
 import { Poller } from "./poll.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
+import { Tips } from "./tip.js";
 import { Toolbar } from "./toolbar.js";
+import { Trail } from "./trail.js";
 import { TreeView } from "./tree_view.js";
 
 /**
  * @param {HTMLElement} element
- * @param {{delta: Function, node: Function, note: Function, sessions: Function, about: Function}} server
+ * @param {Record<string, (query: object) => Promise<object>>} server functions of `ui/server.py`
  * @param {(event: string, data: object) => void} trigger calls Python
  */
 export function mount(element, server, trigger) {
+  const alive = () => element.isConnected;
   const store = new Store();
-  const poller = new Poller(store, server.delta, () => element.isConnected);
-  const open = (session) => {
-    remember(session);
-    store.open(session);
-    poller.wake();
+  const poller = new Poller(store, server.delta, alive);
+  const batches = new Batches(server.batches, alive);
+  // Python fills the form and replies with the session, which `receive` then shows.
+  let coming = null; // where the session that was asked for stands in a batch
+  let settled = true; // whether the address is to follow what the page shows
+  const unsettled = (change) => {
+    settled = false;
+    change();
+    settled = true;
   };
-  // Python fills the form and replies with the session, which `open` then shows.
-  const header = new Header(store, server, (session) => trigger("open", { session }));
+  const ask = (session, trail = null) => {
+    coming = { session, trail };
+    unsettled(() => datasets.close());
+    view.canvas.focus({ preventScroll: true });
+    trigger("open", { session });
+  };
+  const openBatch = (id) => datasets.show("batch", id);
+  const datasets = new Datasets(batches, server, { open: ask, solve: (entered) => trigger("solve", { entered }) });
+  const header = new Header(store, batches, server, { session: ask, batch: openBatch, datasets: () => datasets.toggle() });
+  const trail = new Trail(header.trail, batches, server, { session: ask, batch: openBatch });
   const view = new TreeView(store);
   const toolbar = new Toolbar(store, view);
-  const statusLine = new Status(store);
+  const statusLine = new Status(store, batches, openBatch);
+  const open = (session) => {
+    store.open(session);
+    remember(session, datasets);
+    poller.wake();
+  };
   const controls = new Controls(store, open);
   const inspector = new Inspector(store, server);
   const answers = new Answers(store);
   const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector" }, inspector.element, answers.element);
-  element.replaceChildren(
-    el("div", { class: "lab-view" }, header.element,
-      el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, invitation(store), statusLine.element), aside),
-  );
+  const root = el("div", { class: "lab-view" }, header.element,
+    el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, invitation(store), statusLine.element), aside, datasets.element);
+  element.replaceChildren(root);
+  explain(new Tips(root), { store, batches, server, header, statusLine });
   inspector.element.hidden = true;
   answers.draw();
   controls.draw();
@@ -52,34 +75,67 @@ export function mount(element, server, trigger) {
   document.fonts.ready.then(paint);
   setTheme(initialTheme());
   paint();
-  const about = () => server.about({}).then((models) => models.error || header.showModels(models));
+  const about = () => server.about({}).then((models) => {
+    if (models.error) return;
+    header.showModels(models);
+    datasets.form.offer(models.bundled);
+  });
   let status = "";
   store.addEventListener("changed", () => {
     // Only loaded models can tell what is to be known about them.
     if (status === "loading" && store.run.status !== "loading") about();
     status = store.run.status;
+    batches.search(store.busy);
   });
+  datasets.addEventListener("moved", () => {
+    header.datasets.setAttribute("aria-expanded", datasets.screen !== null);
+    if (settled) remember(store.session, datasets);
+    if (!datasets.screen) header.datasets.focus();
+  });
+  const visit = () => {
+    const { session, screen, batch } = asked();
+    if (session !== store.session) trigger("open", { session });
+    unsettled(() => (screen ? datasets.show(screen, batch) : datasets.close()));
+  };
   about();
-  addEventListener("popstate", () => trigger("open", { session: asked() }));
-  if (asked()) trigger("open", { session: asked() });
+  batches.wake();
+  addEventListener("popstate", visit);
+  visit();
   const receive = (reply) => {
+    if (!reply) return;
+    if ("begun" in reply) {
+      datasets.receive(reply);
+      return;
+    }
+    if (reply.pressed) unsettled(() => datasets.close());
+    const before = store.session;
     controls.receive(reply);
+    if ("batch" in reply) {
+      const known = coming?.session === reply.session ? coming.trail : null;
+      trail.show(reply.batch ? known ?? { batch: reply.batch } : null);
+      store.batch = reply.batch;
+    } else if (store.session !== before) {
+      trail.show(null);
+    }
     poller.wake();
   };
-  window.lab = { store, receive, position: (id) => view.position(id), view };
+  window.lab = { store, receive, position: (id) => view.position(id), view, batches, datasets };
 }
 
-/** The session that the address of the page names, if any. */
+/** What the address of the page names: the session, and the screen of the datasets. */
 function asked() {
-  return new URLSearchParams(location.search).get("session");
+  const query = new URLSearchParams(location.search);
+  const datasets = query.get("datasets");
+  const screen = datasets === null ? null : datasets === "" ? "list" : datasets === "new" ? "new" : "batch";
+  return { session: query.get("session"), screen, batch: screen === "batch" ? datasets : null };
 }
 
-function remember(session) {
-  if (session === asked()) return;
+function remember(session, datasets) {
   const address = new URL(location.href);
-  if (session) address.searchParams.set("session", session);
-  else address.searchParams.delete("session");
-  history.pushState(null, "", address);
+  const set = (name, value) => (value === null ? address.searchParams.delete(name) : address.searchParams.set(name, value));
+  set("session", session || null);
+  set("datasets", datasets.screen === "batch" ? datasets.batch : datasets.screen === "list" ? "" : datasets.screen);
+  if (address.href !== location.href) history.pushState(null, "", address);
 }
 
 function invitation(store) {

@@ -9,6 +9,8 @@ import { ending, number } from "./text.js";
 
 const LABEL_HEIGHT = 15;
 const VALUE_HEIGHT = 27;
+const LINE_HEIGHT = 13;
+const TWO_LINES = 46; // row height from which on a label may have two lines above its value
 const MARGIN = 40;
 const CHARACTER = 7.2; // width of one at 12 pixels
 const READABLE = 6; // a text cut shorter than this says nothing
@@ -192,8 +194,9 @@ export class Painter {
     for (const item of [...shown].sort((a, b) => weight(b.node) - weight(a.node))) {
       const { node, x, y, r } = item;
       if (node.parent === null || (crowded && weight(node) < 1e9)) continue;
-      const text = this.cut(node.step, this.labelRoom(node, x, r));
-      if (!text || !this.claim(taken, node.depth, y, detailed ? VALUE_HEIGHT : LABEL_HEIGHT)) continue;
+      const lines = this.lines(node.step, this.labelRoom(node, x, r));
+      const more = (lines.length - 1) * LINE_HEIGHT;
+      if (!lines.length || !this.claim(taken, node.depth, y - more / 2, (detailed ? VALUE_HEIGHT : LABEL_HEIGHT) + more)) continue;
       const best = store.bestPath.has(node.id);
       const strong = best || node.id === focus.selected;
       const inner = store.children.get(node.id)?.length > 0;
@@ -201,8 +204,8 @@ export class Painter {
       context.textBaseline = "middle";
       context.font = `${strong ? 600 : 450} 12px ${theme.mono}`;
       const plated = inner && !detailed;
-      if (plated) this.plate(left, y, text, best);
-      this.text(text, left, detailed ? y - 9 : y, strong ? theme.ink : theme.soft, !plated);
+      if (plated) this.plate(left, y, lines[0], best);
+      lines.forEach((text, k) => this.text(text, left, detailed ? y - 9 - more + k * LINE_HEIGHT : y, strong ? theme.ink : theme.soft, !plated));
       if (!detailed) continue;
       context.font = `450 10.5px ${theme.sans}`;
       this.text(`${number(node.value)}   n ${node.visits}`, left, y + 10, theme.soft);
@@ -238,11 +241,17 @@ export class Painter {
     return true;
   }
 
-  cut(step, room) {
+  /** The end of a step in as many lines as there is room for, none if nothing readable fits. */
+  lines(step, room) {
     // A monospaced face: its width need not be measured for every label of every frame.
-    const fits = Math.floor(room / CHARACTER);
-    const text = ending(step, Math.max(fits, 1));
-    return text.length > fits || (text.startsWith("\u2026") && fits < READABLE) ? "" : text;
+    const fits = Math.max(Math.floor(room / CHARACTER), 1);
+    const one = ending(step, fits);
+    const cut = one.startsWith("\u2026");
+    if (cut && this.viewport.row >= TWO_LINES) {
+      const two = broken(ending(step, 2 * fits), fits);
+      if (two) return two;
+    }
+    return one.length > fits || (cut && fits < READABLE) ? [] : [one];
   }
 
   text(text, x, y, style, halo = true) {
@@ -253,6 +262,17 @@ export class Painter {
     context.fillStyle = style;
     context.fillText(text, x, y);
   }
+}
+
+/** A text in two lines, the last as full as its words allow; null if they do not fit. */
+function broken(text, fits) {
+  const at = text.indexOf(" ", text.length - fits - 1);
+  if (at < 0 || fits < READABLE) return null;
+  const [first, last] = [text.slice(0, at), text.slice(at + 1)];
+  if (first === "\u2026") return null;
+  if (first.length <= fits) return [first, last];
+  const rest = first.includes(" ") ? ending(first, fits) : "";
+  return rest && rest.length <= fits ? [rest, last] : null;
 }
 
 /** The outline of a node mark; also used by the legend. */

@@ -1,7 +1,7 @@
 /** What the search is doing, what it chose and why, what answer is winning and what it has cost. */
 
 import { el, icon } from "./dom.js";
-import { brief, count, duration, ending, line, number } from "./text.js";
+import { brief, count, duration, ending, line, number, roughly } from "./text.js";
 
 const STATES = {
   idle: "ready", queued: "queued", loading: "loading models", running: "running", pausing: "pausing", failed: "failed",
@@ -15,12 +15,30 @@ const STOPS = {
   seconds: "time is up",
 };
 
+// How the final answer is chosen: what stands beside it, and why it is the one.
+const CHOICES = {
+  vote: {
+    beside: (tree, nodes, share) => (share === null ? "" : `${Math.round(100 * share)} % of votes`),
+    title: "The winning answer by value-weighted vote over finished nodes; click for all answers",
+  },
+  best: {
+    beside: (tree, nodes) => (nodes.has(tree.best) ? `V ${number(nodes.get(tree.best).value)}` : ""),
+    title: "The answer of the node with the best value V, as the parameter final choice says; click for all answers",
+  },
+};
+
 export class Status {
-  constructor(store) {
-    this.store = store;
+  /**
+   * @param {Store} store
+   * @param {Batches} batches
+   * @param {(batch: string) => void} openBatch
+   */
+  constructor(store, batches, openBatch) {
+    Object.assign(this, { store, batches, openBatch });
     this.element = el("div", { class: "lab-status", role: "status" });
     this.banner = el("div", { class: "lab-banner", role: "alert", hidden: true });
     store.addEventListener("changed", () => this.draw());
+    batches.addEventListener("changed", () => this.draw());
   }
 
   draw() {
@@ -29,7 +47,14 @@ export class Status {
     this.banner.hidden = !message;
     this.banner.textContent = message ? line(message, 600) : "";
     this.element.hidden = !tree;
-    if (tree) this.element.replaceChildren(this.progress(tree, run), this.reason(tree), this.cost(tree), this.answer(tree));
+    if (!tree) return;
+    const cells = [this.progress(tree, run), this.reason(tree), this.cost(tree), this.answer(tree)];
+    const places = () => [...this.element.querySelectorAll("button, [tabindex]")];
+    const focused = places().indexOf(document.activeElement);
+    this.element.replaceChildren(...cells);
+    // Redrawing must not take the place from somebody who walks with keys.
+    if (focused >= 0) places()[focused]?.focus({ preventScroll: true });
+    this.element.dispatchEvent(new CustomEvent("drawn"));
   }
 
   progress(tree, run) {
@@ -43,7 +68,20 @@ export class Status {
       el("span", { class: `lab-state is-${run.status}`, text: state }),
       el("span", { class: "lab-status-main" }, el("b", { text: `iteration ${count(tree.iteration)}` }),
         el("span", { class: "lab-muted", text: steps || STOPS[tree.stop] || phase })),
+      this.batch(),
       el("i", { class: "lab-progress", style: { width: `${share * 100}%` } }));
+  }
+
+  /** The batch that runs beside this search, or waits for it. */
+  batch() {
+    const { active } = this.batches;
+    if (!active) return null;
+    const searching = this.store.busy && this.store.batch !== active.id;
+    const more = searching ? "waiting for this search" : active.status === "loading" ? "loading models" : active.left !== null ? `${roughly(active.left)} left` : active.status;
+    return el("button", {
+      type: "button", class: "lab-status-batch", title: "A search that you step goes first; the batch goes on after it. Click to look at it.",
+      on: { click: () => this.openBatch(active.id) }, text: `batch ${count(active.done)} of ${count(active.problems)}, ${more}`,
+    });
   }
 
   reason(tree) {
@@ -67,12 +105,8 @@ export class Status {
 
   cost(tree) {
     const cost = tree.cost ?? {};
-    const policy = (cost.policy_generated ?? 0);
-    const title = `All iterations\n${work(cost)}\n`
-      + (tree.last_cost ? `\nThe last iteration\n${work(tree.last_cost)}\n` : "")
-      + "\nGenerated and unique count what the search needed, also where a stored reply spared the work; the rest and the time are what was really done.";
-    return el("dl", { class: "lab-status-cell is-cost", title },
-      pair("nodes", brief(tree.nodes)), pair("policy tok", brief(policy)), pair("PRM tok", brief(cost.prm_unique)), pair("time", duration(cost.seconds)));
+    return el("dl", { class: "lab-status-cell is-cost", tabindex: "0", "aria-label": "What the search has cost", data: { tip: "cost" } },
+      pair("nodes", brief(tree.nodes)), pair("policy tok", brief(cost.policy_generated ?? 0)), pair("PRM tok", brief(cost.prm_unique)), pair("time", duration(cost.seconds)));
   }
 
   answer(tree) {
@@ -80,28 +114,22 @@ export class Status {
     const kind = !found ? "none" : tree.correct === true ? "right" : tree.correct === false ? "wrong" : "open";
     const total = (tree.answers ?? []).reduce((sum, answer) => sum + answer.weight, 0);
     const won = (tree.answers ?? []).find((answer) => answer.answer === tree.answer);
-    const share = won && total > 0 ? `${Math.round((100 * won.weight) / total)} % of votes` : "";
+    const choice = CHOICES[this.store.settings?.params?.final_choice] ?? CHOICES.vote;
+    const beside = found ? choice.beside(tree, this.store.nodes, won && total > 0 ? won.weight / total : null) : "";
     const verdict = { right: "right", wrong: "wrong", open: "no oracle answer", none: "" }[kind];
     return el("button", {
       class: `lab-status-cell is-answer is-${kind}`, type: "button",
-      title: "The winning answer by value-weighted vote over finished nodes; click for all answers",
+      title: choice.title,
       on: { click: () => this.store.select(null) },
     },
       el("small", { text: "answer" }),
       el("span", { class: "lab-status-main" },
         el("b", { text: found ? line(tree.answer, 28) : "none yet" }),
         kind === "right" ? icon("check") : kind === "wrong" ? icon("cross") : null,
-        el("span", { class: "lab-muted", text: [verdict, share].filter(Boolean).join(", ") })));
+        el("span", { class: "lab-muted", text: [verdict, beside].filter(Boolean).join(", ") })));
   }
 }
 
 function pair(name, value) {
   return el("div", {}, el("dt", { text: name }), el("dd", { text: value }));
-}
-
-/** The tokens of both models in words: what was needed, and what was done for it. */
-function work(cost) {
-  const padded = (tokens) => (tokens ? `, ${count(tokens)} padded` : "");
-  return `Policy: ${count(cost.policy_generated)} tokens generated; ${count(cost.policy_unique)} unique needed, ${count(cost.policy_forwarded)} forwarded, ${count(cost.policy_cached)} read again from the cache${padded(cost.policy_padded)}.\n`
-    + `PRM: ${count(cost.prm_unique)} unique needed, ${count(cost.prm_forwarded)} forwarded, ${count(cost.prm_cached)} read again from the cache${padded(cost.prm_padded)}.`;
 }

@@ -20,6 +20,8 @@ export class Store extends EventTarget {
     this.nodes = new Map();
     this.children = new Map();
     this.tree = null;
+    this.settings = null;
+    this.batch = null; // that the session belongs to
     this.run = IDLE;
     this.connection = "";
     this.selected = null;
@@ -63,6 +65,7 @@ export class Store extends EventTarget {
     const before = this.fingerprint();
     this.cursor = delta.cursor;
     this.tree = delta.tree;
+    this.settings = delta.settings ?? this.settings;
     this.run = delta.run;
     this.connection = "";
     this.bestPath = new Set(delta.tree?.best_path ?? []);

@@ -74,5 +74,41 @@ export function brief(value) {
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "\u2013";
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${two(seconds % 60)} s`;
+  return `${count(Math.floor(minutes / 60))} h ${two(minutes % 60)} min`;
+}
+
+/** An estimated time: nobody can say it to the second. */
+export function roughly(seconds) {
+  if (seconds === null || seconds === undefined) return "\u2013";
+  if (seconds < 10) return "a few seconds";
+  if (seconds < 90) return `${Math.round(seconds / 10) * 10} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${count(Math.floor(minutes / 60))} h ${two(minutes % 60)} min`;
+}
+
+function two(value) {
+  return String(Math.floor(value)).padStart(2, "0");
+}
+
+/** A share from 0 to 1 as a percentage with one decimal. */
+export function percent(share) {
+  return share === null || share === undefined ? "\u2013" : `${number(100 * share, 1)} %`;
+}
+
+/** The ends of an interval of shares. */
+export function between(interval) {
+  return `${number(100 * interval.low, 1)} to ${number(100 * interval.high, 1)} %`;
+}
+
+/** A Unix time as a short local date. */
+export function when(seconds) {
+  return new Date(seconds * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+}
+
+/** The end of a path: what tells files apart stands there. */
+export function fileName(path) {
+  const parts = String(path ?? "").split("/").filter(Boolean);
+  return parts.length ? parts[parts.length - 1] : String(path ?? "");
 }

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tests.browser.fake_batches import FakeBatches
+
 FAKE = "scripted, no model"
 
 
@@ -49,6 +51,9 @@ class Models(msgspec.Struct, frozen=True):
     quant: str = "none"
     device: str = "cpu"
 
+    def label(self, model: str) -> str:
+        return model
+
 
 class Info(msgspec.Struct, frozen=True):
     id: str
@@ -61,6 +66,8 @@ class Info(msgspec.Struct, frozen=True):
     correct: bool | None
     in_use_by: str | None
     created: float
+    gold: str | None = None
+    batch: str | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -147,17 +154,20 @@ class Run:
     target: int | None = None
     tokens: int = 0
     halt: bool = False
+    name: str = ""
 
 
-class FakeWorkbench:
+class FakeWorkbench(FakeBatches):
     """Grows random trees; `pace` seconds an iteration; `texts` are used as steps, if given."""
 
     def __init__(self, home: Path, pace: float = 0.02, texts: list[str] | None = None) -> None:
+        super().__init__()
         self.home = home
         self.models = Models()
         self.pace = pace
         self.texts = texts or []
         self.runs: dict[str, Run] = {}
+        self.made = 0
         self.lock = threading.RLock()
 
     def notices(self) -> list[str]:
@@ -190,9 +200,10 @@ class FakeWorkbench:
         if not 1 <= branch <= 64:
             raise ValueError(f"branch must be between 1 and 64, not {branch}.")
         with self.lock:
-            session = f"fake-{len(self.runs) + 1}"
+            self.made += 1
+            session = f"fake-{self.made}"
             settings = Settings(question, gold, algorithm, params or {}, sampling or {}, seed)
-            run = Run(settings, random.Random(seed))
+            run = Run(settings, random.Random(seed), name=name)
             self.runs[session] = run
             self.add(run, None)
         return session
@@ -201,7 +212,7 @@ class FakeWorkbench:
         return [
             Info(
                 key,
-                "",
+                run.name,
                 run.info.question,
                 run.info.algorithm,
                 run.iteration,
@@ -209,12 +220,26 @@ class FakeWorkbench:
                 *self.verdict(run),
                 None,
                 1.79e9,
+                run.info.gold,
+                self.batch_of.get(key),
             )
-            for key, run in reversed(self.runs.items())
+            for key, run in reversed(list(self.runs.items()))
         ]
 
     def settings(self, session: str) -> Settings:
+        if session not in self.runs:
+            raise ValueError(f"There is no session {session[:40]!r}.")
         return self.runs[session].info
+
+    def rename(self, session: str, name: str) -> None:
+        if len(name) > 200:
+            raise ValueError(f"The name has {len(name)} characters; it can have 200.")
+        self.runs[session].name = name
+
+    def delete(self, session: str) -> None:
+        if self.runs[session].status == "running":
+            raise ValueError(f"Session {session} is running: stop it, then delete it.")
+        del self.runs[session]
 
     def note(self, session: str, node: int | None, text: str) -> None:
         run = self.runs[session]

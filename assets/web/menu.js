@@ -1,0 +1,181 @@
+/**
+ * The list of sessions: a search field, a line for each session and for each batch. A session can
+ * be renamed and deleted here; deleting asks once.
+ */
+
+import { el, icon } from "./dom.js";
+import { count, fileName, line, percent, when } from "./text.js";
+
+const LOST = "The lab does not answer. Is it still running?";
+
+export class SessionMenu {
+  /**
+   * @param {Store} store
+   * @param {{sessions: Function, rename: Function, delete: Function}} server
+   * @param {{session: (id: string | null) => void, batch: (id: string) => void}} open
+   */
+  constructor(store, server, open) {
+    Object.assign(this, { store, server, open });
+    this.serial = 0;
+    this.title = el("span", { class: "lab-session-title" });
+    this.button = el("button", {
+      type: "button", class: "lab-session", title: "Sessions: everything searched before", "aria-haspopup": "true", "aria-expanded": "false",
+      on: { click: () => this.toggle() },
+    }, this.title, icon("down"));
+    this.field = el("input", {
+      type: "search", class: "lab-search", placeholder: "Search questions, answers, names", "aria-label": "Search questions, answers, names", spellcheck: "false",
+      on: { input: () => this.searchSoon() },
+    });
+    this.list = el("div", { class: "lab-menu-list" });
+    this.menu = el("div", { class: "lab-menu", hidden: true },
+      el("div", { class: "lab-menu-top" }, this.field,
+        el("button", { type: "button", class: "lab-menu-new lab-button", on: { click: () => this.choose(null) } }, icon("plus"), el("span", { text: "New search" }))),
+      this.list);
+    this.element = el("div", { class: "lab-session-box", on: { keydown: (event) => this.key(event) } }, this.button, this.menu);
+    document.addEventListener("pointerdown", (event) => this.element.contains(event.target) || this.close());
+  }
+
+  /** What the button says: the open session. */
+  name(title) {
+    this.title.textContent = title;
+  }
+
+  close() {
+    this.menu.hidden = true;
+    this.button.setAttribute("aria-expanded", "false");
+  }
+
+  toggle() {
+    if (!this.menu.hidden) return this.close();
+    this.menu.hidden = false;
+    this.button.setAttribute("aria-expanded", "true");
+    this.field.value = "";
+    this.field.focus();
+    return this.load();
+  }
+
+  searchSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.load(), 160);
+  }
+
+  async load() {
+    const serial = ++this.serial;
+    const answer = await this.server.sessions({ search: this.field.value }).catch(() => ({ error: LOST }));
+    if (serial !== this.serial) return; // another letter was typed meanwhile
+    if (answer.error) {
+      this.list.replaceChildren(el("p", { class: "lab-empty", text: line(answer.error, 300) }));
+      return;
+    }
+    const empty = this.field.value.trim() ? "Nothing found." : "No sessions yet.";
+    this.list.replaceChildren(
+      ...answer.lines.map((one) => (one.kind === "batch" ? this.batch(one) : this.session(one))),
+      ...(answer.lines.length ? [] : [el("p", { class: "lab-empty", text: empty })]),
+      ...(answer.left_out ? [el("p", { class: "lab-empty", text: `${count(answer.left_out)} more: search to find them.` })] : []));
+    this.list.scrollTop = 0;
+  }
+
+  choose(session) {
+    this.close();
+    this.button.focus();
+    this.open.session(session);
+  }
+
+  batch(batch) {
+    const share = batch.graded ? percent(batch.right / batch.graded) : "\u2013";
+    return el("div", { class: "lab-menu-row is-batch" },
+      el("button", { type: "button", class: "lab-menu-open", on: { click: () => { this.close(); this.open.batch(batch.id); } } },
+        el("span", { class: "lab-menu-question" }, icon("table"), el("span", { text: line(batch.name || fileName(batch.dataset), 100) })),
+        el("span", { class: "lab-menu-answer", text: `${share} right` }),
+        el("span", { class: "lab-menu-facts", text: [
+          `batch, ${count(batch.done)} of ${count(batch.problems)} done`, batch.active ? "running" : "", when(batch.created),
+        ].filter(Boolean).join("  \u00b7  ") })));
+  }
+
+  session(session) {
+    const kind = session.correct === true ? "right" : session.correct === false ? "wrong" : "open";
+    const answer = session.answer === null ? "no answer yet" : line(session.answer, 20);
+    const facts = [
+      session.algorithm, `${count(session.iterations)} iterations`, `${count(session.nodes)} nodes`, when(session.created),
+      session.batch ? `batch ${line(session.batch, 30)}` : "", session.in_use_by ? `in use by ${line(session.in_use_by, 40)}` : "",
+    ].filter(Boolean).join("  \u00b7  ");
+    const row = el("div", { class: `lab-menu-row${session.id === this.store.session ? " is-here" : ""}` });
+    const show = () => row.replaceChildren(
+      el("button", { type: "button", class: "lab-menu-open", data: { tip: "session", session: session.id }, on: { click: () => this.choose(session.id) } },
+        el("span", { class: "lab-menu-question", text: line(session.name || session.question, 120) }),
+        el("span", { class: `lab-menu-answer is-${kind}`, text: answer }),
+        el("span", { class: "lab-menu-facts", text: facts })),
+      el("div", { class: "lab-menu-acts" },
+        el("button", { type: "button", class: "lab-menu-act", text: "Rename", on: { click: () => this.rename(row, session, show) } }),
+        el("button", { type: "button", class: "lab-menu-act", text: "Delete", on: { click: () => this.askDelete(row, session, show) } })));
+    show();
+    return row;
+  }
+
+  rename(row, session, back) {
+    const error = el("span", { class: "lab-menu-error", role: "alert" });
+    const field = el("input", { class: "lab-search", "aria-label": "Name of the session", placeholder: "Name" });
+    field.value = session.name;
+    const save = async () => {
+      const answer = await this.server.rename({ session: session.id, name: field.value }).catch(() => ({ error: LOST }));
+      if (answer.error) {
+        error.textContent = line(answer.error, 300);
+        return;
+      }
+      session.name = field.value.trim();
+      back();
+      row.querySelector("button").focus();
+    };
+    field.addEventListener("keydown", (event) => event.key === "Enter" && save());
+    this.ask(row, back, el("span", { class: "lab-menu-ask" }, field), error, "Save", save);
+    field.select();
+  }
+
+  askDelete(row, session, back) {
+    const error = el("span", { class: "lab-menu-error", role: "alert" });
+    const remove = async () => {
+      const answer = await this.server.delete({ session: session.id }).catch(() => ({ error: LOST }));
+      if (answer.error) {
+        error.textContent = line(answer.error, 300);
+        return;
+      }
+      row.remove();
+      this.field.focus();
+      if (session.id === this.store.session) this.open.session(null);
+    };
+    const question = el("span", { class: "lab-menu-ask", text: `Delete \u201c${line(session.name || session.question, 60)}\u201d and its tree for good?` });
+    this.ask(row, back, question, error, "Delete", remove);
+    row.querySelector("button:last-of-type").focus();
+  }
+
+  /** Put a question in the place of a row; Escape and Cancel bring it back. */
+  ask(row, back, question, error, yes, act) {
+    const cancel = () => {
+      back();
+      row.querySelector("button").focus();
+    };
+    row.replaceChildren(el("div", { class: "lab-menu-question-box", on: { keydown: (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      cancel();
+    } } }, question, error,
+    el("span", { class: "lab-menu-choices" },
+      el("button", { type: "button", class: `lab-menu-act is-${yes.toLowerCase()}`, text: yes, on: { click: act } }),
+      el("button", { type: "button", class: "lab-menu-act", text: "Cancel", on: { click: cancel } }))));
+    row.querySelector("input")?.focus();
+  }
+
+  key(event) {
+    if (this.menu.hidden) return;
+    if (event.key === "Escape") {
+      this.close();
+      this.button.focus();
+    }
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    const rows = [...this.list.querySelectorAll(".lab-menu-open")];
+    const at = rows.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+    event.preventDefault();
+    if (at < 0) this.field.focus();
+    else rows[Math.min(at, rows.length - 1)]?.focus();
+  }
+}
