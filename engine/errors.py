@@ -31,4 +31,12 @@ class TaskError(LabError):
 
 
 class ExportError(LabError):
-    """A file to be written is there already or cannot be written, or one to be read is unusable."""
+    """A file to be written is there already, or cannot be written."""
+
+
+class ImportFileError(LabError):
+    """A file to be imported, or a row of it, is not what it should be."""
+
+
+class TrainingError(LabError):
+    """There is nothing to train on, or training cannot go on."""

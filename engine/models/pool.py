@@ -16,10 +16,12 @@ from engine.models.fingerprint import fingerprint
 from engine.models.hardware import free_memory, limit_threads
 from engine.models.kv_store import KVStore
 from engine.models.loading import Location, ModelSpec, Precision, locate, settle_precision
+from engine.models.original_weights import OriginalWeights
 from engine.models.progress import Progress, untold, weight_progress
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftConfig
     from transformers import PreTrainedTokenizerBase
 
 # Its classes are made of untyped functions, so a type would say nothing.
@@ -82,6 +84,7 @@ class Base:
         _count_optimiser_steps()
         if precision.device == "cpu":
             _leave_out_unpackable(self.model)
+        self.original = OriginalWeights(self.model)
 
     @property
     def device(self) -> "torch.device":
@@ -161,6 +164,42 @@ class Base:
         self._active = _UNKNOWN
         self._note_other_base(directory, str(config.base_model_name_or_path or ""))
         return name
+
+    def begin_adapter(self, name: str, start: "Path | PeftConfig") -> Any:
+        """Put an adapter that is to be trained on the base: a new one, or a copy of one on disk.
+
+        Returns:
+            The PEFT model of the base. `drop_adapter` takes the adapter off again.
+        """
+        from peft import PeftModel
+
+        if isinstance(start, Path):
+            from peft import PeftConfig
+
+            config = PeftConfig.from_pretrained(str(start))
+            config.inference_mode = False
+        else:
+            config = start
+        if self._peft is None:
+            self._peft = PeftModel(self.model, config, adapter_name=name)
+        else:
+            self._peft.add_adapter(name, config)
+        if isinstance(start, Path):
+            self._peft.load_adapter(str(start), name, is_trainable=True)
+        self._watched.clear()
+        self._active = _UNKNOWN
+        return self._peft
+
+    def drop_adapter(self, name: str) -> None:
+        """Take an adapter off the base."""
+        if self._peft is not None and name in self._peft.peft_config:
+            self._peft.delete_adapter(name)
+        self._adapters.pop(name, None)
+        self._watched.clear()
+        self._active = _UNKNOWN
+        if self._peft is not None and not self._peft.peft_config:
+            self.model = self._peft.unload()
+            self._peft = None
 
     def _note_other_base(self, directory: Path, trained_on: str) -> None:
         if trained_on and Path(trained_on).name != self.directory.name:

@@ -1,0 +1,139 @@
+"""From examples to tensors: tokens, and which of them matter for a loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.errors import TrainingError
+from engine.models.prompting import Prompter, Tokens
+from engine.training.examples import Pair, Solution, Steps, Valued
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text to train on.
+
+    Attributes:
+        tokens: of prompt and solution.
+        learnt: the policy learns tokens from this place on.
+        weight: of its loss.
+        places: where values are read.
+        targets: of each place.
+    """
+
+    tokens: Tokens
+    learnt: int = 0
+    weight: float = 1.0
+    places: tuple[int, ...] = ()
+    targets: tuple[float, ...] = ()
+
+
+class Encoder:
+    """Writes examples as the models read them in a search.
+
+    Args:
+        prompter: of the model to be trained.
+        end: token that ends a text, learnt after the last step of a finished solution; None where
+            the step format reads the end in another way.
+        context: most tokens of a text.
+    """
+
+    def __init__(self, prompter: Prompter, end: int | None, context: int) -> None:
+        self.prompter = prompter
+        self.end = end
+        self.context = context
+
+    def solution(self, example: Solution) -> Text | None:
+        """A text for the policy; None if it does not fit into the context."""
+        tokens = self.prompter.proposal(example.question, example.steps)
+        given = self.prompter.proposal(example.question, example.steps[: example.given])
+        if example.finished and self.end is not None:
+            tokens = (*tokens, self.end)
+        text = Text(tokens, _common(given, tokens), example.weight)
+        return text if len(tokens) <= self.context else None
+
+    def valued(self, example: Valued) -> list[Text]:
+        """Texts for a PRM: one where the tokens of every beginning are the beginning of its tokens,
+        one a value otherwise. Texts that do not fit into the context are left out.
+        """
+        whole = self.prompter.value(example.question, example.steps)
+        together: list[tuple[int, float]] = []
+        texts: list[Text] = []
+        for count, value in enumerate(example.values, start=1):
+            if value is None:
+                continue
+            tokens = self._beginning(example.question, example.steps[:count])
+            if whole[: len(tokens)] == tokens:
+                together.append((len(tokens) - 1, value))
+            else:
+                place = (len(tokens) - 1,)
+                texts.append(Text(tokens, places=place, targets=(value,)))
+        if together:
+            places, targets = zip(*together, strict=True)
+            last = max(places) + 1
+            texts.append(Text(whole[:last], places=places, targets=targets))
+        return [text for text in texts if len(text.tokens) <= self.context]
+
+    def pair(self, example: Pair) -> tuple[Text, Text] | None:
+        """The better and the worse continuation; None if one does not fit into the context.
+
+        The policy learns the tokens after the common beginning; a value is read at the end.
+        """
+        both = []
+        for steps in (example.better, example.worse):
+            tokens = self._beginning(example.question, (*example.steps, *steps))
+            given = self._beginning(example.question, example.steps)
+            place = (len(tokens) - 1,)
+            learnt = _common(given, tokens)
+            both.append(Text(tokens, learnt, example.margin, place, (0.0,)))
+        if any(len(text.tokens) > self.context for text in both):
+            return None
+        return both[0], both[1]
+
+    def _beginning(self, question: str, steps: Steps) -> Tokens:
+        return self.prompter.value(question, steps)
+
+
+def collate(texts: Sequence[Text]) -> dict[str, "Tensor"]:
+    """B texts, padded on the right to T tokens.
+
+    Returns:
+        tokens [B, T] int64; attention [B, T] int64, 1 where there is a token; learnt [B, T] bool;
+        weights [B]; and of the N values: rows, places [N] int64, where they are read; targets [N].
+
+    Raises:
+        TrainingError: there is no text.
+    """
+    import torch
+
+    if not texts:
+        raise TrainingError("There is nothing to train on in this batch.")
+    length = max(len(text.tokens) for text in texts)
+    shape = (len(texts), length)
+    tokens = torch.zeros(shape, dtype=torch.int64)
+    attention = torch.zeros(shape, dtype=torch.int64)
+    learnt = torch.zeros(shape, dtype=torch.bool)
+    for row, text in enumerate(texts):
+        size = len(text.tokens)
+        tokens[row, :size] = torch.tensor(text.tokens)
+        attention[row, :size] = 1
+        learnt[row, text.learnt : size] = True
+    read = [(row, place) for row, text in enumerate(texts) for place in text.places]
+    return {
+        "tokens": tokens,
+        "attention": attention,
+        "learnt": learnt,
+        "weights": torch.tensor([text.weight for text in texts]),
+        "rows": torch.tensor([row for row, _ in read], dtype=torch.int64),
+        "places": torch.tensor([place for _, place in read], dtype=torch.int64),
+        "targets": torch.tensor([t for text in texts for t in text.targets], dtype=torch.float32),
+    }
+
+
+def _common(one: Tokens, other: Tokens) -> int:
+    """How many tokens two texts begin with in common."""
+    length = min(len(one), len(other))
+    return next((k for k in range(length) if one[k] != other[k]), length)

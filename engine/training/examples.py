@@ -1,0 +1,64 @@
+"""What is learnt from: solutions to imitate, values to give, siblings to tell apart.
+
+Plain texts and numbers, without tokens and without trees: `engine.training.gathering` draws them
+from searches, `engine.training.batches` makes tensors of them.
+"""
+
+import msgspec
+
+Steps = tuple[str, ...]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where an example came from: a session and a node of its tree."""
+
+    session: str
+    node: int
+
+
+class Solution(msgspec.Struct, frozen=True):
+    """A solution that the policy is to imitate.
+
+    Attributes:
+        question, steps: the text; each step with its closing mark.
+        finished: whether the end of the text follows, so that the policy learns to stop there.
+        given: steps at the beginning that are only read, not learnt.
+        weight: of its loss, relative to the others.
+        source: where it came from.
+    """
+
+    question: str
+    steps: Steps
+    finished: bool = True
+    given: int = 0
+    weight: float = 1.0
+    source: Source | None = None
+
+
+class Valued(msgspec.Struct, frozen=True):
+    """A partial solution with the values that the PRM is to give to its beginnings.
+
+    values: one a step, in [0, 1]; None where nothing is to be learnt.
+    """
+
+    question: str
+    steps: Steps
+    values: tuple[float | None, ...]
+    source: Source | None = None
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two continuations of one beginning, the first better than the second.
+
+    Each continuation is one step or more; `margin` is by how much it is better, in [0, 1].
+    """
+
+    question: str
+    steps: Steps
+    better: Steps
+    worse: Steps
+    margin: float = 1.0
+    source: Source | None = None
+
+
+Example = Solution | Valued | Pair
