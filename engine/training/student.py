@@ -99,7 +99,8 @@ class Student:
         out = body(input_ids=tokens, attention_mask=attention, use_cache=False)
         hidden = out.last_hidden_state[rows, places].float()
         index = self.head.index
-        return hidden @ self.weight[index] + self.bias[index]
+        score: Tensor = hidden @ self.weight[index] + self.bias[index]
+        return score
 
     def save(self, directory: Path, formats: Path) -> None:
         """Write the adapter (and head) where nothing was; plain PEFT can load it.
