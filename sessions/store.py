@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from engine.errors import EventError
 from engine.events import AnyEvent, Event, SearchCreated, decode, encode
 from sessions.archive import SqliteArchive
-from sessions.batches import Batches, Place, Result, enter, finish
+from sessions.batches import Batches, Place, Result, Work, begin, enter, finish, session_at
 from sessions.database import Connection
 from sessions.errors import (
     EventDamagedError,
@@ -57,6 +57,38 @@ class SessionRow(msgspec.Struct, frozen=True):
     events: int
     batch: str | None
     digest: Digest
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A session that was made elsewhere.
+
+    Attributes:
+        log: its events.
+        digest: of the state after them.
+        name, tags: for lists.
+        created: Unix time, None for now.
+        wanted: the id that it should have if that is free, None for any.
+        label, place: of its problem, if it comes with a batch; its position is that of the arrival.
+        result: of that problem, if it is finished.
+    """
+
+    log: Sequence[AnyEvent]
+    digest: Digest
+    name: str = ""
+    tags: Sequence[str] = ()
+    created: float | None = None
+    wanted: str | None = None
+    label: str = ""
+    place: str = ""
+    result: Result | None = None
+
+
+class TakenIn(msgspec.Struct, frozen=True):
+    """Sessions of arrivals, in order; those of them that were there already; the batch."""
+
+    sessions: list[str]
+    known: list[str]
+    batch: str | None
 
 
 class Store:
@@ -120,24 +152,81 @@ class Store:
         Raises:
             StoreError: it cannot be written.
         """
-        now, bodies = time.time(), _bodies([first])
+        bodies = _bodies([first])
         with self._log.writing() as db:
-            session = _unused_id(db)
-            db.table("sessions").insert(
-                {
-                    "id": session,
-                    "name": name,
-                    "tags": json.dumps(list(tags)),
-                    **{field: getattr(first, field) for field in _COPIED},
-                    "created": now,
-                    "updated": now,
-                    "events": 0,
-                    **msgspec.structs.asdict(Digest()),
-                }
-            )
-            self._extend(db, session, 0, bodies, Digest(), now)
+            session = self._insert(db, _unused_id(db), first, name, tags, time.time())
+            self._extend(db, session, 0, bodies, Digest(), time.time())
             if place is not None:
                 enter(db, place, session)
+        return session
+
+    def take_in(self, arrivals: Sequence[Arrival], work: Work | None = None) -> TakenIn:
+        """Store whole sessions, all of them or none.
+
+        One whose id and log are here already is not stored again; of a batch that is here already
+        only what is missing is.
+
+        Args:
+            arrivals: the sessions.
+            work: the batch whose problems they are, in the order of its problems.
+
+        Raises:
+            EventError: an event would not be readable again; nothing was stored.
+            StoreError: it cannot be written; nothing was stored.
+        """
+        bodies = [_bodies(arrival.log) for arrival in arrivals]
+        sessions, known = [], []
+        with self._log.writing() as db:
+            batch = begin(db, work) if work is not None else None
+            for position, (arrival, lines) in enumerate(zip(arrivals, bodies, strict=True)):
+                if batch is None:
+                    there = arrival.wanted if _has(db, arrival.wanted, arrival.log) else None
+                else:
+                    there = session_at(db, batch, position)
+                if there is not None:
+                    known.append(there)
+                    sessions.append(there)
+                    continue
+                session = self._arrive(db, arrival, lines)
+                sessions.append(session)
+                if batch is not None:
+                    enter(db, Place(batch, position, arrival.label, arrival.place), session)
+                    if arrival.result is not None:
+                        finish(db, session, arrival.result)
+        return TakenIn(sessions, known, batch)
+
+    def _arrive(self, db: Database, arrival: Arrival, bodies: list[str]) -> str:
+        first = arrival.log[0]
+        assert isinstance(first, SearchCreated)
+        now = time.time()
+        created = now if arrival.created is None else arrival.created
+        wanted = arrival.wanted
+        session = wanted if wanted and not _taken(db, wanted) else _unused_id(db)
+        self._insert(db, session, first, arrival.name, arrival.tags, created)
+        self._extend(db, session, 0, bodies, arrival.digest, now)
+        return session
+
+    def _insert(
+        self,
+        db: Database,
+        session: str,
+        first: SearchCreated,
+        name: str,
+        tags: Sequence[str],
+        created: float,
+    ) -> str:
+        db.table("sessions").insert(
+            {
+                "id": session,
+                "name": name,
+                "tags": json.dumps(list(tags)),
+                **{field: getattr(first, field) for field in _COPIED},
+                "created": created,
+                "updated": created,
+                "events": 0,
+                **msgspec.structs.asdict(Digest()),
+            }
+        )
         return session
 
     def append(
@@ -334,8 +423,25 @@ def _bodies(events: Sequence[Event]) -> list[str]:
 def _unused_id(db: Database) -> str:
     while True:
         session = secrets.token_hex(4)
-        if not db.execute("SELECT 1 FROM sessions WHERE id = ?", [session]).fetchone():
+        if not _taken(db, session):
             return session
+
+
+def _taken(db: Database, session: str) -> bool:
+    return db.execute("SELECT 1 FROM sessions WHERE id = ?", [session]).fetchone() is not None
+
+
+def _has(db: Database, session: str | None, log: Sequence[AnyEvent]) -> bool:
+    """Whether a session of this id is there, with this log."""
+    if session is None or not _taken(db, session):
+        return False
+    rows = db.execute(
+        "SELECT CAST(body AS BLOB) FROM events WHERE session = ? ORDER BY seq", [session]
+    ).fetchall()
+    try:
+        return [decode(body) for (body,) in rows] == list(log)
+    except EventError:  # a damaged one is another one
+        return False
 
 
 def _session_row(row: dict[str, Any]) -> SessionRow:

@@ -1,0 +1,1 @@
+"""What others have written, read as logs of searches. Pure; nothing is stored here."""
