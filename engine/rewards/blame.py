@@ -14,6 +14,7 @@ _SOFT = "correct completions / completions"
 
 def quality(evidence: Evidence, node: int, label: Label, above: Label | None) -> Why:
     """Why v is what it is; `above` is the parent's label, None for the root."""
+    node = evidence.same[node]
     m, r = label.distance - 1, int(not label.right)
     if above is None:
         nearest = evidence.nearest[node]
@@ -34,7 +35,7 @@ def quality(evidence: Evidence, node: int, label: Label, above: Label | None) ->
         evidence.nearest.get(label.distance_from),
         label.distance_from,
         evidence.wrong_by.get(node),
-        evidence.overruled(node) is not None,
+        node in evidence.overruled,
     )
 
 
@@ -58,6 +59,7 @@ def _quality_words(evidence: Evidence, node: int, label: Label) -> str:
 
 def hard(evidence: Evidence, node: int, found: Estimate, rollouts: Rollouts) -> Why:
     """Why a hard estimate is what it is."""
+    node = evidence.same[node]
     correct, total = _completions(evidence, node)
     own = rollouts.get(node, ())
     words = [_tally(evidence, node, rollouts)]
@@ -74,6 +76,7 @@ def hard(evidence: Evidence, node: int, found: Estimate, rollouts: Rollouts) -> 
 
 def soft(evidence: Evidence, node: int, found: Estimate, rollouts: Rollouts) -> Why:
     """Why a soft estimate is what it is."""
+    node = evidence.same[node]
     own, wrong = rollouts.get(node), node in evidence.wrong_by
     correct, total = (sum(own), len(own)) if own else _completions(evidence, node)
     correct = 0 if wrong else correct
@@ -95,10 +98,11 @@ def progress(evidence: Evidence, node: int, found: Estimate, chosen: int) -> Why
     worked = f"{steps} / {total} = {_number(steps / total)}"
     place = "on" if on_the_way else "beside"
     words = [f"Its step is number {depth}, {place} the way to node {chosen} at depth {total}."]
-    if node in evidence.wrong_by:
-        worked, words = "0", [f"{_wrong_reason(evidence, node)}."]
+    first = evidence.same[node]
+    if first in evidence.wrong_by:
+        worked, words = "0", [f"{_wrong_reason(evidence, first)}."]
     numbers = {"depth": depth, "D": total}
-    return _estimated(evidence, node, found, (formula, worked), numbers, words)
+    return _estimated(evidence, first, found, (formula, worked), numbers, words)
 
 
 def _estimated(
@@ -116,7 +120,7 @@ def _estimated(
         evidence.nearest.get(node),
         None,
         evidence.wrong_by.get(node),
-        evidence.overruled(node) is not None,
+        node in evidence.overruled,
     )
 
 

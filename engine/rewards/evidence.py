@@ -5,15 +5,17 @@ on its way is marked wrong; a mark `wrong` holds for everything below it, other 
 step alone.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Literal
 
+from engine.events import Mark
 from engine.rewards.rows import Unused
 from engine.search.parameters import parse
 from engine.search.registry import algorithm
 from engine.tree import Node, Tree
 
 Answerless = Literal["pruned", "wrong"]
+_PRECEDENCE: tuple[Mark, ...] = ("", "unclear", "right", "wrong")
 
 
 def end_leaves(tree: Tree) -> list[int]:
@@ -41,7 +43,7 @@ def leaf_verdicts(tree: Tree, answerless: Answerless) -> dict[int, bool]:
     for node in map(tree.node, end_leaves(tree)):
         if node.regraded is not None:
             verdicts[node.id] = node.regraded
-        elif node.answered and node.answer is None:
+        elif node.answer is None and (node.answered or node.verdict_source == "dead_end"):
             if answerless == "wrong":
                 verdicts[node.id] = False
         elif node.correct is not None:
@@ -50,95 +52,107 @@ def leaf_verdicts(tree: Tree, answerless: Answerless) -> dict[int, bool]:
 
 
 class Evidence:
-    """Of each node: the leaves at or below it, the way to a correct one, a person's verdicts.
+    """Of each partial solution: the leaves below, the way to a correct one, a person's verdicts.
+
+    Nodes with the same steps (samples of one policy) are one partial solution: they share all
+    leaves below any of them and all verdicts on any of them. It goes by the id of the first such
+    node, `same[node]`, and these ids are what the attributes hold, except for leaves.
 
     Attributes:
         tree: what it was made from; it is not changed.
+        same: node -> the first node with the same steps.
         accepted: leaf -> whether its answer is accepted.
-        distance: steps to the nearest right leaf plus one, of nodes with one at or below.
+        mark, overruled: a person's verdicts, the latter in [0, 1]; of marks, `wrong` goes first.
+        distance: steps to the nearest right leaf plus one, where there is one at or below.
         nearest: that leaf.
-        wrong_by: node -> the uppermost node at or above it that is marked wrong.
-        decided: nodes with a leaf at or below that counts as it does by a person's verdict.
-        kept: nodes on the way to a leaf; also those with a verdict of their own right below these.
+        wrong_by: the uppermost node at or above that is marked wrong, where there is one.
+        decided: where a leaf at or below counts as it does by a person's verdict.
+        kept: all on the way to a leaf; also those right below them with a verdict of their own.
     """
 
     def __init__(self, tree: Tree, verdicts: Mapping[int, bool]) -> None:
         self.tree = tree
+        self.same = _same_steps(tree)
         self.accepted = dict(verdicts)
+        self.mark: dict[int, Mark] = {}
+        self.overruled: dict[int, float] = {}
         self.distance: dict[int, int] = {}
         self.nearest: dict[int, int] = {}
         self.wrong_by: dict[int, int] = {}
         self.decided: set[int] = set()
         self.kept: set[int] = set()
-        self._leaves = [node.id for node in tree.depth_first() if node.id in verdicts]
-        self._slices: dict[int, tuple[int, int]] = {}
-        self._spread_wrong_marks()
+        self._leaves: dict[int, list[int]] = {}
+        self._gather_verdicts()
         self._gather_leaves()
-        for node in tree.nodes:
-            known_before = node.parent == 0 or node.parent in self.kept
-            if known_before and has_verdict(node):
+        for node in self.solutions():
+            known_before = node.parent == 0 or self.above(node.id) in self.kept
+            if known_before and self._spoken_of(node.id):
                 self.kept.add(node.id)
 
-    def _spread_wrong_marks(self) -> None:
-        for node in self.tree.nodes:  # parents come first
-            above = None if node.parent is None else self.wrong_by.get(node.parent)
-            if above is not None:
-                self.wrong_by[node.id] = above
-            elif node.mark == "wrong":
-                self.wrong_by[node.id] = node.id
+    def solutions(self) -> Iterator[Node]:
+        """The first node of every partial solution, parents before children."""
+        return (node for node in self.tree.nodes if self.same[node.id] == node.id)
+
+    def above(self, node: int) -> int | None:
+        """The partial solution one step shorter; None for the root."""
+        parent = self.tree.node(node).parent
+        return None if parent is None else self.same[parent]
+
+    def _gather_verdicts(self) -> None:
+        low, high = self.tree.value_range
+        marked_wrong: dict[int, int] = {}
+        for node in self.tree.nodes:
+            first = self.same[node.id]
+            if node.mark == "wrong":
+                marked_wrong.setdefault(first, node.id)
+            if _PRECEDENCE.index(node.mark) > _PRECEDENCE.index(self.mark.get(first, "")):
+                self.mark[first] = node.mark
+            if node.overruled is not None:
+                self.overruled.setdefault(first, (node.overruled - low) / (high - low))
+        for node in self.solutions():
+            above = self.above(node.id)
+            if above in self.wrong_by:
+                self.wrong_by[node.id] = self.wrong_by[above]
+            elif node.id in marked_wrong:
+                self.wrong_by[node.id] = marked_wrong[node.id]
 
     def _gather_leaves(self) -> None:
-        for place, leaf in enumerate(self._leaves):
-            self._slices[leaf] = (place, place + 1)
-            if self.counts_right(leaf):
-                self.distance[leaf], self.nearest[leaf] = 1, leaf
-            if leaf in self.wrong_by or self.tree.node(leaf).regraded is not None:
-                self.decided.add(leaf)
-        for node in reversed(self.tree.nodes):  # children come before their parent
-            if node.id not in self._slices:
-                continue
-            self.kept.add(node.id)
-            if node.parent is not None:
-                self._hand_up(node.id, node.parent)
-
-    def _hand_up(self, child: int, parent: int) -> None:
-        first, last = self._slices[child]
-        begin, end = self._slices.get(parent, (first, last))
-        self._slices[parent] = (min(begin, first), max(end, last))
-        if child in self.decided:
-            self.decided.add(parent)
-        if child in self.distance:
-            steps, leaf = self.distance[child] + 1, self.nearest[child]
-            known = self.distance.get(parent)
-            if known is None or (steps, leaf) < (known, self.nearest[parent]):
-                self.distance[parent], self.nearest[parent] = steps, leaf
+        for leaf in (node for node in self.tree.depth_first() if node.id in self.accepted):
+            first = self.same[leaf.id]
+            by_person = first in self.wrong_by or leaf.regraded is not None
+            for steps, node in enumerate(reversed(self.tree.path(first)), start=1):
+                way = self.same[node]
+                self.kept.add(way)
+                self._leaves.setdefault(way, []).append(leaf.id)
+                if by_person:
+                    self.decided.add(way)
+                if self.counts_right(leaf.id) and steps < self.distance.get(way, steps + 1):
+                    self.distance[way], self.nearest[way] = steps, leaf.id
 
     def counts_right(self, leaf: int) -> bool:
         """Whether a leaf's answer is accepted and no step on its way is marked wrong."""
-        return self.accepted[leaf] and leaf not in self.wrong_by
+        return self.accepted[leaf] and self.same[leaf] not in self.wrong_by
 
     def leaves(self, node: int) -> list[int]:
-        """The leaves at or below a node, depth-first."""
-        first, last = self._slices.get(node, (0, 0))
-        return self._leaves[first:last]
+        """The leaves at or below a partial solution, depth-first."""
+        return self._leaves.get(self.same[node], [])
 
     def false_positives(self, node: int) -> tuple[int, ...]:
         """The leaves at or below with an accepted answer that a wrong step takes away."""
         return tuple(
-            leaf for leaf in self.leaves(node) if self.accepted[leaf] and leaf in self.wrong_by
+            leaf
+            for leaf in self.leaves(node)
+            if self.accepted[leaf] and self.same[leaf] in self.wrong_by
         )
 
     def protected(self, node: int) -> bool:
         """Whether it is marked right, and no step above it wrong."""
-        return self.tree.node(node).mark == "right" and node not in self.wrong_by
+        first = self.same[node]
+        return self.mark.get(first) == "right" and first not in self.wrong_by
 
-    def overruled(self, node: int) -> float | None:
-        """A person's value of a node in [0, 1]; None if there is none."""
-        value = self.tree.node(node).overruled
-        if value is None:
-            return None
-        low, high = self.tree.value_range
-        return (value - low) / (high - low)
+    def _spoken_of(self, node: int) -> bool:
+        """Whether a person said of it that it is right, wrong, or what it is worth."""
+        return self.mark.get(self.same[node]) in ("right", "wrong") or node in self.overruled
 
     def unused(self, rows: Container[int], empty: str) -> tuple[Unused, ...]:
         """A person's verdicts that decide no row.
@@ -149,11 +163,12 @@ class Evidence:
         """
         found = []
         for node in self.tree.nodes:
-            above = self.wrong_by.get(node.id)
-            if has_verdict(node) and node.id not in rows:
+            wrong_by = self.wrong_by.get(self.same[node.id])
+            own = node.mark in ("right", "wrong") or node.overruled is not None
+            if own and node.id not in rows:
                 reason = empty or "Its branch is pruned: nothing is known of the steps before it."
-            elif node.mark == "right" and above is not None:
-                reason = f"Node {above}, above it, is marked wrong."
+            elif node.mark == "right" and wrong_by is not None:
+                reason = f"Node {wrong_by}, at or above it, is marked wrong."
             elif node.regraded is not None and node.id not in self.accepted:
                 reason = "It is no finished leaf."
             else:
@@ -162,6 +177,11 @@ class Evidence:
         return tuple(found)
 
 
-def has_verdict(node: Node) -> bool:
-    """Whether a person said of this very node that it is right, wrong, or what it is worth."""
-    return node.mark in ("right", "wrong") or node.overruled is not None
+def _same_steps(tree: Tree) -> list[int]:
+    """Node -> the first node with the same steps."""
+    first: dict[tuple[int, str], int] = {}
+    same: list[int] = []
+    for node in tree.nodes:
+        key = (-1 if node.parent is None else same[node.parent], node.step)
+        same.append(first.setdefault(key, node.id))
+    return same

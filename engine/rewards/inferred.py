@@ -7,6 +7,7 @@ m + 1, as the reference counts it (1 at a correct leaf).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -14,7 +15,9 @@ from engine.rewards.evidence import Evidence
 from engine.tree import Tree
 
 Rollouts = Mapping[int, Sequence[bool]]
-"""Node -> whether each extra roll-out that began there ended in a correct answer."""
+"""Node -> whether each extra roll-out that began there ended in a correct answer. Within this
+module nodes are first ones (`Evidence.same`), and each has at least one.
+"""
 
 
 class ValueTarget(msgspec.Struct, frozen=True):
@@ -66,14 +69,25 @@ def quality(evidence: Evidence) -> dict[int, Label]:
     """
     if 0 not in evidence.distance:
         return {}
-    labels: dict[int, Label] = {}
-    for node in evidence.tree.depth_first():
-        if node.parent is None:
-            touched = 0 in evidence.decided
-            labels[0] = Label(evidence.distance[0], 0, True, 0.0, 0.0, None, touched, False)
-        elif node.id in evidence.kept:
-            labels[node.id] = _label(evidence, node.id, labels[node.parent])
-    return labels
+    touched = 0 in evidence.decided
+    labels = {0: Label(evidence.distance[0], 0, True, 0.0, 0.0, None, touched, False)}
+    for node in evidence.solutions():
+        above = evidence.above(node.id)
+        if above is not None and node.id in evidence.kept:
+            labels[node.id] = _label(evidence, node.id, labels[above])
+    return _of_all_nodes(evidence, labels)
+
+
+Found = TypeVar("Found")
+
+
+def _of_all_nodes(evidence: Evidence, found: Mapping[int, Found]) -> dict[int, Found]:
+    """What was found of partial solutions, by node, depth-first."""
+    return {
+        node.id: found[evidence.same[node.id]]
+        for node in evidence.tree.depth_first()
+        if evidence.same[node.id] in found
+    }
 
 
 def _label(evidence: Evidence, node: int, parent: Label) -> Label:
@@ -84,17 +98,32 @@ def _label(evidence: Evidence, node: int, parent: Label) -> Label:
         distance, origin, distance_touched = own, node, node in evidence.decided
     elif protected:
         # A right step brings the answer one step nearer, but is not the answer.
-        distance, origin = max(parent.distance - 1, 2), node
-        distance_touched = True
+        distance, origin, distance_touched = max(parent.distance - 1, 2), node, True
     else:
         distance, origin = parent.distance, parent.distance_from
         distance_touched = judged or parent.distance_touched
     right = own is not None or protected
     weighted = (1 - parent.value) * (1 if right else -1) / distance
-    inferred = max(0.0, parent.value + weighted)
-    overruled = evidence.overruled(node)
-    touched = distance_touched or judged or parent.value_touched or overruled is not None
-    return Label(distance, origin, right, weighted, inferred, overruled, distance_touched, touched)
+    overruled = evidence.overruled.get(node)
+    return Label(
+        distance,
+        origin,
+        right,
+        weighted,
+        max(0.0, parent.value + weighted),
+        overruled,
+        distance_touched,
+        distance_touched or judged or parent.value_touched or overruled is not None,
+    )
+
+
+def rollouts_of(evidence: Evidence, rollouts: Rollouts) -> dict[int, list[bool]]:
+    """How roll-outs ended, by the partial solution that they began at."""
+    ends: dict[int, list[bool]] = {}
+    for node, found in rollouts.items():
+        if found:
+            ends.setdefault(evidence.same[node], []).extend(found)
+    return ends
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -117,7 +146,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 def _estimate(evidence: Evidence, node: int, inferred: float, touched: bool) -> Estimate:
-    overruled = evidence.overruled(node)
+    overruled = evidence.overruled.get(node)
     return Estimate(inferred, overruled, touched or overruled is not None)
 
 
@@ -130,15 +159,15 @@ def hard(evidence: Evidence, rollouts: Rollouts) -> dict[int, Estimate]:
     solved = set(evidence.distance)
     for start, ends in rollouts.items():
         if any(ends) and start not in evidence.wrong_by:
-            solved.update(evidence.tree.path(start))
+            solved.update(evidence.same[node] for node in evidence.tree.path(start))
     estimates = {}
-    for node in evidence.tree.depth_first():
-        if node.id in evidence.kept or rollouts.get(node.id):
+    for node in evidence.solutions():
+        if node.id in evidence.kept or node.id in rollouts:
             protected = evidence.protected(node.id)
             touched = protected or node.id in evidence.decided or node.id in evidence.wrong_by
             found = float(node.id in solved or protected)
             estimates[node.id] = _estimate(evidence, node.id, found, touched)
-    return estimates
+    return _of_all_nodes(evidence, estimates)
 
 
 def soft(evidence: Evidence, rollouts: Rollouts) -> dict[int, Estimate]:
@@ -150,16 +179,16 @@ def soft(evidence: Evidence, rollouts: Rollouts) -> dict[int, Estimate]:
         or overruled have theirs, too.
     """
     estimates = {}
-    for node in evidence.tree.depth_first():
+    for node in evidence.solutions():
         wrong, own = node.id in evidence.wrong_by, rollouts.get(node.id)
         ends = own or [evidence.counts_right(leaf) for leaf in evidence.leaves(node.id)]
         if ends:
             share = 0.0 if wrong else sum(ends) / len(ends)
             touched = wrong or (not own and node.id in evidence.decided)
             estimates[node.id] = _estimate(evidence, node.id, share, touched)
-        elif node.id in evidence.kept and (wrong or node.overruled is not None):
+        elif node.id in evidence.kept and (wrong or node.id in evidence.overruled):
             estimates[node.id] = _estimate(evidence, node.id, 0.0, True)
-    return estimates
+    return _of_all_nodes(evidence, estimates)
 
 
 def progress(evidence: Evidence, chosen: int) -> dict[int, Estimate]:
@@ -179,9 +208,10 @@ def progress(evidence: Evidence, chosen: int) -> dict[int, Estimate]:
     for ancestor in map(tree.node, reversed(tree.path(chosen)[:-1])):
         for child in map(tree.node, ancestor.children):
             steps = child.depth if child.id in way else max(ancestor.depth - 1, 0)
-            wrong = child.id in evidence.wrong_by
+            first = evidence.same[child.id]
+            wrong = first in evidence.wrong_by
             found = 0.0 if wrong else steps / total
-            estimates[child.id] = _estimate(evidence, child.id, found, wrong)
+            estimates[child.id] = _estimate(evidence, first, found, wrong)
     return estimates
 
 

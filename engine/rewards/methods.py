@@ -11,7 +11,15 @@ import msgspec
 from engine.errors import ParameterError
 from engine.rewards import blame
 from engine.rewards.evidence import Answerless, Evidence, leaf_verdicts
-from engine.rewards.inferred import Rollouts, ValueTarget, hard, progress, quality, soft
+from engine.rewards.inferred import (
+    Rollouts,
+    ValueTarget,
+    hard,
+    progress,
+    quality,
+    rollouts_of,
+    soft,
+)
 from engine.rewards.rows import Reward, Rewards, Why
 from engine.search.answers import best_value
 from engine.tree import Tree
@@ -63,18 +71,20 @@ def infer(
     for node in (*verdicts, *rollouts):
         tree.node(node)
     evidence = Evidence(tree, verdicts)
-    rows = kind.rows(method, evidence, rollouts)
+    rows = kind.rows(method, evidence, rollouts_of(evidence, rollouts))
     empty = "" if rows else _why_empty(evidence)
     return Rewards(method, tuple(rows), empty, evidence.unused({r.node for r in rows}, empty))
 
 
 def targets(tree: Tree, rewards: Rewards) -> list[ValueTarget]:
-    """The training targets among the rows: all, but for the root where the method leaves it out."""
+    """The training targets among the rows: one per partial solution, the empty one only where the
+    method says so.
+    """
     keeps_root = METHODS[rewards.method].trains_root
     return [
         ValueTarget(row.node, "".join(tree.steps(row.node)), row.value)
         for row in rewards.rows
-        if row.parent is not None or keeps_root
+        if row.same_as is None and (row.parent is not None or keeps_root)
     ]
 
 
@@ -142,7 +152,8 @@ def _row(
     touched: bool = False,
     rollouts: Rollouts = NO_ROLLOUTS,
 ) -> Reward:
-    leaves, own = evidence.leaves(node), rollouts.get(node, ())
+    leaves, first = evidence.leaves(node), evidence.same[node]
+    own = rollouts.get(first, ())
     return Reward(
         node=node,
         parent=evidence.tree.node(node).parent,
@@ -157,7 +168,8 @@ def _row(
         false_positives=evidence.false_positives(node),
         rollouts=(sum(own), len(own)),
         touched=touched,
-        mark=evidence.tree.node(node).mark,
+        mark=evidence.mark.get(first, ""),
+        same_as=None if first == node else first,
         why=why,
     )
 

@@ -49,6 +49,7 @@ class Reward(msgspec.Struct, frozen=True):
         rollouts: correct ones and all of the extra roll-outs that count here.
         touched: whether a person's verdict enters any of its numbers.
         mark: a person's verdict on this very step.
+        same_as: the first node with the same steps, whose numbers these are; None if it is this.
         why: the reasons.
     """
 
@@ -66,6 +67,7 @@ class Reward(msgspec.Struct, frozen=True):
     rollouts: tuple[int, int]
     touched: bool
     mark: Mark
+    same_as: int | None
     why: Why
 
 

@@ -17,10 +17,10 @@ class Outline:
         first = create("What?", GOLD, "mcts_star", params, 0, "policy", "prm")
         self.tree = Tree.fold([first])
 
-    def add(self, parent: int) -> int:
-        """A new child; its id."""
+    def add(self, parent: int, word: str = "") -> int:
+        """A new child; its id. Its step is the word, else one of its own."""
         new = len(self.tree.nodes)
-        children = [ev.NewNode(new, f"step {new}\n")]
+        children = [ev.NewNode(new, f"{word or f'step {new}'}\n")]
         self.tree.apply(ev.Expanded(parent, "expanded", children, []))
         return new
 
@@ -40,10 +40,13 @@ class Outline:
 
 @st.composite
 def trees(draw: st.DrawFn) -> Tree:
-    """Up to 25 nodes; leaves are right, wrong, without answer, ungraded or unfinished."""
+    """Up to 25 nodes, some with the same steps; leaves are right, wrong, without answer, ungraded or
+    unfinished.
+    """
     outline = Outline()
+    words = st.sampled_from(["", "", "one", "two"])
     for _ in range(draw(st.integers(0, 24))):
-        outline.add(draw(st.integers(0, len(outline.tree.nodes) - 1)))
+        outline.add(draw(st.integers(0, len(outline.tree.nodes) - 1)), draw(words))
     for node in outline.tree.nodes:
         if node.children:
             continue
