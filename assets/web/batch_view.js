@@ -219,11 +219,12 @@ function figure(name, value, more = "") {
 }
 
 function drawRow(row) {
-  const answer = row.kind === "failed" ? line(row.message, 80) : row.answer === null ? (row.kind === "running" ? "" : "none") : line(row.answer, 60);
+  const failed = row.kind === "failed";
+  const answer = row.answer === null ? (failed || row.kind === "running" ? "" : "none") : line(row.answer, 60);
   const verdict = { running: "begun", ungraded: "", deleted: "deleted" }[row.kind] ?? row.kind;
-  return el("div", { class: `lab-row is-${row.kind}`, title: row.kind === "failed" ? line(row.message, 400) : line(row.question, 400) },
+  return el("div", { class: `lab-row is-${row.kind}`, title: line(failed ? `${row.message} \u2014 ${row.question}` : row.question, 600) },
     el("span", { class: "lab-row-label", text: ending(row.label, 12), title: line(`${row.label}, ${row.place}`, 200) }),
-    el("span", { class: "lab-row-question", text: line(row.question, 220) }),
+    el("span", { class: "lab-row-question", text: line((failed && row.message) || row.question, 220) }),
     el("span", { class: `lab-row-answer${row.answer === null ? " is-none" : ""}`, text: answer }),
     el("span", { class: "lab-row-gold", text: row.gold === null ? "\u2013" : line(row.gold, 60) }),
     el("span", { class: `lab-row-kind lab-chip is-${row.kind}`, text: verdict }),

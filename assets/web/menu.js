@@ -6,6 +6,7 @@
 import { el, icon } from "./dom.js";
 import { count, fileName, line, percent, when } from "./text.js";
 
+const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 const LOST = "The lab does not answer. Is it still running?";
 
 export class SessionMenu {
@@ -96,12 +97,12 @@ export class SessionMenu {
     const kind = session.correct === true ? "right" : session.correct === false ? "wrong" : "open";
     const answer = session.answer === null ? "no answer yet" : line(session.answer, 20);
     const facts = [
-      session.algorithm, `${count(session.iterations)} iterations`, `${count(session.nodes)} nodes`, when(session.created),
+      session.algorithm, plural(session.iterations, "iteration"), plural(session.nodes, "node"), when(session.created),
       session.batch ? `batch ${line(session.batch, 30)}` : "", session.in_use_by ? `in use by ${line(session.in_use_by, 40)}` : "",
     ].filter(Boolean).join("  \u00b7  ");
     const row = el("div", { class: `lab-menu-row${session.id === this.store.session ? " is-here" : ""}` });
     const show = () => row.replaceChildren(
-      el("button", { type: "button", class: "lab-menu-open", data: { tip: "session", session: session.id }, on: { click: () => this.choose(session.id) } },
+      el("button", { type: "button", class: "lab-menu-open", data: { tip: "session", side: "right", session: session.id }, on: { click: () => this.choose(session.id) } },
         el("span", { class: "lab-menu-question", text: line(session.name || session.question, 120) }),
         el("span", { class: `lab-menu-answer is-${kind}`, text: answer }),
         el("span", { class: "lab-menu-facts", text: facts })),

@@ -48,7 +48,7 @@ export class Status {
     this.banner.textContent = message ? line(message, 600) : "";
     this.element.hidden = !tree;
     if (!tree) return;
-    const cells = [this.progress(tree, run), this.reason(tree), this.cost(tree), this.answer(tree)];
+    const cells = [this.progress(tree, run), this.reason(tree), this.cost(tree), this.answer(tree), this.batch()].filter(Boolean);
     const places = () => [...this.element.querySelectorAll("button, [tabindex]")];
     const focused = places().indexOf(document.activeElement);
     this.element.replaceChildren(...cells);
@@ -68,7 +68,6 @@ export class Status {
       el("span", { class: `lab-state is-${run.status}`, text: state }),
       el("span", { class: "lab-status-main" }, el("b", { text: `iteration ${count(tree.iteration)}` }),
         el("span", { class: "lab-muted", text: steps || STOPS[tree.stop] || phase })),
-      this.batch(),
       el("i", { class: "lab-progress", style: { width: `${share * 100}%` } }));
   }
 

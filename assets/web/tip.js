@@ -71,6 +71,11 @@ export class Tips {
   place() {
     const box = this.anchor.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = this.element;
+    if (this.anchor.dataset.side === "right" && box.right + GAP + width < innerWidth) {
+      const down = Math.max(GAP, Math.min(box.top, innerHeight - height - GAP));
+      Object.assign(this.element.style, { left: `${box.right + GAP}px`, top: `${down}px` });
+      return;
+    }
     const above = box.top - height - GAP;
     const top = box.bottom + GAP + height < innerHeight ? box.bottom + GAP : Math.max(GAP, above);
     const left = Math.min(Math.max(GAP, box.left), innerWidth - width - GAP);

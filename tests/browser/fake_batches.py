@@ -93,10 +93,10 @@ class FakeBatches:
             threading.Thread(target=self._search, args=(batch,), daemon=True).start()
         return key
 
-    def finish(self, key: str, count: int) -> None:
-        """Search so many problems at once."""
-        for _ in range(count):
-            self._one(self.held[key])
+    def wait(self, batch: str) -> None:
+        """Until nobody works on a batch."""
+        while self.held[batch].state.active:
+            time.sleep(0.01)
 
     def batch(self, batch: str) -> BatchState:
         if batch not in self.held:

@@ -39,6 +39,8 @@ class Shot:
     height: int = 900
     theme: str = "light"
     select: str = "null"  # JavaScript for the id of the node to select
+    datasets: str | None = None  # the screen of the datasets: "new" or a batch
+    source: str = ""  # what to search, for the screen of a new batch
 
 
 THEMES = ("light", "dark")
@@ -60,6 +62,14 @@ def grow(workbench: Workbench, session: str, nodes: int, iterations: int) -> Non
             break
 
 
+def solve(workbench: Workbench) -> str:
+    """A batch of bundled problems, searched to its end."""
+    batch = workbench.solve(workbench.dataset("heldout", limit=80), iterations=10)
+    state = workbench.wait_batch(batch, timeout=PATIENCE)
+    print(f"batch {batch}: {state.done} of {state.problems} done", flush=True)
+    return batch
+
+
 def shots(workbench: Workbench) -> Iterator[Shot]:
     """All pictures, the search taken on between them."""
     yield Shot("start", "")
@@ -73,6 +83,11 @@ def shots(workbench: Workbench) -> Iterator[Shot]:
         yield Shot(f"workbench-narrow-{theme}", session, 800, 1000, theme, BEST)
     yield Shot("answers", session)
     yield Shot("phone", session, 390, 844, "light", BEST)
+    batch = solve(workbench)
+    for theme in THEMES:
+        yield Shot(f"batch-{theme}", session, 1440, 900, theme, datasets=batch)
+    yield Shot("batch-phone", session, 390, 844, datasets=batch)
+    yield Shot("batch-new", session, datasets="new", source="samples")
 
 
 @contextmanager
@@ -94,11 +109,15 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
     page = browser.new_page(viewport={"width": shot.width, "height": shot.height})
     page.set_default_timeout(2 * WAIT)
     query = f"?__theme={shot.theme}" + (f"&session={shot.session}" if shot.session else "")
+    query += "" if shot.datasets is None else f"&datasets={shot.datasets}"
     page.goto(address + query, wait_until="commit")
     page.wait_for_function("window.lab && document.querySelector('#lab-step')")
     if shot.session:
         wait_nodes(page, 2)
         page.evaluate(f"window.lab.store.select({shot.select})")
+    if shot.source:
+        page.click(f".lab-pill:text-is('{shot.source}')")
+        page.wait_for_selector(".lab-report:visible")
     page.wait_for_timeout(1500)
     picture = Image.open(io.BytesIO(page.screenshot()))
     page.close()

@@ -1,10 +1,12 @@
 """Text of models and people is shown exactly and never acts: not as markup, script or template."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.tasks.datasets import Rejected
 from tests.browser.conftest import Serve, wait_nodes
 from tests.browser.fake_workbench import FakeWorkbench
 from tests.browser.hostile import HOST, PAYLOADS, naughty_strings
@@ -42,7 +44,7 @@ def page(tab: OpenTab, address: str, session: str) -> Iterator[Any]:
     assert opened.evaluate("window.pwned") is None
     assert not [url for url in opened.lab_requests if not url.startswith("http://127.0.0.1")]
     assert not [url for url in opened.lab_requests if HOST in url]
-    inside = ".lab-view :is(script, img, iframe, style, link, form, svg script)"
+    inside = ".lab-view :is(script, img, iframe, style, link, form:not(.lab-new-batch), svg script)"
     assert opened.locator(inside).count() == 0
     assert opened.evaluate("document.documentElement.scrollWidth") <= 1440
 
@@ -122,3 +124,75 @@ def test_a_hostile_question_fills_the_form_and_the_list(page: Any, session: str)
     page.click(".lab-session")
     page.wait_for_selector(".lab-menu-row")
     assert page.locator(".lab-menu-row *:not(span, button, div)").count() == 0
+
+
+SHORT = [text for text in PAYLOADS if len(text) < 200 and "\n" not in text]
+
+
+def test_datasets_are_only_text(page: Any, hostile: FakeWorkbench) -> None:
+    """Names, paths, fields, places, reasons, questions, answers and messages of a dataset."""
+    source = PAYLOADS[1]
+    rows = [Rejected(text, text[:5000]) for text in TEXTS]
+    hostile.fails = {0, 1, 2}
+    hostile.offer(
+        source,
+        TEXTS,
+        split=PAYLOADS[0],
+        fields={"content": PAYLOADS[3], "answer": PAYLOADS[4], "id": PAYLOADS[5]},
+        rejected=rows,
+        repeated=rows,
+    )
+    page.click(".lab-datasets")
+    page.click(".lab-sheet-head .lab-button")
+    page.fill("[name=source]", source)
+    page.locator("[name=source]").blur()
+    report = page.locator(".lab-report")
+    report.wait_for()
+    for text in (PAYLOADS[3], PAYLOADS[4], PAYLOADS[0]):
+        assert text in report.text_content()
+    page.locator(".lab-left-out summary").first.click()
+    page.fill("[name=name]", PAYLOADS[2])
+    page.click(".lab-new-batch .lab-primary")
+    page.wait_for_selector(".lab-batch-setting .lab-state:text-matches('finished')")
+    assert page.locator(".lab-sheet-head h2").inner_text() == PAYLOADS[2]
+    assert "<b>so</b>" in page.locator(".lab-batch .lab-message").inner_text()
+    page.focus(".lab-batch-setting [tabindex]")
+    for _ in range(len(TEXTS) // 20):
+        page.focus(".lab-rows")
+        page.keyboard.press("PageDown")
+    page.click("[aria-label='All batches']")
+    assert page.locator(".lab-batch-name b").inner_text() == PAYLOADS[2]
+    page.keyboard.press("Escape")
+    page.click(".lab-session")
+    for text in SHORT:
+        page.fill(".lab-menu .lab-search", text)
+    page.wait_for_selector(".lab-menu-row")
+    page.locator(".lab-menu-row").first.hover()
+    page.wait_for_selector(".lab-explanation:visible")
+
+
+def test_notices_are_only_text(
+    tab: OpenTab, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = FakeWorkbench(tmp_path)
+    monkeypatch.setattr(bench, "notices", lambda: SHORT)
+    page = tab(serve(bench))
+    page.hover(".lab-notices")
+    shown = page.locator(".lab-explanation:visible")
+    shown.wait_for()
+    assert PAYLOADS[1] in shown.inner_text()
+    assert page.evaluate("window.pwned") is None
+    assert not [url for url in page.lab_requests if HOST in url]
+    assert page.locator(".lab-explanation :is(script, img, iframe, style, a)").count() == 0
+
+
+def test_a_script_is_never_in_a_message(page: Any, hostile: FakeWorkbench) -> None:
+    page.click(".lab-datasets")
+    page.click(".lab-sheet-head .lab-button")
+    for text in SHORT[:20]:
+        if text in hostile.datasets:
+            continue
+        page.fill("[name=source]", text)
+        page.locator("[name=source]").blur()
+        page.wait_for_selector(".lab-new-end .lab-message:visible")
+    assert page.locator(".lab-new-end .lab-message *").count() == 0

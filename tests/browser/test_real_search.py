@@ -76,3 +76,27 @@ def test_a_question_out_of_reach_gets_a_hint(tab: OpenTab, address: str) -> None
     hint = page.locator("[data-lab-slot=hint]")
     hint.wait_for(state="visible")
     assert "bundled model" in hint.inner_text()
+
+
+def test_a_fraction_is_refused_and_not_rounded(
+    tab: OpenTab, address: str, workbench: Workbench
+) -> None:
+    page = tab(address)
+    before = len(workbench.sessions())
+    message = page.locator("[data-lab-slot=error]")
+    for field, words in (
+        ("[aria-label='branch (b)']", "branch cannot be 2.5: it takes a whole number"),
+        ("[aria-label='seed']", "seed cannot be 2.5: it takes a whole number"),
+    ):
+        kept = page.input_value(field)
+        page.fill(field, "2.5")
+        page.keyboard.press("Tab")
+        page.click("#lab-step")
+        page.wait_for_selector(f'[data-lab-slot=error]:has-text("{words}")')
+        page.fill(field, kept)
+        page.keyboard.press("Tab")
+    page.fill("#lab-iterations input", "1.5")
+    page.click("#lab-run")
+    page.wait_for_selector("[data-lab-slot=error]:has-text('whole number of iterations')")
+    assert message.is_visible()
+    assert len(workbench.sessions()) == before
