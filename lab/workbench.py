@@ -22,6 +22,8 @@ from engine.tasks.datasets import Dataset, read_dataset
 from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
 from engine.tree import Tree
+from lab.export import Exports
+from lab.imports import Imports
 from lab.live import LiveSession
 from lab.models import Loader, hint, load_models
 from lab.results import (
@@ -35,7 +37,7 @@ from lab.results import (
     Settings,
 )
 from lab.solve import Sessions, Solver
-from lab.view import node_records, session_result
+from lab.view import session_result
 from lab.worker import Worker
 from sessions.batches import BatchProblem
 from sessions.errors import SessionInUseError
@@ -53,6 +55,10 @@ class Workbench:
 
     Safe to use from many threads. Models are loaded at the first run.
 
+    Attributes:
+        exports: training rows and documents out of sessions.
+        imports: sessions out of files.
+
     Args:
         home: folder of the store; created if missing.
         models: which models to load.
@@ -68,6 +74,8 @@ class Workbench:
         self.home = home
         self.models = models or ModelSettings()
         self._store = Store(home)
+        self.exports = Exports(self._store)
+        self.imports = Imports(self._store, self._first)
         self._live: dict[str, LiveSession] = {}
         self._lock = threading.Lock()
         self._worker = Worker(self._store, self.models, load, grade, home)
@@ -207,19 +215,7 @@ class Workbench:
         Raises:
             StoreError: it does not exist or cannot be read.
         """
-        with self._current(session).view.reading() as tree:
-            result, nodes = session_result(session, tree), node_records(tree)
-        row = self._store.session(session)
-        return {
-            "format": "rest-mcts-lab session 1",
-            "session": session,
-            "name": row.name,
-            "tags": row.tags,
-            "created": row.created,
-            "result": msgspec.to_builtins(result),
-            "nodes": nodes,
-            "log": msgspec.to_builtins(self._store.events(session)),
-        }
+        return self.exports.document(session)
 
     def rename(self, session: str, name: str) -> None:
         """Give a session another name.

@@ -1,5 +1,6 @@
 """Sessions as the lab exports them, read back: the log is everything, the rest follows from it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ FORMAT = "rest-mcts-lab session 1"
 """What the field `format` of an exported session says; the number grows when its shape changes."""
 
 LONGEST_NAME = 200
+_ID = re.compile("[0-9a-f]{8}")
 _FAMILY = "rest-mcts-lab session "
 _LATEST_YEAR = 4_102_444_800.0  # the year 2100 in Unix time
 _LARGEST_SEED = 2**63 - 1
@@ -57,6 +59,8 @@ def read_session(fields: Mapping[str, Any]) -> SessionFile:
         raise ImportFileError(str(error)) from error
     if not 0 <= found.created < _LATEST_YEAR:
         raise ImportFileError(f'"created" cannot be {found.created!r}: it is a Unix time')
+    if found.session and not _ID.fullmatch(found.session):
+        raise ImportFileError(f"its id {found.session!r:.40} is none: it has 8 hex digits")
     try:
         tree = Search(found.log, lambda answer: None).tree
     except (EventError, ParameterError) as error:
