@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from engine.errors import LabError, ParameterError, TaskError
+from engine.errors import ExportError, ImportFileError, LabError, ParameterError, TaskError
 from engine.models.hardware import prepare_environment
 from lab import __version__, terminal
 from lab import cli_options as options
@@ -215,10 +215,12 @@ def parameters(bench: "Workbench", texts: list[str]) -> tuple[dict[str, Any], di
 
 
 def _register() -> None:
-    from lab import cli_catalogue, cli_sessions, cli_solve
+    from lab import cli_catalogue, cli_export, cli_import, cli_sessions, cli_solve
 
     app.command()(cli_solve.solve)
     app.add_typer(cli_sessions.app, name="sessions")
+    app.command()(cli_export.export)
+    app.command("import")(cli_import.import_file)
     app.command()(cli_catalogue.problems)
     app.command()(cli_catalogue.algorithms)
     app.command()(cli_catalogue.parameters)
@@ -247,4 +249,11 @@ def _bad_input() -> tuple[type[LabError], ...]:
     """Errors that the person's words caused; all others are failures of the work itself."""
     from sessions.errors import BatchNotFoundError, SessionNotFoundError
 
-    return ParameterError, TaskError, SessionNotFoundError, BatchNotFoundError
+    return (
+        ParameterError,
+        TaskError,
+        ExportError,
+        ImportFileError,
+        SessionNotFoundError,
+        BatchNotFoundError,
+    )

@@ -45,7 +45,7 @@ def list_sessions(
         rows: list[dict[str, Any]] = [msgspec.to_builtins(info) for info in bench.sessions()]
         batches = bench.batches()
     if batch is not None:
-        chosen = _resolve_batch(batch, [state.id for state in batches])
+        chosen = resolve_batch(batch, [state.id for state in batches])
         rows = [row for row in rows if row["batch"] == chosen]
         batches = [state for state in batches if state.id == chosen]
     if as_json:
@@ -110,8 +110,12 @@ def _batch_line(state: "BatchState") -> _Line:
     return state.created, ("batch", _made(state.created), "", "", right, "", title)
 
 
-def _resolve_batch(text: str, known: list[str]) -> str:
-    """The id of the batch whose id is `text`, or the only one that starts with it."""
+def resolve_batch(text: str, known: list[str]) -> str:
+    """The id of the batch whose id is `text`, or the only one that starts with it.
+
+    Raises:
+        BatchNotFoundError: none or several.
+    """
     from sessions.errors import BatchNotFoundError
 
     matches = [one for one in known if text and one.startswith(text)]

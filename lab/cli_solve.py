@@ -103,7 +103,7 @@ def solve(
     with options.workbench(ctx) as bench:
         check(bench.models)
         params, sampling = parameters(bench, param or [])
-        found = bench.dataset(dataset, _fields(field or []), split, limit)
+        found = bench.dataset(dataset, field_names(field or []), split, limit)
         _tell(found)
         if hint := bench.hint(found.problems[0].content):
             terminal.notice(hint)
@@ -138,7 +138,12 @@ def solve(
             raise typer.Exit(FAILED)
 
 
-def _fields(texts: list[str]) -> dict[str, str]:
+def field_names(texts: list[str]) -> dict[str, str]:
+    """`NAME=FIELD` texts as a mapping.
+
+    Raises:
+        ParameterError: one is no such text.
+    """
     fields = {}
     for text in texts:
         name, sign, field = text.partition("=")
