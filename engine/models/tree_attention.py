@@ -154,12 +154,13 @@ class Pass:
 
     Attributes:
         lanes: where rows are written and read.
-        lane, column, slot: [N] int64: of each new token its lane, its number within the lane's
-            new tokens, and the slot it is written to.
-        visible: [active lanes, columns, slots] bool: what each new token sees, itself included.
+        lane, column, slot: [N] int64: of each new token its lane (0 is `first`), its number within
+            the lane's new tokens, and the slot it is written to.
+        visible: [lanes, columns, slots] bool: what each new token sees, itself included.
             Columns that no token has see one slot, so that nothing is divided by zero.
-        positions: [active lanes, slots] int64 of each slot's token, on the device; None to take
-            those of `lanes`.
+        first: the first lane that takes part; the others follow it.
+        positions: [lanes, slots] int64 of each slot's token, on the device; None to take those of
+            `lanes`.
         span: slots that are looked at, from 0 on.
     """
 
@@ -168,6 +169,7 @@ class Pass:
     column: "Tensor"
     slot: "Tensor"
     visible: "Tensor"
+    first: int = 0
     positions: "Tensor | None" = None
     _masks: dict[tuple[object, ...], "Tensor"] = field(default_factory=dict)
 
@@ -179,18 +181,19 @@ class Pass:
         """Put new rows [1, heads, N, width] into their slots; all rows of the layer, to the span.
 
         Returns:
-            Keys and values, each [active lanes, heads, span, width].
+            Keys and values, each [lanes, heads, span, width].
         """
         if key.shape != value.shape:
             raise UnsupportedModelError("its keys and values differ in shape")
         rows = self.lanes.shaped_like(key.shape[1], key.shape[3], key.dtype)
         count = len(self.visible)
+        rows = rows[:, self.first : self.first + count]
         for index, new in ((2 * layer, key[0]), (2 * layer + 1, value[0])):
             if count == 1:
                 rows[index, 0].index_copy_(1, self.slot, new)
             else:
                 rows[index][self.lane, :, self.slot] = new.transpose(0, 1)
-        rows = rows[:, :count, :, : self.span]
+        rows = rows[:, :, :, : self.span]
         return rows[2 * layer], rows[2 * layer + 1]
 
     def spread(self, query: "Tensor") -> "Tensor":
@@ -230,12 +233,13 @@ class Pass:
         return self.visible & (asked[:, :, None] - keys[:, None, :] < window)
 
     def _key_positions(self, window: int) -> "Tensor | None":
-        """[active lanes, span] int64; None if all texts lie within the window anyway."""
+        """[lanes, span] int64; None if all texts lie within the window anyway."""
         import torch
 
         if self.positions is not None:
             return self.positions
-        positions = self.lanes.positions[: len(self.visible), : self.span]
+        lanes = slice(self.first, self.first + len(self.visible))
+        positions = self.lanes.positions[lanes, : self.span]
         if positions.max() < window:
             return None
         return torch.from_numpy(positions).to(self.visible.device)

@@ -32,6 +32,9 @@ Tokens = tuple[int, ...]
 MOST_TOKENS = 2048
 """Tokens of one forward: more would only cost memory for activations and masks."""
 
+_PADDED, _SMALL = 2, 4096
+"""Most padding of queries: so many times the new tokens, or all of it as long as it is small."""
+
 _ALIKE = 0.8
 """Texts share a lane if this share of the shorter one is common to both."""
 
@@ -122,6 +125,8 @@ class Workspace:
         if draft is None:
             assert segment.hidden is not None
             return segment.hidden[offset - 1]
+        if offset == len(segment.tokens):
+            return draft.hidden[-1][-1]
         for piece in draft.hidden:
             if offset <= len(piece):
                 return piece[offset - 1]
@@ -152,7 +157,7 @@ class Workspace:
 
     def read(self, news: Sequence[New]) -> None:
         """Read new tokens; a segment after those that it follows."""
-        for batch in _cut(news):
+        for batch in _cut(news, self._at):
             hidden = self._forward(batch)
             done = 0
             for new in batch:
@@ -205,9 +210,12 @@ class Workspace:
             self.lanes.require(self._used[lane] + self._missing(lane, news) + count)
         for k, new in enumerate(news):
             flat.put(k, self._take(new))
-        visible = self._visible(news, flat)
+        small = self.steps is not None and len(flat.token) == len(news)
+        first = 0 if small else int(flat.lane.min())
+        stop = self.lanes.active if small else int(flat.lane.max()) + 1
+        visible = self._visible(news, flat, range(first, stop))
         self.lanes.positions[flat.lane, flat.slot] = flat.position
-        if self.steps is not None and len(flat.token) == len(news):
+        if self.steps is not None and small:
             step = Step(flat.token, flat.position, flat.lane, flat.column, flat.slot, visible)
             if self.steps.fits(self.lanes, step):
                 self.padded += self.steps.padding(self.lanes, step)
@@ -215,10 +223,11 @@ class Workspace:
         device = self.lanes.device
         present = Pass(
             self.lanes,
-            lane=torch.from_numpy(flat.lane).to(device),
+            lane=torch.from_numpy(flat.lane - first).to(device),
             column=torch.from_numpy(flat.column).to(device),
             slot=torch.from_numpy(flat.slot).to(device),
             visible=torch.from_numpy(visible).to(device),
+            first=first,
         )
         with self.handle.using() as model, attending(model, present):
             out = model.get_decoder()(
@@ -254,18 +263,17 @@ class Workspace:
         self._slots[new.lane].setdefault(new.segment, []).extend(slots)
         return slots
 
-    def _visible(self, news: Sequence[New], flat: "_Flat") -> "np.ndarray[Any, Any]":
-        """See `Pass.visible`."""
+    def _visible(self, news: Sequence[New], flat: "_Flat", lanes: range) -> "np.ndarray[Any, Any]":
+        """See `Pass.visible`; lanes: where those lie that take part."""
         bases = [self._base(new) for new in news]
-        active = [lane for lane, at in enumerate(self._at) if at >= 0]
-        span = rounded(max(self._used[lane] for lane in active))
+        span = rounded(max(self._used[lane] for lane, at in enumerate(self._at) if at in lanes))
         columns = int(flat.column.max()) + 1
-        visible = np.zeros((len(active), columns, span), dtype=np.bool_)
-        empty = np.ones((len(active), columns), dtype=np.bool_)
+        visible = np.zeros((len(lanes), columns, span), dtype=np.bool_)
+        empty = np.ones((len(lanes), columns), dtype=np.bool_)
         for k, (new, base) in enumerate(zip(news, bases, strict=True)):
             at, slots = flat.column[flat.first[k]], flat.slots(k)
             size = len(slots)
-            lane = self._at[new.lane]
+            lane = self._at[new.lane] - lanes.start
             here = visible[lane, at : at + size]
             here[:, : len(base)] = base[:span]
             if size == 1:
@@ -352,20 +360,33 @@ class _Flat:
         return [int(slot) for slot in self.slot[self.first[k] : self.first[k + 1]]]
 
 
-def _cut(news: Sequence[New]) -> Iterator[list[New]]:
-    """Batches of at most `MOST_TOKENS` tokens; long pieces are cut."""
+def _cut(news: Sequence[New], at: Sequence[int]) -> Iterator[list[New]]:
+    """Batches of at most `MOST_TOKENS` tokens, in the order of lanes; long pieces are cut.
+
+    Lanes of one batch have about as many new tokens each, as the products of queries and keys are
+    padded to the lane that has most.
+
+    at: where each lane lies.
+    """
     batch: list[New] = []
-    room = MOST_TOKENS
-    for new in news:
-        start = new.start
+    room, most, count = MOST_TOKENS, 0, 0  # most of a lane, and of the newest one
+    for new in sorted(news, key=lambda new: at[new.lane]):
+        start, lane = new.start, at[new.lane]
         while start < new.stop:
             stop = min(new.stop, start + room)
-            batch.append(New(new.lane, new.segment, start, stop))
+            count = stop - start + (count if batch and batch[-1].lane == new.lane else 0)
+            lanes = lane - at[batch[0].lane] + 1 if batch else 1
+            padded = lanes * max(most, count)
             room -= stop - start
-            start = stop
+            if batch and padded > max(_PADDED * (MOST_TOKENS - room), _SMALL):
+                yield batch
+                batch, room, most = [], MOST_TOKENS, 0
+                continue
+            batch.append(New(new.lane, new.segment, start, stop))
+            most, start = max(most, count), stop
             if room == 0:
                 yield batch
-                batch, room = [], MOST_TOKENS
+                batch, room, most = [], MOST_TOKENS, 0
     if batch:
         yield batch
 

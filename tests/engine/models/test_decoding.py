@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from transformers import MistralConfig
 from engine.models import workspace
 from engine.models.base import NO_USAGE, Sampling, Usage
 from engine.models.decoding import Decoded, Row
+from engine.models.kv_store import Segment
 from engine.models.pool import Handle
-from engine.models.workspace import Tokens, group
+from engine.models.workspace import New, Tokens, _cut, group
 from engine.randomness import generator
 from tests.engine.models.conftest import (
     logits_by_hand,
@@ -212,6 +214,62 @@ def test_nothing_asked_nothing_read(exact: Handle) -> None:
     with watched(exact) as gate:
         assert one.decode([], NONE) == one.hidden([]) == one.logits([]) == []
     assert gate.sizes == []
+
+
+@pytest.mark.parametrize(
+    "lengths", [[300] * 24, [2] * 30 + [900] + [2] * 30, list(range(1, 400, 10))]
+)
+def test_reading_many_texts_at_once_is_no_more_work_than_one_by_one(
+    tmp_path: Path, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products of queries and keys are padded to the longest lane: lanes must not lie idle."""
+    shape = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "vocab_size": 320}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    handle = open_tiny(MistralConfig(**shape, **heads, sliding_window=None), tmp_path)
+    texts = [some_text(length, k) for k, length in enumerate(lengths)]
+    scores: list[int] = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def counting(query: torch.Tensor, key: torch.Tensor, *rest: Any, **more: Any) -> torch.Tensor:
+        scores.append(query.shape[0] * query.shape[2] * key.shape[2])
+        return attend(query, key, *rest, **more)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", counting)
+    together = reader(handle)
+    together.hidden(texts)
+    work = sum(scores)
+    scores.clear()
+    one = reader(handle)
+    for text in texts:
+        one.hidden([text])
+    assert work < 4 * sum(scores) + 4096 * 512
+    expected = [logits for logits, _ in one.logits(texts)]
+    for (logits, _), other in zip(together.logits(texts), expected, strict=True):
+        torch.testing.assert_close(logits, other, atol=1e-4, rtol=0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 40)), min_size=1, max_size=12),
+    st.integers(1, 50),
+)
+def test_batches_hold_every_token_once_and_in_order(
+    pieces: list[tuple[int, int]], most: int
+) -> None:
+    news = [
+        New(lane, Segment(None, 0, list(range(size))), size // 3, size) for lane, size in pieces
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workspace, "MOST_TOKENS", most)
+        batches = list(_cut(news, [5, 3, 1, 0, 2, 4]))
+    assert all(0 < sum(new.stop - new.start for new in batch) <= most for batch in batches)
+    found = [new for batch in batches for new in batch]
+    for new in news:
+        mine = [one for one in found if one.segment is new.segment]
+        assert [one.start for one in mine[1:]] == [one.stop for one in mine[:-1]]
+        assert (mine[0].start, mine[-1].stop) == (new.start, new.stop)
+    for lane in range(6):
+        order = [one.segment for one in news if one.lane == lane]
+        assert list(dict.fromkeys(one.segment for one in found if one.lane == lane)) == order
 
 
 TEXTS = st.lists(
