@@ -151,6 +151,8 @@ def _touched(event: ev.Event) -> list[int]:
             return event.nodes
         case ev.Closed() | ev.Judged() | ev.RolledOut() | ev.Answered():
             return [event.node]
+        case ev.Marked() | ev.Regraded() | ev.Overruled():
+            return [event.node]
         case ev.Noted():
             return [] if event.node is None else [event.node]
         case _:
@@ -175,6 +177,9 @@ def _record(node: Node) -> dict[str, Any]:
         "correct": node.correct,
         "iteration": node.iteration,
         "note": bool(node.note),
+        "mark": node.mark,
+        "regraded": node.regraded,
+        "overruled": node.overruled,
     }
 
 
@@ -218,6 +223,7 @@ def _details(tree: Tree, node: Node, best_path: list[int]) -> dict[str, Any]:
         "tokens": node.tokens,
         "logprob": node.logprob,
         "note": node.note,
+        "mark_reason": node.mark_reason,
         "best_path": node.id in best_path,
         "selection": _selection(tree, node),
         "origin": {

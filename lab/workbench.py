@@ -37,6 +37,7 @@ from lab.results import (
     Settings,
 )
 from lab.solve import Sessions, Solver
+from lab.verdicts import Verdicts
 from lab.view import session_result
 from lab.worker import Worker
 from sessions.batches import BatchProblem
@@ -58,6 +59,7 @@ class Workbench:
     Attributes:
         exports: training rows and documents out of sessions.
         imports: sessions out of files.
+        verdicts: what a person says of steps and answers, and the rewards that follow.
 
     Args:
         home: folder of the store; created if missing.
@@ -76,6 +78,7 @@ class Workbench:
         self._store = Store(home)
         self.exports = Exports(self._store)
         self.imports = Imports(self._store, self._first)
+        self.verdicts = Verdicts(self._store, self._current)
         self._live: dict[str, LiveSession] = {}
         self._lock = threading.Lock()
         self._worker = Worker(self._store, self.models, load, grade, home)

@@ -40,8 +40,8 @@ class Outline:
 
 @st.composite
 def trees(draw: st.DrawFn) -> Tree:
-    """Up to 25 nodes, some with the same steps; leaves are right, wrong, without answer, ungraded or
-    unfinished.
+    """Up to 25 nodes, some with the same steps; leaves are right, wrong, without answer, not judged
+    or unfinished.
     """
     outline = Outline()
     words = st.sampled_from(["", "", "one", "two"])

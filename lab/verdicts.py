@@ -1,0 +1,143 @@
+"""What a person says of steps, answers and values, and the rewards that follow from it."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from engine import events as ev
+from engine.errors import EventError, TaskError
+from engine.rewards.methods import infer
+from engine.rewards.preview import PersonsVerdict, preview, supposing
+from engine.rewards.rows import Change, Rewards
+from lab.live import LiveSession
+from sessions.store import Store
+
+LONGEST_REASON = 10_000
+MARKS = ("", "right", "wrong", "unclear")
+
+
+class SessionRewards(msgspec.Struct, frozen=True):
+    """The rewards of a session, and what verdicts that were only supposed would change in them.
+
+    `rewards` are those with the supposed verdicts; there are no changes where none were supposed.
+    """
+
+    rewards: Rewards
+    changes: tuple[Change, ...]
+
+
+class Verdicts:
+    """A person's verdicts on the sessions of one home. Safe to use from many threads.
+
+    All are events of the session's log, can be given while it runs, and are taken back by a later
+    one.
+
+    Args:
+        store: of the sessions.
+        current: gives a session with everything that is on disk of it.
+    """
+
+    def __init__(self, store: Store, current: Callable[[str], LiveSession]) -> None:
+        self._store = store
+        self._current = current
+
+    def rewards(
+        self,
+        session: str,
+        method: str = "paper",
+        flips: Mapping[int, bool | None] | None = None,
+        marks: Mapping[int, str] | None = None,
+        values: Mapping[int, float | None] | None = None,
+    ) -> SessionRewards:
+        """The rewards of a session as it stands; nothing is written.
+
+        Args:
+            session: id.
+            method: name, see `engine.rewards.methods.METHODS`.
+            flips: verdicts on answers to suppose, by leaf.
+            marks: verdicts on steps to suppose, by node.
+            values: overruled values to suppose, by node.
+
+        Raises:
+            ParameterError: there is no such method.
+            EventError: a supposed verdict does not fit.
+            TaskError: a supposed mark is not one of those there are.
+            StoreError: the session does not exist or cannot be read.
+        """
+        supposed: list[PersonsVerdict] = [
+            *(ev.Regraded(node, correct) for node, correct in (flips or {}).items()),
+            *(_marked(node, mark, "") for node, mark in (marks or {}).items()),
+            *(ev.Overruled(node, value) for node, value in (values or {}).items()),
+        ]
+        with self._current(session).view.reading() as tree:
+            if not supposed:
+                return SessionRewards(infer(tree, method), ())
+            shown = preview(tree, method, map(_checked, supposed))
+        return SessionRewards(shown.after, shown.changes)
+
+    def mark(self, session: str, node: int, verdict: str, reason: str = "") -> None:
+        """Say that a step is `right`, `wrong` or `unclear`; "" takes it back.
+
+        Raises:
+            TaskError: there is no such verdict; the reason is too long or no text.
+            EventError: there is no such node, or it is the root.
+            SessionInUseError: another process works on the session.
+            StoreError: it cannot be written.
+        """
+        self._say(session, _marked(node, verdict, reason))
+
+    def grade_leaf(self, session: str, node: int, correct: bool | None) -> None:
+        """Say whether the answer of a finished solution is correct; None goes back to the oracle's.
+
+        Raises:
+            EventError: there is no such node, or it has no answer.
+            SessionInUseError: another process works on the session.
+            StoreError: it cannot be written.
+        """
+        self._say(session, ev.Regraded(node, correct))
+
+    def overrule(self, session: str, node: int, value: float | None) -> None:
+        """Give a node another value; None takes it back.
+
+        Raises:
+            EventError: there is no such node, it is the root, or the value is out of range.
+            SessionInUseError: another process works on the session.
+            StoreError: it cannot be written.
+        """
+        self._say(session, ev.Overruled(node, value))
+
+    def _say(self, session: str, verdict: PersonsVerdict) -> None:
+        verdict = _checked(verdict)
+        with self._store.leases.holding(session):
+            live = self._current(session)
+            with live.view.reading() as tree:
+                supposing(tree, [verdict])  # what does not fit must not get into the log
+            live.commit([verdict])
+
+
+def _marked(node: int, verdict: str, reason: str) -> ev.Marked:
+    if verdict not in MARKS:
+        known = ", ".join(repr(mark) for mark in MARKS)
+        raise TaskError(f"A step cannot be marked {verdict!r}: take one of {known}.")
+    reason = reason.strip()
+    if len(reason) > LONGEST_REASON:
+        raise TaskError(
+            f"The reason has {len(reason):,} characters; it can have {LONGEST_REASON:,}."
+        )
+    try:
+        reason.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise TaskError(f"The reason is not valid Unicode text: {error.reason}.") from error
+    return ev.Marked(node, verdict, reason)  # type: ignore[arg-type]
+
+
+def _checked(verdict: PersonsVerdict) -> PersonsVerdict:
+    """The verdict, if its fields have the types that can be read back.
+
+    Raises:
+        EventError: they have not.
+    """
+    try:
+        return msgspec.convert(msgspec.to_builtins(verdict), type(verdict))
+    except msgspec.ValidationError as error:
+        raise EventError(f"This verdict cannot be kept: {error}.") from error
