@@ -39,8 +39,8 @@ class PlainReader:
         def read(batch: Sequence[Tokens]) -> "list[tuple[Tensor, Usage]]":
             (text,) = batch
             with self.handle.using() as model:
-                out = model.get_decoder()(input_ids=self._ids(text), use_cache=False)
-            return [(out.last_hidden_state[0, -1], Usage(len(text)))]
+                states = _last_states(model, self._ids(text))
+            return [(states[0, -1], Usage(len(text)))]
 
         return in_batches(self, texts, read)
 
@@ -114,3 +114,19 @@ class PlainReader:
         import torch
 
         return torch.tensor([text], device=self.handle.base.device)
+
+
+def _last_states(model: Any, ids: "Tensor") -> "Tensor":
+    """[1, N, hidden] after the final norm."""
+    body = model.get_decoder()
+    if body is not model:
+        return body(input_ids=ids, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+    # It does not find the body of every model: what the head is given, then.
+    given: list[Tensor] = []
+    head = model.get_output_embeddings()
+    hook = head.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    try:
+        model(input_ids=ids, use_cache=False)
+    finally:
+        hook.remove()
+    return given[0]

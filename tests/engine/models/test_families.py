@@ -303,6 +303,11 @@ def test_what_cannot_be_kept_is_read_the_plain_way_and_said(
     logits, usage = one.logits([text])[0]
     torch.testing.assert_close(logits, logits_by_hand(handle, text)[-1], atol=CLOSE, rtol=0)
     assert usage.forwarded == 17
+    with handle.using() as model:
+        states = model(torch.tensor([text]), use_cache=False, output_hidden_states=True)
+    torch.testing.assert_close(
+        one.hidden([text])[0][0], states.hidden_states[-1][0, -1], atol=CLOSE, rtol=0
+    )
     greedy, free = row(0, text, limit=10, temperature=0.0), row(1, text, limit=10)
     found = one.decode([greedy, free], NONE)
     with handle.using() as model:
