@@ -178,7 +178,8 @@ def _place(path: Path) -> Path:
     try:
         path = path.expanduser().resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
+        path.exists()  # a name may be no name here
+    except (OSError, RuntimeError, ValueError) as error:
         raise _unwritable(path, error) from error
     return path
 

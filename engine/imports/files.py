@@ -64,7 +64,7 @@ def read_sessions(path: Path) -> tuple[list[Session], list[Rejected]]:
 
     def read(place: str, row: Mapping[str, Any]) -> Session:
         found = read_session(row)
-        _storable(found.log)
+        _storable(found.log, found.name, *found.tags)
         return Session(place, found)
 
     return _read(path, read)
@@ -95,8 +95,8 @@ def _rows(table: Table) -> Iterator[tuple[str, dict[str, Any] | str]]:
         yield f"{before}{table.unit} {number}", row
 
 
-def _storable(log: list[ev.AnyEvent]) -> list[ev.AnyEvent]:
-    """The log, if every event of it can be written.
+def _storable(log: list[ev.AnyEvent], *texts: str) -> list[ev.AnyEvent]:
+    """The log, if every event of it and these texts can be written.
 
     Raises:
         ImportFileError: a text of it is not valid Unicode.
@@ -104,6 +104,8 @@ def _storable(log: list[ev.AnyEvent]) -> list[ev.AnyEvent]:
     try:
         for event in log:
             ev.encode(event)
+        for text in texts:
+            text.encode()
     except UnicodeEncodeError as error:
         raise ImportFileError(f"a text of it is not valid Unicode ({error.reason})") from error
     return log
