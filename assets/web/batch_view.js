@@ -218,12 +218,19 @@ function figure(name, value, more = "") {
   return el("div", {}, el("dt", { text: name }), el("dd", {}, el("b", { text: value }), more ? el("small", { text: more }) : null));
 }
 
+/** What tells a label from its neighbours: its end, from a separator on if it is long. */
+function short(label) {
+  const text = line(label, 200);
+  const tail = text.split(/[-_/:]/).pop();
+  return text.length <= 11 ? text : tail.length && tail.length <= 8 ? `\u2026 ${tail}` : ending(text, 11);
+}
+
 function drawRow(row) {
   const failed = row.kind === "failed";
   const answer = row.answer === null ? (failed || row.kind === "running" ? "" : "none") : line(row.answer, 60);
   const verdict = { running: "begun", ungraded: "", deleted: "deleted" }[row.kind] ?? row.kind;
   return el("div", { class: `lab-row is-${row.kind}`, title: line(failed ? `${row.message} \u2014 ${row.question}` : row.question, 600) },
-    el("span", { class: "lab-row-label", text: ending(row.label, 12), title: line(`${row.label}, ${row.place}`, 200) }),
+    el("span", { class: "lab-row-label", text: short(row.label), title: line(`${row.label}, ${row.place}`, 200) }),
     el("span", { class: "lab-row-question", text: line((failed && row.message) || row.question, 220) }),
     el("span", { class: `lab-row-answer${row.answer === null ? " is-none" : ""}`, text: answer }),
     el("span", { class: "lab-row-gold", text: row.gold === null ? "\u2013" : line(row.gold, 60) }),
