@@ -259,7 +259,7 @@ class TreeReader:
             self.steps.drop()  # recorded over weights that may lie elsewhere now
         self._stamp = stamp
         root = self.store.root(handle.key, stamp)
-        lanes = group(texts)
+        lanes = group(texts, written > 0)
         count = max(lanes) + 1
         room = max(map(len, texts)) + written // count
         work = Workspace(handle, self.store, root, count, room, self.scratch, self.steps)

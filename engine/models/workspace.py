@@ -391,11 +391,11 @@ def _cut(news: Sequence[New], at: Sequence[int]) -> Iterator[list[New]]:
         yield batch
 
 
-def group(texts: Sequence[Tokens]) -> list[int]:
+def group(texts: Sequence[Tokens], continued: bool = True) -> list[int]:
     """The lane of each distinct text: neighbours in sorted order that are mostly alike share one.
 
-    A text always shares the lane of every text that begins with it: what is written after the
-    shorter one may run into the longer one.
+    A text that is to be continued always shares the lane of every text that begins with it: what is
+    written after the shorter one may run into the longer one.
     """
     lanes = [0] * len(texts)
     lane = -1
@@ -409,7 +409,8 @@ def group(texts: Sequence[Tokens]) -> list[int]:
         lane = max(lane, 0)
         lanes[index] = lane
         before = text
-        beginnings.append(text)
+        if continued:
+            beginnings.append(text)
     return lanes
 
 
