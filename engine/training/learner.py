@@ -27,14 +27,18 @@ class Schedule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: float = Field(2.0, gt=0, le=100, description="Times each example is seen.")
-    most_steps: int = Field(400, ge=1, description="Most updates, whatever the epochs come to.")
-    batch: int = Field(16, ge=1, le=1024, description="Examples of an update.")
-    rate: float = Field(5e-4, gt=0, le=0.1, description="Peak learning rate of AdamW.")
-    warmup: float = Field(0.05, ge=0, le=1, description="Share of the updates that it rises over.")
-    decay: float = Field(0.0, ge=0, le=1, description="Weight decay.")
-    clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
-    checkpoint: int = Field(25, ge=1, description="Updates between two checkpoints.")
+    epochs: float = Field(default=2.0, gt=0, le=100, description="Times each example is seen.")
+    most_steps: int = Field(
+        default=400, ge=1, description="Most updates, whatever the epochs come to."
+    )
+    batch: int = Field(default=16, ge=1, le=1024, description="Examples of an update.")
+    rate: float = Field(default=5e-4, gt=0, le=0.1, description="Peak learning rate of AdamW.")
+    warmup: float = Field(
+        default=0.05, ge=0, le=1, description="Share of the updates that it rises over."
+    )
+    decay: float = Field(default=0.0, ge=0, le=1, description="Weight decay.")
+    clip: float = Field(default=1.0, gt=0, description="Largest norm of a gradient.")
+    checkpoint: int = Field(default=25, ge=1, description="Updates between two checkpoints.")
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -32,9 +32,11 @@ class LoraSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rank: int = Field(16, ge=1, le=512, description="Rank of the update of each weight.")
-    alpha: int = Field(32, ge=1, le=2048, description="The update is scaled by alpha / rank.")
-    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Of the adapter's inputs.")
+    rank: int = Field(default=16, ge=1, le=512, description="Rank of the update of each weight.")
+    alpha: int = Field(
+        default=32, ge=1, le=2048, description="The update is scaled by alpha / rank."
+    )
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="Of the adapter's inputs.")
 
 
 class Student:
