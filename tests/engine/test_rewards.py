@@ -143,6 +143,23 @@ def test_where_paper_and_reference_differ() -> None:
     assert infer(outline.tree, "paper").by_node()[dead_end].value == 0.25
 
 
+def test_a_dead_end_whose_answer_nobody_looked_for_is_one_too() -> None:
+    outline = Outline()
+    outline.finish(outline.chain(0, 2)[-1], True)
+    dead_end = outline.add(1)
+    outline.tree.apply(ev.Judged(dead_end, "end", "dead_end"))
+    assert dead_end not in infer(outline.tree, "paper").by_node()
+    assert infer(outline.tree, "reference").by_node()[dead_end].wrong == (dead_end,)
+
+
+def test_a_step_marked_right_is_no_answer() -> None:
+    outline = Outline()
+    outline.finish(outline.add(0), True)
+    beside = outline.add(0)
+    row = infer(supposing(outline.tree, [ev.Marked(beside, "right")])).by_node()[beside]
+    assert (row.m, row.r, row.value) == (1, 0, 0.5)
+
+
 def test_what_nobody_judged_is_pruned() -> None:
     outline = Outline()
     outline.finish(outline.add(0), None, "who knows")
@@ -191,7 +208,8 @@ def test_rollouts_join_the_leaves() -> None:
     alone = infer(tree, "soft", verdicts={}, rollouts=ends)
     assert [(row.node, row.value) for row in alone.rows] == [(8, 0.25), (10, 1.0)]
     wrong = supposing(tree, [ev.Marked(8, "wrong")])
-    assert infer(wrong, "hard", rollouts=ends).by_node()[10].value == 0
+    for kind in ("hard", "soft"):
+        assert [infer(wrong, kind, rollouts=ends).by_node()[i].value for i in (8, 10)] == [0, 0]
 
 
 def test_targets_leave_the_root_out_where_the_method_does() -> None:
