@@ -23,6 +23,20 @@ _WHAT = "What of them"
 _SHOWN = 10
 
 
+def _moment(text: str) -> float:
+    """Unix time of a date, or of a date and time; local unless it says otherwise."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise typer.BadParameter(
+            f"{text!r} is no date: it takes one such as 2026-11-20 or 2026-11-20T17:30"
+        ) from error
+
+
+def _dated(text: str) -> Any:
+    return typer.Option(help=text, metavar="DATE", parser=_moment, rich_help_panel=_WHICH)
+
+
 def export(
     ctx: typer.Context,
     form: Annotated[Format, typer.Argument(metavar="FORMAT", help="What to write, see above.")],
@@ -31,7 +45,7 @@ def export(
         typer.Argument(
             metavar="OUTPUT",
             help="A file; for rows .jsonl, .parquet or a folder, for a tree .json, .jsonl, "
-            ".graphml, .html, .png, .svg or .pdf."
+            ".graphml, .html, .png, .svg or .pdf.",
         ),
     ],
     session: Annotated[
@@ -53,13 +67,9 @@ def export(
         typer.Option(help="Those with such an answer.", rich_help_panel=_WHICH),
     ] = None,
     since: Annotated[
-        datetime | None,
-        typer.Option(help="Made then or later, local time.", rich_help_panel=_WHICH),
+        float | None, _dated("Made on that day (or at that time), local time, or later.")
     ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(help="Made before, local time.", rich_help_panel=_WHICH),
-    ] = None,
+    until: Annotated[float | None, _dated("Made before that day or time.")] = None,
     whole: Annotated[
         bool, typer.Option("--all", help="Every session.", rich_help_panel=_WHICH)
     ] = False,
@@ -158,8 +168,8 @@ def _selection(
     dataset: str | None,
     algorithm: str | None,
     answered: Any,
-    since: datetime | None,
-    until: datetime | None,
+    since: float | None,
+    until: float | None,
     whole: bool,
 ) -> "Selection":
     from lab.cli_sessions import resolve, resolve_batch
@@ -173,8 +183,8 @@ def _selection(
         dataset=dataset,
         algorithm=algorithm,
         answered=answered,
-        since=since.timestamp() if since else None,
-        until=until.timestamp() if until else None,
+        since=since,
+        until=until,
     )
     if whole == (found != Selection()):
         raise typer.BadParameter(
@@ -195,7 +205,7 @@ def _export_trees(
     if as_json:
         terminal.print_json(msgspec.to_builtins(report))
     count = len(report.sessions)
-    terminal.notice(f"Wrote {output}: {count:,} session{'s' if count > 1 else ''}.")
+    terminal.notice(f"Wrote {output}: {count:,} session{_s(count)}.")
 
 
 def _tell(report: "RowsReport") -> None:
@@ -204,7 +214,7 @@ def _tell(report: "RowsReport") -> None:
     where = f"Wrote {report.path}: " if report.path else ""
     touched = f", {counts.touched:,} of them decided by a person" if counts.touched else ""
     terminal.notice(
-        f"{where}{counts.rows:,} rows{touched}, from {counts.sessions:,} of "
+        f"{where}{counts.rows:,} row{_s(counts.rows)}{touched}, from {counts.sessions:,} of "
         f"{report.selected:,} sessions."
     )
     if counts.duplicates:
@@ -221,3 +231,7 @@ def _tell(report: "RowsReport") -> None:
     if len(counts.skipped) > _SHOWN:
         more = len(counts.skipped) - _SHOWN
         terminal.notice(f"  and {more:,} more sessions (--json lists all)")
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
