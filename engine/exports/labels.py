@@ -78,7 +78,7 @@ class LabelledTree:
 
     @property
     def targets(self) -> list[Reward]:
-        """The rewards that are training targets, depth-first."""
+        """The rewards that are training targets, depth-first; nodes with the same steps repeat."""
         root = METHODS[self.method].trains_root
         return [row for row in self.rewards().rows if row.parent is not None or root]
 

@@ -6,7 +6,7 @@ from itertools import combinations
 import msgspec
 
 from engine.exports.labels import LabelledTree, worth
-from engine.exports.rows import Found, Reject, Row, RowSettings, prompt, reply
+from engine.exports.rows import UNCLEAR, Found, Reject, Row, RowSettings, prompt, reply
 
 CLOSE = "siblings whose scores do not differ enough"
 LOW_PAIR = "value of the better step below the limit"
@@ -84,7 +84,9 @@ def _pairs(found: LabelledTree, settings: RowSettings) -> Iterator[_Pair | Rejec
             better, worse = sorted((one, other), key=lambda i: -scores[i].value)
             gap = scores[better].value - scores[worse].value
             same = tree.node(better).step == tree.node(worse).step
-            if same or gap <= 0 or gap < settings.margin:
+            if "unclear" in (tree.node(one).mark, tree.node(other).mark):
+                yield Reject(better, UNCLEAR)
+            elif same or gap <= 0 or gap < settings.margin:
                 yield Reject(better, CLOSE)
             elif settings.low(scores[better].value):
                 yield Reject(better, LOW_PAIR)

@@ -12,6 +12,7 @@ import msgspec
 from engine.errors import ParameterError
 from engine.exports.labels import LabelledTree, Trace, is_right
 from engine.rewards.methods import METHODS
+from engine.rewards.rows import Reward
 
 SCORES = ("reward", "value", "q", "correct")
 """What a step can be better by than its sibling."""
@@ -21,6 +22,7 @@ NOT_RIGHT = "not right"
 NO_STEPS = "no steps"
 UNLABELLED = "no reward: the search did not finish anything below it"
 LOW = "value below the limit"
+UNCLEAR = "marked unclear by a person"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -113,6 +115,8 @@ def values(found: LabelledTree, settings: RowSettings) -> Found:
         if target is None:
             if node.id:
                 yield Reject(node.id, UNLABELLED)
+        elif target.mark == "unclear":
+            yield Reject(node.id, UNCLEAR)
         elif settings.low(target.value):
             yield Reject(node.id, LOW)
         else:
@@ -169,6 +173,9 @@ def stepwise(found: LabelledTree, settings: RowSettings) -> Found:
         if len(known) < len(steps):
             yield Reject(trace.leaf, f"a step without a reward by the method {found.method!r}")
             continue
+        if any(step.mark == "unclear" for step in known):
+            yield Reject(trace.leaf, UNCLEAR)
+            continue
         data = {
             "prompt": prompt(settings, tree.question),
             "completions": list(trace.steps),
@@ -181,7 +188,7 @@ def stepwise(found: LabelledTree, settings: RowSettings) -> Found:
 def generation(found: LabelledTree, settings: RowSettings) -> Found:
     """One row a tree, as the reference's search writes it: all solutions and all value targets."""
     tree = found.tree
-    targets = [target for target in found.targets if not settings.low(target.value)]
+    targets = [target for target in _without_repeats(found) if not settings.low(target.value)]
     solutions = [t for t in found.traces if not _refused(t, settings, empty=True)]
     if not solutions and not targets:
         yield Reject(None, found.rewards().empty or "nothing that passes the filters")
@@ -201,6 +208,15 @@ def generation(found: LabelledTree, settings: RowSettings) -> Found:
     }
     touched = any(t.touched for t in solutions) or any(target.touched for target in targets)
     yield Row(data, (tree.question,), 0, touched)
+
+
+def _without_repeats(found: LabelledTree) -> list[Reward]:
+    """One target for each partial solution; as in the reference none if no leaf is right, unless
+    the method does not ask for that.
+    """
+    if found.method != "progress" and not any(row.right for row in found.rewards().rows):
+        return []
+    return [t for t in found.targets if t.same_as is None and t.mark != "unclear"]
 
 
 def prompt(settings: RowSettings, question: str, steps: str = "") -> str | list[dict[str, str]]:

@@ -99,10 +99,9 @@ def test_generation_rows_are_those_of_the_reference(file: Path) -> None:
     assert row["policy_samples"] == expected["policy_samples"]
     assert row["corr_policy_sample_num"] == sum(x["correct"] for x in expected["policy_samples"])
     assert row["total_policy_sample_num"] == len(expected["policy_samples"])
-    if expected["any_correct"]:
-        assert [target["steps"] for target in row["value_samples"]] == [x["steps"] for x in samples]
-        values = [x["value"] for x in samples]
-        assert [t["value"] for t in row["value_samples"]] == pytest.approx(values, abs=1e-12)
+    assert [target["steps"] for target in row["value_samples"]] == [x["steps"] for x in samples]
+    values = [x["value"] for x in samples]
+    assert [t["value"] for t in row["value_samples"]] == pytest.approx(values, abs=1e-12)
 
 
 @pytest.mark.parametrize("file", FULL, ids=lambda file: file.stem)
@@ -273,6 +272,16 @@ def test_a_step_marked_wrong_makes_the_solution_wrong() -> None:
     assert [row["label"] for row in rows("traces", marked)] == [False, False]
     assert collect("traces", marked).records()[0]["touched"]
     assert rows("trl-sft", marked) == []
+
+
+def test_steps_marked_unclear_are_left_out() -> None:
+    unclear = said(ev.Marked(4, "unclear"))
+    assert len(rows("values", unclear)) == 4
+    assert collect("values", unclear).counts().rejected["marked unclear by a person"] == 1
+    assert rows("pairs", unclear) == []
+    assert len(rows("trl-stepwise", unclear)) == 1
+    assert len(rows("traces", unclear)) == 2
+    assert len(rows("generation", unclear)[0]["value_samples"]) == 4
 
 
 def test_an_overruled_value_decides_pairs_and_filters() -> None:
