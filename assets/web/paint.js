@@ -10,6 +10,7 @@ import { ending, number } from "./text.js";
 const LABEL_HEIGHT = 15;
 const VALUE_HEIGHT = 27;
 const LINE_HEIGHT = 13;
+const ABOVE = 50; // row height from which on a label may stand over its node
 const TWO_LINES = 46; // row height from which on a label may have two lines above its value
 const MARGIN = 40;
 const CHARACTER = 7.2; // width of one at 12 pixels
@@ -186,6 +187,7 @@ export class Painter {
     const { context, theme, store } = this;
     const detailed = this.viewport.row >= 30;
     const taken = new Map();
+    const above = [];
     const weight = (node) =>
       (node.id === focus.selected || node.id === focus.hovered ? 1e9 : 0) +
       (store.bestPath.has(node.id) ? 1e8 : 0) + (store.searchPath.has(node.id) ? 1e7 : 0) +
@@ -196,9 +198,13 @@ export class Painter {
       if (node.parent === null || (crowded && weight(node) < 1e9)) continue;
       const lines = this.lines(node.step, this.labelRoom(node, x, r));
       const more = (lines.length - 1) * LINE_HEIGHT;
-      if (!lines.length || !this.claim(taken, node.depth, y - more / 2, (detailed ? VALUE_HEIGHT : LABEL_HEIGHT) + more)) continue;
+      if (!lines.length) {
+        if (this.viewport.row >= ABOVE) this.labelAbove(item, above, focus);
+        continue;
+      }
+      if (!this.claim(taken, node.depth, y - more / 2, (detailed ? VALUE_HEIGHT : LABEL_HEIGHT) + more)) continue;
       const best = store.bestPath.has(node.id);
-      const strong = best || node.id === focus.selected;
+      const strong = this.strong(node, focus);
       const inner = store.children.get(node.id)?.length > 0;
       const left = x + r + 6;
       context.textBaseline = "middle";
@@ -210,6 +216,29 @@ export class Painter {
       context.font = `450 10.5px ${theme.sans}`;
       this.text(`${number(node.value)}   n ${node.visits}`, left, y + 10, theme.soft);
     }
+  }
+
+  strong(node, focus) {
+    return this.store.bestPath.has(node.id) || node.id === focus.selected;
+  }
+
+  /** In a deep tree: over the node, two columns wide, at one of two heights where nothing else is. */
+  labelAbove({ node, x, y, r }, above, focus) {
+    const fits = Math.floor((2 * this.viewport.column - 10) / CHARACTER);
+    const text = ending(node.step, fits);
+    if (fits < READABLE || text.length > fits) return;
+    const width = text.length * CHARACTER;
+    const left = Math.max(4, Math.min(x - width / 2, this.viewport.width - width - 4));
+    const free = (at) => above.every((other) =>
+      Math.abs(other.at - at) >= LINE_HEIGHT || other.left > left + width + CHARACTER || other.left + other.width + CHARACTER < left);
+    const first = node.depth % 2;
+    const at = [first, 1 - first].map((tier) => y - r - 10 - tier * LINE_HEIGHT).find(free);
+    if (at === undefined) return;
+    above.push({ at, left, width });
+    const strong = this.strong(node, focus);
+    this.context.textBaseline = "middle";
+    this.context.font = `${strong ? 600 : 450} 12px ${this.theme.mono}`;
+    this.text(text, left, at, strong ? this.theme.ink : this.theme.soft);
   }
 
   /** Ground under a label that lies on its own edges; the best path shows through. */
