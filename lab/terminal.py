@@ -6,7 +6,6 @@ markup, and with its control characters (ANSI, bidirectional overrides) written 
 
 import json
 import sys
-import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, TextIO
@@ -14,21 +13,15 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from engine.exports.words import legible
+
 PLAIN_WIDTH = 120
 """Columns where the output goes to a file or a pipe."""
-
-_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_JOINERS = "\u200c\u200d"  # they only shape letters and emoji
 
 
 def visible(text: str) -> str:
     """One line of `text` with everything that could steer a terminal written as an escape."""
-    return "".join(
-        character
-        if unicodedata.category(character) not in _UNSAFE or character in _JOINERS
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    return legible(text, kept="")
 
 
 def plain(text: str, style: str = "") -> Text:

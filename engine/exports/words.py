@@ -6,11 +6,11 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _SHAPING = "\u200c\u200d"  # joiners only shape letters and emoji
 
 
-def legible(text: str) -> str:
-    """The text with control characters and marks of direction written out; lines stay lines."""
+def legible(text: str, kept: str = "\n") -> str:
+    """The text with control characters and marks of direction written out, but for those kept."""
     return "".join(
         character
-        if character == "\n"
+        if character in kept
         or unicodedata.category(character) not in _HIDDEN
         or character in _SHAPING
         else character.encode("unicode_escape").decode("ascii")

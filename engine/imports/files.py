@@ -1,5 +1,6 @@
 """Files of generation rows and of sessions, row by row; bad rows are told by their place."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -52,7 +53,7 @@ def read_generation(path: Path) -> tuple[list[Generation], list[Rejected]]:
     Raises:
         TaskError: the file cannot be read.
     """
-    return _read(path, lambda place, row: Generation(place, _storable(read_row(row))))
+    return _read(path, lambda place, row: Generation(place, read_row(row)))
 
 
 def read_sessions(path: Path) -> tuple[list[Session], list[Rejected]]:
@@ -61,13 +62,7 @@ def read_sessions(path: Path) -> tuple[list[Session], list[Rejected]]:
     Raises:
         TaskError: the file cannot be read.
     """
-
-    def read(place: str, row: Mapping[str, Any]) -> Session:
-        found = read_session(row)
-        _storable(found.log, found.name, *found.tags)
-        return Session(place, found)
-
-    return _read(path, read)
+    return _read(path, lambda place, row: Session(place, read_session(row)))
 
 
 def _read(
@@ -80,6 +75,7 @@ def _read(
                 rejected.append(Rejected(place, row))
                 continue
             try:
+                _check_texts(row)
                 found.append(read(place, row))
             except (ImportFileError, EventError, ParameterError) as error:
                 rejected.append(Rejected(place, str(error)))
@@ -95,17 +91,9 @@ def _rows(table: Table) -> Iterator[tuple[str, dict[str, Any] | str]]:
         yield f"{before}{table.unit} {number}", row
 
 
-def _storable(log: list[ev.AnyEvent], *texts: str) -> list[ev.AnyEvent]:
-    """The log, if every event of it and these texts can be written.
-
-    Raises:
-        ImportFileError: a text of it is not valid Unicode.
-    """
+def _check_texts(row: Mapping[str, Any]) -> None:
+    """Raises ImportFileError if a text of a row is not valid Unicode and so cannot be stored."""
     try:
-        for event in log:
-            ev.encode(event)
-        for text in texts:
-            text.encode()
+        json.dumps(row, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:
-        raise ImportFileError(f"a text of it is not valid Unicode ({error.reason})") from error
-    return log
+        raise ImportFileError("a text of it is not valid Unicode") from error

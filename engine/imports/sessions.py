@@ -15,6 +15,7 @@ FORMAT = "rest-mcts-lab session 1"
 """What the field `format` of an exported session says; the number grows when its shape changes."""
 
 LONGEST_NAME = 200
+_MOST = 10**9  # visits of a node, or its value
 _ID = re.compile("[0-9a-f]{8}")
 _FAMILY = "rest-mcts-lab session "
 _LATEST_YEAR = 4_102_444_800.0  # the year 2100 in Unix time
@@ -63,10 +64,18 @@ def read_session(fields: Mapping[str, Any]) -> SessionFile:
         raise ImportFileError(f"its id {found.session!r:.40} is none: it has 8 hex digits")
     try:
         tree = Search(found.log, lambda answer: None).tree
-    except (EventError, ParameterError) as error:
+    except (EventError, ParameterError, ValueError) as error:  # ValueError: damaged prints
         raise ImportFileError(f"its log does not fold: {error}") from error
     if not 0 <= tree.seed <= _LARGEST_SEED:
         raise ImportFileError(f"its seed {tree.seed} is out of range")
+    for node in tree.nodes:
+        if not 0 <= node.visits <= _MOST or not all(
+            abs(value) <= _MOST for value in (node.value, node.prm_value or 0.0)
+        ):
+            raise ImportFileError(
+                f"its node {node.id} has {node.visits} visits and the value {node.value}, which no "
+                "search gives"
+            )
     for what, text, most in (
         ("question", tree.question, LONGEST_QUESTION),
         ("answer", tree.gold or "", LONGEST_QUESTION),

@@ -1,21 +1,30 @@
 """Generation rows and exported sessions read back; what is no such row is told by its place."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine import events as ev
-from engine.errors import ImportFileError, TaskError
+from engine.errors import EventError, ImportFileError, TaskError
+from engine.exports.collect import FORMATS, Collection
+from engine.exports.page import figure
+from engine.exports.rows import RowSettings
 from engine.imports.files import kind_of_file, read_generation, read_sessions
 from engine.imports.generation import read_row, split_steps
 from engine.imports.sessions import FORMAT, read_session
 from engine.rewards.methods import infer
+from engine.search.driver import Limits
 from engine.tree import Tree
+from lab.view import node_records, session_result
 from tests.browser.hostile import PAYLOADS
 from tests.engine.trees import small_log
+from tests.engine.worlds import World, new_search, run
 
 ROW: dict[str, Any] = {
     "content": "What is 2 + 3 + 4?",
@@ -134,6 +143,54 @@ def test_a_log_of_an_unknown_search_or_with_damaged_parameters_is_told() -> None
         log = [msgspec.structs.replace(first, **change), *small_log()[1:]]
         with pytest.raises(ImportFileError):
             read_session(session(log=log))
+    for prints in ("!", "YQ==", "\u00e9"):
+        last = ev.IterationFinished(1, ev.Cost(), read=ev.Read(prints))
+        with pytest.raises(ImportFileError, match="does not fold"):
+            read_session(session(log=[*small_log()[:-1], last]))
+
+
+ODD: list[Any] = [None, True, -1, 0, 3, 10**30, 1e308, "", "x", "\ud800", [], [0], {}, {"a": 1}]
+
+
+@given(data=st.data())
+@settings(max_examples=300)
+def test_a_damaged_log_is_told_or_is_a_tree_like_any_other(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    log = msgspec.to_builtins(grown_log())
+    place: Any = data.draw(st.sampled_from(log))
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        inside = place[key]
+        if not isinstance(inside, (dict, list)) or not inside or data.draw(st.booleans()):
+            break
+        place = inside
+    place[key] = data.draw(st.sampled_from(ODD))
+    file = tmp_path_factory.getbasetemp() / "damaged.json"
+    found, rejected = read_sessions(write(file, {"format": FORMAT, "log": log}))
+    if rejected:
+        return
+    tree = Tree.fold(found[0].file.log)
+    session_result("s", tree)
+    node_records(tree)
+    for name in FORMATS:
+        for by in ("reward", "value"):
+            try:
+                collected = Collection(name, RowSettings(by=by))
+                collected.add("s", tree)
+                collected.records()
+            except EventError:
+                pass
+    figure(tree)
+
+
+@cache
+def grown_log() -> tuple[ev.Event, ...]:
+    search = new_search()
+    run(search, Limits(iterations=6), World(words=3))
+    marks = (ev.Marked(1, "wrong", "why"), ev.Overruled(2, 0.5), ev.Noted(None, "note"))
+    return (*search.log, *marks)
 
 
 def write(path: Path, *rows: object) -> Path:
