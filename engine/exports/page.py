@@ -59,6 +59,7 @@ def figure(tree: Tree) -> Any:
             "colorscale": "Viridis",
             "cmin": low,
             "cmax": high,
+            "opacity": 1,
             "colorbar": {"title": {"text": "V"}, "thickness": 12},
             "size": [_SMALLEST + (_LARGEST - _SMALLEST) * (n.visits / most) ** 0.5 for n in nodes],
             "line": {"width": [_ring(node)[0] for node in nodes],
@@ -108,7 +109,7 @@ def _ring(node: Node) -> tuple[int, str]:
 def _hover(tree: Tree, node: Node) -> str:
     text = node.step if node.parent is not None else tree.question
     lines = textwrap.wrap(shortened(text, _HOVER_CHARACTERS), _HOVER_WIDTH)
-    lines.append(f"V {node.value:.3f}, {node.visits} visits, node {node.id}")
+    lines.append(f"V {node.value:.3f}, visits {node.visits}, node {node.id}")
     if node.answer is not None:
         verdict = {True: ", right", False: ", wrong", None: ""}[node.accepted]
         lines.append(f"answer {shortened(node.answer, _HOVER_WIDTH)}{verdict}")
