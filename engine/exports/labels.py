@@ -66,7 +66,8 @@ class LabelledTree:
             summary=node.summary,
             correct=verdicts.counts_right(node.id) if judged else None,
             value=worth(node),
-            touched=judged and (node.regraded is not None or node.id in verdicts.wrong_by),
+            touched=judged
+            and (node.regraded is not None or verdicts.same[node.id] in verdicts.wrong_by),
         )
 
     def rewards(self, method: str | None = None) -> Rewards:
