@@ -2,10 +2,11 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
@@ -13,19 +14,65 @@ from engine.errors import ModelError, ParameterError
 from engine.models.base import Policy, ProcessRewardModel
 from engine.models.loading import HUB_ID, ModelSpec, locate
 from engine.models.progress import Progress, untold
+from engine.training.examples import Example
+from engine.training.learner import Learnt, Tell
+from engine.training.recipes import Recipe
 from lab.results import ModelSettings
+from sessions.adapters import Role
 
 BUNDLED = "bundled"
+_ADAPTED = re.compile(r"(.*) \+ adapter ([0-9a-f]{8})", re.DOTALL)
 _SIZE = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*([kmgtpe]i?)?b?\s*", re.IGNORECASE | re.ASCII)
+
+
+class Adapting(Protocol):
+    """Models that adapters can be put on, and that can be taught new ones, without a reload."""
+
+    def policy(self, adapter: Path) -> Policy:
+        """The policy with the adapter in a directory. Raises ModelError."""
+
+    def prm(self, adapter: Path) -> ProcessRewardModel:
+        """The process reward model with the adapter in a directory. Raises ModelError."""
+
+    def teach(
+        self,
+        role: Role,
+        start: Path | None,
+        examples: Sequence[Example],
+        recipe: Recipe,
+        folder: Path,
+        out: Path,
+        seed: int,
+        tell: Tell,
+    ) -> Learnt:
+        """Train an adapter and write it; see `engine.training.teaching`.
+
+        Args:
+            role: which model learns.
+            start: adapter that it goes on from, None for the model as it was loaded.
+            examples: to learn from.
+            recipe: how.
+            folder: for checkpoints; it goes on from those that are there.
+            out: directory of the new adapter, complete or not there.
+            seed: of the adapter and of the order of the examples.
+            tell: told of progress; ends training when it answers False.
+
+        Raises:
+            TrainingError: there is nothing to train on, or it cannot go on.
+        """
 
 
 @dataclass(frozen=True)
 class Models:
-    """Loaded models, and what a person should know about them, a sentence each."""
+    """Loaded models, and what a person should know about them, a sentence each.
+
+    adapting: the same with adapters; None where they take none.
+    """
 
     policy: Policy
     prm: ProcessRewardModel
     notices: list[str] = field(default_factory=list)
+    adapting: Adapting | None = None
 
 
 Loader = Callable[[ModelSettings, Progress], Models]
@@ -47,6 +94,7 @@ def load_models(settings: ModelSettings, progress: Progress = untold) -> Models:
     from engine.models.pool import ModelPool
     from engine.models.transformers_policy import load_policy
     from engine.models.transformers_prm import load_prm
+    from lab.adapting import AdaptingModels
 
     policy_spec, prm_spec = specs(settings)
     pool = ModelPool(kv_budget(settings.kv_budget))
@@ -54,7 +102,19 @@ def load_models(settings: ModelSettings, progress: Progress = untold) -> Models:
     policy = load_policy(policy_spec, pool)
     pool.progress = lambda name, share: progress(f"the process reward model, {name}", share)
     prm = load_prm(prm_spec, pool)
-    return Models(policy, prm, list(pool.notices))
+    adapting = AdaptingModels(pool, policy_spec, prm_spec, policy, prm)
+    return Models(policy, prm, list(pool.notices), adapting)
+
+
+def adapted(label: str, adapter: str | None) -> str:
+    """How a log names a model with an adapter of the home."""
+    return label if adapter is None else f"{label} + adapter {adapter}"
+
+
+def adapter_of(label: str) -> tuple[str, str | None]:
+    """The name of the model itself, and its adapter, None if it has none: `adapted` backwards."""
+    found = _ADAPTED.fullmatch(label)
+    return (found[1], found[2]) if found else (label, None)
 
 
 def kv_budget(text: str) -> float | None:

@@ -21,7 +21,7 @@ from engine.search.registry import ALGORITHMS, parameters
 from engine.tasks.datasets import Dataset, read_dataset
 from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
-from engine.tree import Tree
+from lab.adapters import Adapters
 from lab.export import Exports
 from lab.imports import Imports
 from lab.live import LiveSession
@@ -57,6 +57,7 @@ class Workbench:
     Safe to use from many threads. Models are loaded at the first run.
 
     Attributes:
+        adapters: of the models, and which of them new sessions use.
         exports: training rows and documents out of sessions.
         imports: sessions out of files.
         verdicts: what a person says of steps and answers, and the rewards that follow.
@@ -76,6 +77,7 @@ class Workbench:
         self.home = home
         self.models = models or ModelSettings()
         self._store = Store(home)
+        self.adapters = Adapters(self._store, self.models)
         self.exports = Exports(self._store)
         self.imports = Imports(self._store, self._first)
         self.verdicts = Verdicts(self._store, self._current)
@@ -177,8 +179,7 @@ class Workbench:
             algorithm,
             {**(params or {}), "sampling": dict(sampling or {})},
             seed,
-            self.models.label(self.models.policy),
-            self.models.label(self.models.prm),
+            *self.adapters.labels(),
         )
 
     def sessions(self) -> list[SessionInfo]:
@@ -285,7 +286,7 @@ class Workbench:
         limits = _limits(iterations, tokens, seconds)
         live = self._current(session)
         with live.view.reading() as tree:
-            self._check_models(session, tree)
+            self.adapters.check(session, tree)
         self._worker.run(live, limits)
 
     def pause(self, session: str) -> None:
@@ -435,18 +436,6 @@ class Workbench:
             live = self._live.get(session)
             if live is not None and not live.seen:
                 del self._live[session]
-
-    def _check_models(self, session: str, tree: Tree) -> None:
-        for option, made_with, model in (
-            ("policy", tree.policy, self.models.policy),
-            ("prm", tree.prm, self.models.prm),
-        ):
-            if made_with != self.models.label(model):
-                raise ParameterError(
-                    f"Session {session} was made with the {option} {made_with}, and this lab runs "
-                    f"{self.models.label(model)}: start the lab with that model to go on with it, "
-                    "or make a new session."
-                )
 
 
 def _limits(iterations: int | None, tokens: int | None, seconds: float | None) -> Limits:

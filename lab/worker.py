@@ -2,7 +2,7 @@
 
 Others send it commands and read views. It never dies: what goes wrong ends the runs concerned, with
 the reason in their state. Runs that somebody waits for go before those of batches, also before
-those of other processes on the same home.
+those of other processes on the same home. A task, such as training, has the models to itself.
 """
 
 import queue
@@ -13,25 +13,41 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import msgspec
 
 from engine import events as ev
 from engine.errors import LabError
 from engine.search.driver import Driver, Limits, Search
+from lab.commands import (
+    BATCH,
+    INTERACTIVE,
+    Close,
+    Command,
+    Drop,
+    Ending,
+    Load,
+    Log,
+    OnEnd,
+    Pause,
+    Run,
+    Stop,
+    Task,
+    Work,
+    ignore,
+)
+from lab.drivers import Drivers
 from lab.failures import in_words
 from lab.live import digest
-from lab.models import Loader, Models
+from lab.models import Loader
 from lab.results import ModelSettings, RunState, Status
 from sessions.errors import StoreError
-from sessions.store import Digest, Store
+from sessions.store import Store
+
+__all__ = ["BATCH", "INTERACTIVE", "Ending", "Log", "OnEnd", "Worker"]
 
 Grading = Callable[[str | None, str | None], bool | None]
 """Whether an answer (first) is right by the oracle answer; None without an oracle answer."""
-
-INTERACTIVE, BATCH = 0, -1
-"""Priorities of runs."""
 
 _KEPT_SEARCHES = 4
 
@@ -39,67 +55,6 @@ _LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 10.0
 """How long a batch stands still for another process at most before it does one more step: a process
 that somebody has suspended must not hold it up for ever."""
-
-
-class Log(Protocol):
-    """Where the events of a session go."""
-
-    @property
-    def session(self) -> str: ...
-
-    def commit(self, events: Sequence[ev.Event], summed: Digest | None = None) -> None:
-        """Put events on disk; `summed` is the digest after them. Raises StoreError."""
-
-
-class Ending(NamedTuple):
-    """How a run ended: by itself (or by pause or stop), by an error in words, or dropped."""
-
-    finished: bool
-    error: str = ""
-
-
-OnEnd = Callable[[Ending], None]
-"""Called in the model thread when a run has ended; must not wait."""
-
-
-def _ignore(ending: Ending) -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class _Run:
-    live: Log
-    limits: Limits
-    priority: int = INTERACTIVE
-    on_end: OnEnd = _ignore
-
-
-@dataclass(frozen=True)
-class _Load:
-    on_end: OnEnd
-
-
-@dataclass(frozen=True)
-class _Pause:
-    session: str
-
-
-@dataclass(frozen=True)
-class _Stop:
-    session: str
-
-
-@dataclass(frozen=True)
-class _Drop:
-    session: str
-
-
-@dataclass(frozen=True)
-class _Close:
-    pass
-
-
-_Command = _Run | _Load | _Pause | _Stop | _Drop | _Close
 
 
 @dataclass
@@ -111,7 +66,8 @@ class _Job:
 
     session: str
     search: Search | None = None
-    waiting: deque[_Run] = field(default_factory=deque)  # the present run is the first
+    driver: Driver | None = None
+    waiting: deque[Run] = field(default_factory=deque)  # the present run is the first
     generated: int = 0
 
 
@@ -135,19 +91,17 @@ class Worker:
         home: Path,
     ) -> None:
         self._store = store
-        self._settings = settings
-        self._load = load
         self._grading = grading
         self._home = home
-        self._commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._states: dict[str, RunState] = {}
         self._began: dict[str, float] = {}
         self._coming: Counter[str] = Counter()  # runs asked for that the thread has not seen yet
+        self._loading = self._busy = ""
+        self._closing = threading.Event()
         # All below is the thread's own.
-        self._models: Models | None = None
-        self._driver: Driver | None = None
-        self._loading = ""
+        self._drivers = Drivers(settings, load, store.archive, store.adapters.open)
         self._jobs: dict[str, _Job] = {}
         self._searches: dict[str, Search] = {}
         self._standing_since: float | None = None  # for another process
@@ -161,7 +115,7 @@ class Worker:
         live: Log,
         limits: Limits,
         priority: int = INTERACTIVE,
-        on_end: OnEnd = _ignore,
+        on_end: OnEnd = ignore,
     ) -> None:
         """Run a session; if it runs already, again afterwards.
 
@@ -177,27 +131,42 @@ class Worker:
                 self._states[live.session] = RunState("queued", target=limits.iterations)
                 self._began[live.session] = time.monotonic()
             self._coming[live.session] += 1
-        self._commands.put(_Run(live, limits, priority, on_end))
+        self._commands.put(Run(live, limits, priority, on_end))
 
     def load(self, on_end: OnEnd) -> None:
         """Load the models if they are not loaded, and say when they are or why not."""
-        self._commands.put(_Load(on_end))
+        self._commands.put(Load(on_end))
+
+    def task(self, title: str, work: Work, on_end: OnEnd) -> None:
+        """Do some work with the models in their thread; searches wait meanwhile and say so.
+
+        Args:
+            title: what is done, for those who wait.
+            work: the work.
+            on_end: told when it is done, or why it failed; must not wait.
+        """
+        self._commands.put(Task(title, work, on_end))
+
+    @property
+    def closing(self) -> bool:
+        """Whether the thread is to end, and a task with it."""
+        return self._closing.is_set()
 
     def pause(self, session: str) -> None:
         """End the run after the present iteration; nothing if there is none."""
         self._say_pausing(session)
-        self._commands.put(_Pause(session))
+        self._commands.put(Pause(session))
 
     def stop(self, session: str) -> None:
         """End the run at the next model call; nothing if there is none."""
         self._say_pausing(session)
-        self._commands.put(_Stop(session))
+        self._commands.put(Stop(session))
 
     def drop(self, session: str) -> None:
         """End all runs of a session at the next model call, without a conclusion; nothing if there
         is none. Its log goes on from there as if it had never been interrupted.
         """
-        self._commands.put(_Drop(session))
+        self._commands.put(Drop(session))
 
     def state(self, session: str) -> RunState:
         """The present or last run of a session."""
@@ -225,12 +194,13 @@ class Worker:
     @property
     def notices(self) -> list[str]:
         """What the loaded models have to say."""
-        models = self._models
+        models = self._drivers.models
         return list(models.notices) if models else []
 
     def close(self, timeout: float) -> bool:
         """Drop unfinished iterations and end the thread; False if a model call outlasts it."""
-        self._commands.put(_Close())
+        self._closing.set()
+        self._commands.put(Close())
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -239,7 +209,8 @@ class Worker:
         if not state.active:
             return state
         seconds = time.monotonic() - self._began[session]
-        return msgspec.structs.replace(state, seconds=seconds)
+        message = f"waits: {self._busy}" if self._busy else state.message
+        return msgspec.structs.replace(state, seconds=seconds, message=message)
 
     def _say_pausing(self, session: str) -> None:
         with self._changed:
@@ -256,13 +227,13 @@ class Worker:
     def _work(self) -> None:
         while True:
             for command in self._received():
-                if isinstance(command, _Close):
+                if isinstance(command, Close):
                     self._end_all()
                     return
                 self._obey(command)
             self._advance()
 
-    def _received(self) -> list[_Command]:
+    def _received(self) -> list[Command]:
         """The commands that have come in; waits for one if there is nothing to do."""
         if self._jobs:
             commands = []
@@ -273,37 +244,47 @@ class Worker:
             commands.append(self._commands.get())
         return commands
 
-    def _obey(self, command: _Command) -> None:
-        if isinstance(command, _Run):
+    def _obey(self, command: Command) -> None:
+        if isinstance(command, Run):
             self._take_on(command)
-        elif isinstance(command, _Load):
-            try:
-                self._ready_driver(None)
-                command.on_end(Ending(True))
-            except (Exception, SystemExit) as error:
-                command.on_end(Ending(False, self._words(error)))
-        elif isinstance(command, _Drop):
+        elif isinstance(command, Load):
+            self._do("", lambda _: None, command.on_end)
+        elif isinstance(command, Task):
+            self._do(command.title, command.work, command.on_end)
+        elif isinstance(command, Drop):
             if command.session in self._jobs:
                 self._end(command.session, "idle")
-        elif isinstance(command, (_Pause, _Stop)):
+        elif isinstance(command, (Pause, Stop)):
             self._end_early(command)
 
-    def _end_early(self, command: _Pause | _Stop) -> None:
+    def _do(self, title: str, work: Work, on_end: OnEnd) -> None:
+        self._busy = title
+        try:
+            self._ready(None)
+            if not self._closing.is_set():
+                work(self._drivers)
+            ending = Ending(True)
+        except (Exception, SystemExit) as error:
+            ending = Ending(False, self._words(error))
+        self._busy = ""
+        on_end(ending)
+
+    def _end_early(self, command: Pause | Stop) -> None:
         job = self._jobs.get(command.session)
-        if job is None or job.search is None or self._driver is None:
+        if job is None or job.search is None or job.driver is None:
             return  # its run has ended meanwhile
         while len(job.waiting) > 1:
             job.waiting.pop().on_end(Ending(False))
             self._give_back(command.session)
         try:
-            if isinstance(command, _Pause):
-                self._driver.pause(job.search)
+            if isinstance(command, Pause):
+                job.driver.pause(job.search)
             else:
-                self._driver.stop(job.search)
+                job.driver.stop(job.search)
         except Exception as error:
             self._fail([command.session], error)
 
-    def _take_on(self, command: _Run) -> None:
+    def _take_on(self, command: Run) -> None:
         session = command.live.session
         with self._changed:
             self._coming[session] -= 1
@@ -313,39 +294,40 @@ class Worker:
         job.waiting.append(command)
         if job.search is None:
             try:
-                driver = self._ready_driver(session)
+                self._ready(session)
                 job.search = self._search(session)
-                self._start(driver, job)
+                job.driver = self._drivers.of(job.search.tree.policy, job.search.tree.prm)
+                self._start(job)
             except (Exception, SystemExit) as error:
                 self._fail([session], error)
 
-    def _start(self, driver: Driver, job: _Job) -> None:
+    def _start(self, job: _Job) -> None:
         assert job.search is not None
+        assert job.driver is not None
         job.generated = job.search.tree.cost.policy_generated
         run = job.waiting[0]
-        driver.start(
+        job.driver.start(
             job.search, run.limits, lambda search, events: self._keep(job, events), run.priority
         )
         with self._changed:
             self._set(job.session, status="running", message="")
 
-    def _ready_driver(self, session: str | None) -> Driver:
-        """The driver with its models loaded; the state of a session, if one waits, says how far."""
-        if self._driver is None:
+    def _ready(self, session: str | None) -> None:
+        """Have the models loaded; the state of a session, if one waits, says how far that is."""
+        if self._drivers.models is not None:
+            return
 
-            def tell(what: str, share: float) -> None:
-                self._loading = f"loading {what}: {100 * share:.0f} %"
-                if session is not None:
-                    with self._changed:
-                        self._set(session, status="loading", message=self._loading)
+        def tell(what: str, share: float) -> None:
+            self._loading = f"loading {what}: {100 * share:.0f} %"
+            if session is not None:
+                with self._changed:
+                    self._set(session, status="loading", message=self._loading)
 
-            tell("the models", 0.0)
-            try:
-                self._models = self._load(self._settings, tell)
-            finally:
-                self._loading = ""
-            self._driver = Driver(self._models.policy, self._models.prm, self._store.archive)
-        return self._driver
+        tell("the models", 0.0)
+        try:
+            self._drivers.ready(tell)
+        finally:
+            self._loading = ""
 
     def _search(self, session: str) -> Search:
         """The search of a session as it is on disk; kept ones save folding long logs again."""
@@ -359,19 +341,32 @@ class Worker:
         return kept
 
     def _advance(self) -> None:
-        if self._driver is None or not self._jobs or self._stands_back():
+        if not self._jobs or self._stands_back():
             return
-        try:
-            for search, error in self._driver.tick():
-                failed = [name for name, job in self._jobs.items() if job.search is search]
-                self._fail(failed, error)
-        except (Exception, SystemExit) as error:
-            # Of no search in particular, such as a library that wants the program to end.
-            self._fail(list(self._jobs), error)
-        active = {id(search) for search in self._driver.active}
+        for driver in self._due():
+            try:
+                for search, error in driver.tick():
+                    failed = [name for name, job in self._jobs.items() if job.search is search]
+                    self._fail(failed, error)
+            except (Exception, SystemExit) as error:
+                # Of no search in particular, such as a library that wants the program to end.
+                self._fail(
+                    [name for name, job in self._jobs.items() if job.driver is driver], error
+                )
+        active = {id(search) for driver in self._drivers.all for search in driver.active}
         for session, job in list(self._jobs.items()):
             if id(job.search) not in active:
                 self._next(session, job)
+
+    def _due(self) -> list[Driver]:
+        """The drivers that have runs of the highest priority."""
+        top = max(job.waiting[0].priority for job in self._jobs.values())
+        due = {
+            id(job.driver): job.driver
+            for job in self._jobs.values()
+            if job.driver is not None and job.waiting[0].priority == top
+        }
+        return list(due.values())
 
     def _stands_back(self) -> bool:
         """Whether there are only runs of batches, and somebody waits for another process's."""
@@ -391,12 +386,11 @@ class Worker:
 
     def _next(self, session: str, job: _Job) -> None:
         """A run has ended: begin the one that was asked for meanwhile, or end the job."""
-        assert self._driver is not None
         assert job.search is not None
         run = job.waiting.popleft()
         self._give_back(session)
         if job.waiting:
-            self._start(self._driver, job)
+            self._start(job)
         else:
             if run.priority >= INTERACTIVE:  # nobody comes back to those of a batch so soon
                 self._searches[session] = job.search
@@ -432,8 +426,8 @@ class Worker:
     def _end(self, session: str, status: Status, message: str = "") -> None:
         """Forget a job, give its lease back, say how it ended."""
         job = self._jobs.pop(session)
-        if job.search is not None and self._driver is not None:
-            self._driver.abandon(job.search)
+        if job.search is not None and job.driver is not None:
+            job.driver.abandon(job.search)
         for _ in job.waiting:
             self._give_back(session)
         with self._changed:

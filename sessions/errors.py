@@ -49,3 +49,19 @@ class LogConflictError(StoreError):
 
 class EventDamagedError(StoreError):
     """An event of a log is missing or cannot be decoded."""
+
+
+class RoundNotFoundError(StoreError):
+    """There is no training round with this id."""
+
+
+class RoundInUseError(StoreError):
+    """Another process works on the training round, or this one does."""
+
+
+class AdapterNotFoundError(StoreError):
+    """There is no adapter with this id."""
+
+
+class AdapterNeededError(StoreError):
+    """The adapter cannot be deleted: others need it."""

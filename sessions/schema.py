@@ -114,9 +114,50 @@ def _batches(db: Database) -> None:
     """)
 
 
+def _rounds(db: Database) -> None:
+    """Version 3: training rounds, the adapters that they made, and those in use."""
+    db.executescript("""
+        CREATE TABLE rounds (
+            id TEXT PRIMARY KEY,
+            series TEXT NOT NULL,       -- id of the first round of several in a row
+            number INTEGER NOT NULL,    -- in its series, from 1 on
+            identity TEXT NOT NULL,     -- hash of what was asked for
+            recipe TEXT NOT NULL,
+            setting TEXT NOT NULL,      -- JSON object
+            status TEXT NOT NULL,       -- open, done, cancelled
+            message TEXT NOT NULL,
+            created REAL NOT NULL,
+            updated REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX rounds_by_identity ON rounds (identity);
+        CREATE TABLE round_phases (
+            round TEXT NOT NULL REFERENCES rounds (id) ON DELETE CASCADE,
+            phase TEXT NOT NULL,
+            result TEXT,                -- JSON object; NULL until the phase is done
+            seconds REAL NOT NULL,      -- worked on it, in all processes together
+            PRIMARY KEY (round, phase)
+        ) STRICT;
+        CREATE TABLE adapters (
+            id TEXT PRIMARY KEY,
+            role TEXT NOT NULL,         -- policy, prm
+            base TEXT NOT NULL,         -- label of the model that it is on
+            parent TEXT REFERENCES adapters (id) ON DELETE RESTRICT,
+            round TEXT NOT NULL,        -- that made it
+            meta TEXT NOT NULL,         -- JSON object, the same as in its meta.json
+            created REAL NOT NULL
+        ) STRICT;
+        CREATE TABLE active_adapters (
+            role TEXT NOT NULL,
+            base TEXT NOT NULL,
+            adapter TEXT NOT NULL REFERENCES adapters (id) ON DELETE RESTRICT,
+            PRIMARY KEY (role, base)
+        ) STRICT;
+    """)
+
+
 # The schema version is the number of migrations that were run. Append only: a released migration
 # never changes.
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_tables, _batches)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_tables, _batches, _rounds)
 
 
 def prepare(path: Path, locks: Path) -> int:

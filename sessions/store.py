@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from engine.errors import EventError
 from engine.events import AnyEvent, Event, SearchCreated, decode, encode
+from sessions.adapters import StoredAdapters
 from sessions.archive import SqliteArchive
 from sessions.batches import Batches, Place, Result, Work, begin, enter, finish, session_at
 from sessions.database import Connection
@@ -21,6 +22,7 @@ from sessions.errors import (
     StoreUnwritableError,
 )
 from sessions.leases import Leases, not_found
+from sessions.rounds import StoredRounds
 from sessions.schema import prepare
 from sessions.turns import Turns
 
@@ -121,12 +123,15 @@ class Store:
         self.archive = SqliteArchive(self._replies)
         self.leases = Leases(locks, self._reads, self._log, program)
         self.batches = Batches(locks, self._reads, self._log)
+        self.rounds = StoredRounds(locks, self._reads, self._log)
+        self.adapters = StoredAdapters(home / "adapters", self._reads, self._log)
         self.turns = Turns(locks)
 
     def close(self) -> None:
         """Give back all locks and close the file."""
         self.leases.close()
         self.batches.close()
+        self.rounds.close()
         self.turns.release()
         for connection in (self._replies, self._reads, self._log):
             connection.close()

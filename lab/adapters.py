@@ -1,0 +1,87 @@
+"""Which adapters new sessions use, and whether a session can go on in this lab."""
+
+from engine.errors import ParameterError
+from engine.tree import Tree
+from lab.models import adapted, adapter_of
+from lab.results import ModelSettings
+from sessions.adapters import ROLES, AdapterRow, Role
+from sessions.store import Store
+
+BASE = "base"
+"""In place of an adapter's id: the model without any."""
+
+
+class Adapters:
+    """The adapters of a home, for the models in use. Safe to use from many threads.
+
+    Args:
+        store: where they are entered.
+        settings: the models in use.
+    """
+
+    def __init__(self, store: Store, settings: ModelSettings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def base(self, role: Role) -> str:
+        """How logs name a model in use without any adapter."""
+        model = self._settings.policy if role == "policy" else self._settings.prm
+        return self._settings.label(model)
+
+    def active(self, role: Role) -> str | None:
+        """The adapter that new sessions use, None for the bare model."""
+        return self._store.adapters.active(role, self.base(role))
+
+    def start(self) -> dict[Role, str | None]:
+        """The adapters that new sessions use."""
+        return {role: self.active(role) for role in ROLES}
+
+    def labels(self) -> tuple[str, str]:
+        """How the logs of new sessions name (policy, process reward model)."""
+        policy, prm = (adapted(self.base(role), self.active(role)) for role in ROLES)
+        return policy, prm
+
+    def rows(self) -> list[AdapterRow]:
+        """All adapters, the oldest first, those of other models too."""
+        return self._store.adapters.rows()
+
+    def activate(self, adapter: str) -> None:
+        """Let new sessions use an adapter; `base` goes back to the bare models.
+
+        Raises:
+            StoreError: there is no such adapter for the models in use.
+        """
+        if adapter == BASE:
+            for role in ROLES:
+                self._store.adapters.activate(role, self.base(role), None)
+            return
+        row = self._store.adapters.row(adapter)
+        self._store.adapters.activate(row.role, self.base(row.role), adapter)
+
+    def delete(self, adapter: str) -> None:
+        """Delete an adapter for good. Sessions that it made can still be read.
+
+        Raises:
+            AdapterNeededError: it is in use, or others or rounds that are not at their end need it.
+            AdapterNotFoundError: there is none with this id.
+        """
+        self._store.adapters.delete(adapter)
+
+    def check(self, session: str, tree: Tree) -> None:
+        """Make sure that the models in use can go on with a session.
+
+        Raises:
+            ParameterError: it was made with another model.
+            AdapterNotFoundError: it was made with an adapter that is gone.
+        """
+        for option, made_with in zip(ROLES, (tree.policy, tree.prm), strict=True):
+            if made_with == self.base(option):
+                continue
+            model, adapter = adapter_of(made_with)
+            if model != self.base(option) or adapter is None:
+                raise ParameterError(
+                    f"Session {session} was made with the {option} {made_with}, and this lab runs "
+                    f"{self.base(option)}: start the lab with that model to go on with it, "
+                    "or make a new session."
+                )
+            self._store.adapters.open(adapter)

@@ -1,0 +1,97 @@
+"""What the model thread is told to do, and what it answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from engine import events as ev
+from engine.search.driver import Limits
+from lab.drivers import Drivers
+from sessions.store import Digest
+
+INTERACTIVE, BATCH = 0, -1
+"""Priorities of runs."""
+
+
+class Log(Protocol):
+    """Where the events of a session go."""
+
+    @property
+    def session(self) -> str: ...
+
+    def commit(self, events: Sequence[ev.Event], summed: Digest | None = None) -> None:
+        """Put events on disk; `summed` is the digest after them. Raises StoreError."""
+
+
+class Ending(NamedTuple):
+    """How a run ended: by itself (or by pause or stop), by an error in words, or dropped."""
+
+    finished: bool
+    error: str = ""
+
+
+OnEnd = Callable[[Ending], None]
+"""Called in the model thread when a run has ended; must not wait."""
+
+
+Work = Callable[[Drivers], None]
+"""Work in the model thread with the models loaded. Must look at `Worker.closing` now and then."""
+
+
+def ignore(ending: Ending) -> None:
+    """For those who do not wait for an end."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a session."""
+
+    live: Log
+    limits: Limits
+    priority: int = INTERACTIVE
+    on_end: OnEnd = ignore
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load the models."""
+
+    on_end: OnEnd
+
+
+@dataclass(frozen=True)
+class Task:
+    """Do something else with the models."""
+
+    title: str
+    work: Work
+    on_end: OnEnd
+
+
+@dataclass(frozen=True)
+class Pause:
+    """End a run after its iteration."""
+
+    session: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End a run at the next model call."""
+
+    session: str
+
+
+@dataclass(frozen=True)
+class Drop:
+    """End all runs of a session without a conclusion."""
+
+    session: str
+
+
+@dataclass(frozen=True)
+class Close:
+    """End the thread."""
+
+
+Command = Run | Load | Task | Pause | Stop | Drop | Close
