@@ -5,6 +5,7 @@ from engine.tree import Tree
 from lab.models import adapted, adapter_of
 from lab.results import ModelSettings
 from sessions.adapters import ROLES, AdapterRow, Role
+from sessions.errors import AdapterNeededError
 from sessions.store import Store
 
 BASE = "base"
@@ -58,14 +59,21 @@ class Adapters:
         row = self._store.adapters.row(adapter)
         self._store.adapters.activate(row.role, self.base(row.role), adapter)
 
-    def delete(self, adapter: str) -> None:
-        """Delete an adapter for good. Sessions that it made can still be read.
+    def delete(self, *adapters: str) -> None:
+        """Delete adapters for good, all of them or none. Sessions that it made can still be read.
 
         Raises:
             AdapterNeededError: it is in use, or others or rounds that are not at their end need it.
-            AdapterNotFoundError: there is none with this id.
+            AdapterNotFoundError: there is none with one of these ids.
         """
-        self._store.adapters.delete(adapter)
+        for row in self._store.rounds.rows():
+            begun_with = set(row.setting["start"].values()) & set(adapters)
+            if row.status == "open" and begun_with:
+                raise AdapterNeededError(
+                    f"Adapter {min(begun_with)} is needed: round {row.id} began with it and is not "
+                    "at its end. Finish or delete that round first."
+                )
+        self._store.adapters.delete(*adapters)
 
     def check(self, session: str, tree: Tree) -> None:
         """Make sure that the models in use can go on with a session.

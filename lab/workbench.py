@@ -36,6 +36,8 @@ from lab.results import (
     SessionResult,
     Settings,
 )
+from lab.round_phases import Parts
+from lab.rounds import Rounds
 from lab.solve import Sessions, Solver
 from lab.verdicts import Verdicts
 from lab.view import session_result
@@ -60,6 +62,7 @@ class Workbench:
         adapters: of the models, and which of them new sessions use.
         exports: training rows and documents out of sessions.
         imports: sessions out of files.
+        rounds: searching, learning from it, and whether that helped.
         verdicts: what a person says of steps and answers, and the rewards that follow.
 
     Args:
@@ -86,9 +89,12 @@ class Workbench:
         self._worker = Worker(self._store, self.models, load, grade, home)
         shared = Sessions(self._shared, self._let_go)
         self._solver = Solver(self._store, self._worker, shared, home)
+        parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
+        self.rounds = Rounds(parts, self.models)
 
     def close(self) -> None:
         """End all runs, dropping unfinished iterations, and close the store."""
+        self.rounds.close(_CLOSING_SECONDS)
         self._solver.close(_CLOSING_SECONDS)
         if self._worker.close(_CLOSING_SECONDS):
             self._store.close()

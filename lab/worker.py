@@ -152,6 +152,11 @@ class Worker:
         """Whether the thread is to end, and a task with it."""
         return self._closing.is_set()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the thread has ended."""
+        return not self._thread.is_alive()
+
     def pause(self, session: str) -> None:
         """End the run after the present iteration; nothing if there is none."""
         self._say_pausing(session)

@@ -15,6 +15,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
+from sessions.adapters import Role
 from sessions.batches import identity
 from sessions.database import Connection
 from sessions.errors import RoundInUseError, RoundNotFoundError, StoreUnwritableError
@@ -43,7 +44,8 @@ class RoundRow(msgspec.Struct, frozen=True):
         id: 8 hex digits.
         series: id of the first round in its row; `number` counts from there, from 1 on.
         recipe: name.
-        setting: what was asked for, and the adapters that it began with under "start".
+        setting: what was asked for, its words under "asked", how many rounds the series is to have
+            under "rounds", and the adapters that it began with under "start".
         status: open until it is done or cancelled.
         message: why it did not go on, "" if nothing went wrong.
         phases: those that were begun.
@@ -101,7 +103,8 @@ class StoredRounds:
         recipe: str,
         wanted: Mapping[str, Any],
         rounds: int,
-        start: Mapping[str, str | None],
+        asked: Mapping[str, Any],
+        start: Mapping[Role, str | None],
         after: RoundRow | None = None,
     ) -> RoundRow:
         """A new round.
@@ -110,6 +113,7 @@ class StoredRounds:
             recipe: name.
             wanted: what is asked for, JSON-able; the same for all rounds of a series.
             rounds: how many the series is to have.
+            asked: the words it was asked for in, for going on without them.
             start: role -> adapter that it begins with, None for the bare model.
             after: the round before it in its series, None for the first.
         """
@@ -123,7 +127,9 @@ class StoredRounds:
                     "number": after.number + 1 if after else 1,
                     "identity": _identity(wanted, rounds),
                     "recipe": recipe,
-                    "setting": json.dumps({**wanted, "rounds": rounds, "start": dict(start)}),
+                    "setting": json.dumps(
+                        {**wanted, "rounds": rounds, "asked": dict(asked), "start": dict(start)}
+                    ),
                     "status": "open",
                     "message": "",
                     "created": now,

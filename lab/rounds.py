@@ -1,0 +1,354 @@
+"""Training rounds: search, learn, compare; several in a row; each goes on where it was ended.
+
+A thread a series goes through the phases; what they leave on disk is all that counts. Searching and
+training happen in the model thread.
+"""
+
+import shutil
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from engine.errors import LabError, ModelError, ParameterError, TaskError
+from engine.tasks.datasets import Dataset, read_dataset
+from engine.training.recipes import Recipe, recipe
+from engine.training.verdict import Comparison, compare
+from lab.models import adapted
+from lab.results import ModelSettings
+from lab.round_phases import Parts, Problems
+from lab.round_results import PHASES, Plan, RoundSettings, RoundState
+from lab.round_run import SeriesRun
+from lab.round_states import on_disk, seconds_expected
+from lab.round_verdict import answers
+from sessions.adapters import ROLES
+from sessions.errors import RoundInUseError, RoundNotFoundError
+from sessions.rounds import RoundRow
+
+MOST_ROUNDS = 100
+
+
+class Rounds:
+    """The rounds of a home, and those that this process works on.
+
+    Args:
+        parts: of the workbench.
+        models: the models in use.
+    """
+
+    def __init__(self, parts: Parts, models: ModelSettings) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._adapters = parts.adapters
+        self._models = models
+        self._runs: dict[str, SeriesRun] = {}
+        self._lock = threading.Lock()
+
+    def plan(self, settings: RoundSettings, fresh: bool = False) -> Plan:
+        """What a round would do; takes seconds, and changes nothing.
+
+        Raises:
+            ParameterError: there is no such recipe, or a value is out of range.
+            TaskError: a dataset cannot be read, or a problem is in both.
+        """
+        chosen, problems = _read(settings)
+        found = None if fresh else self._find(settings, chosen, problems)
+        start = found.setting["start"] if found else self._adapters.start()
+        search = chosen.search
+        policy, prm = (adapted(self._adapters.base(role), start[role]) for role in ROLES)
+        ending = f", {search.iterations:,} iterations" if search.iterations else " to its end"
+        return Plan(
+            recipe=chosen.name,
+            title=chosen.title,
+            source=chosen.source,
+            rounds=settings.rounds,
+            policy=policy,
+            prm=prm,
+            learns=[role for role in ROLES if getattr(chosen, role) is not None],
+            pool=len(problems.pool.problems),
+            heldout=len(problems.heldout.problems) if chosen.policy else 0,
+            guided=len(problems.guided.problems) if chosen.prm else 0,
+            search=search.algorithm + ending,
+            seconds=seconds_expected(self._store.rounds.rows(), chosen.name, settings),
+            memory=_memory(self._models),
+            goes_on=found.id if found and found.status == "open" else None,
+            done=[name for name in PHASES if found and found.result(name) is not None],
+        )
+
+    def start(self, settings: RoundSettings, fresh: bool = False) -> str:
+        """Work on a round or several in a row; returns at once.
+
+        Goes on with the last one that was asked for alike and is not at its end, unless a `fresh`
+        one is asked for.
+
+        Returns:
+            The id of the series, which is that of its first round.
+
+        Raises:
+            ParameterError: there is no such recipe, or a value is out of range.
+            TaskError: a dataset cannot be read, or a problem is in both.
+            RoundInUseError: another process works on it.
+            StoreError: it cannot be written.
+        """
+        chosen, problems = _read(settings)
+        with self._lock:
+            row = None if fresh else self._find(settings, chosen, problems)
+            if row is not None and self._active(row.series) is not None:
+                return row.series
+            if row is None:
+                row = self._begin(settings, chosen, problems)
+            self._run(row, settings, chosen, problems)
+        return row.series
+
+    def resume(self, round_id: str) -> str:
+        """Go on with a round that is not at its end; returns its series at once.
+
+        Raises:
+            RoundNotFoundError: there is none with this id.
+            TaskError: its datasets are not what they were.
+            ParameterError: it is at its end, or the models in use are others.
+            RoundInUseError: another process works on it.
+        """
+        row = self._store.rounds.row(round_id)
+        settings = msgspec.convert(row.setting["asked"], RoundSettings)
+        if row.status != "open":
+            raise ParameterError(f"Round {round_id} is {row.status}: begin a new one.")
+        chosen, problems = _read(settings)
+        wanted = self._wanted(settings, chosen, problems)
+        changed = [name for name, value in wanted.items() if row.setting.get(name) != value]
+        if changed:
+            raise ParameterError(
+                f"Round {round_id} was begun with another {changed[0]} "
+                f"({str(row.setting.get(changed[0]))[:100]}): go on with that, or begin a new one."
+            )
+        with self._lock:
+            if self._active(row.series) is None:
+                self._run(row, settings, chosen, problems)
+        return row.series
+
+    def pause(self, round_id: str) -> None:
+        """End this process's work on a round and those after it; what is done is on disk."""
+        run = self._runs.get(self._store.rounds.row(round_id).series)
+        if run is not None:
+            run.stop()
+
+    def cancel(self, round_id: str) -> None:
+        """End a round for good; what it has made stays until it is deleted.
+
+        Raises:
+            RoundNotFoundError: there is none with this id.
+            RoundInUseError: another process works on it.
+        """
+        row = self._store.rounds.row(round_id)
+        self.pause(round_id)
+        self.wait(row.series)
+        row = self._store.rounds.row(round_id)
+        if row.status == "open":
+            self._held(row)
+            self._store.rounds.say(round_id, "cancelled")
+
+    def wait(self, round_id: str, timeout: float | None = None) -> RoundState:
+        """Wait until this process does not work on a round's series, at most `timeout` seconds;
+        the state of its present or last round then.
+        """
+        series = self._store.rounds.row(round_id).series
+        run = self._runs.get(series)
+        if run is not None:
+            run.join(timeout)
+            return self.state(run.row.id)
+        rows = [row for row in self._store.rounds.rows() if row.series == series]
+        return self.state(rows[0].id)
+
+    def state(self, round_id: str) -> RoundState:
+        """How far a round is; cheap.
+
+        Raises:
+            RoundNotFoundError: there is none with this id.
+        """
+        return self._state(self._store.rounds.row(round_id))
+
+    def states(self) -> list[RoundState]:
+        """All rounds, the newest first."""
+        return [self._state(row) for row in self._store.rounds.rows()]
+
+    def activate(self, identifier: str) -> list[str]:
+        """Let new sessions use an adapter, all adapters of a round, or `base`, the bare models.
+
+        Returns:
+            What is in use now, as logs will name it: policy, process reward model.
+
+        Raises:
+            StoreError: there is no such round or adapter for the models in use.
+        """
+        with suppress(RoundNotFoundError):
+            made = [one for one in self._made(self._store.rounds.row(identifier).id) if one]
+            for adapter in made:
+                self._adapters.activate(adapter)
+            if made:
+                return list(self._adapters.labels())
+        self._adapters.activate(identifier)
+        return list(self._adapters.labels())
+
+    def delete(self, round_id: str) -> None:
+        """Delete a round with its adapters. The sessions of its searches stay.
+
+        Raises:
+            RoundNotFoundError: there is none with this id.
+            RoundInUseError: somebody works on it.
+            AdapterNeededError: one of its adapters is in use, or others need it.
+        """
+        row = self._store.rounds.row(round_id)
+        self._held(row)
+        self._adapters.delete(*self._made(round_id))
+        shutil.rmtree(self._parts.folder(round_id), ignore_errors=True)
+        self._store.rounds.delete(round_id)
+
+    def compare(self, one: str, other: str) -> Comparison | None:
+        """Greedy answers of the new policies of two rounds, on problems that both have answered;
+        None if there are none.
+
+        Raises:
+            RoundNotFoundError: there is no such round.
+        """
+        found = []
+        for identifier in (one, other):
+            batch = (self._store.rounds.row(identifier).result("greedy") or {}).get("after")
+            found.append(answers(self._store, batch) if batch else {})
+        return compare(*found)
+
+    def close(self, timeout: float) -> None:
+        """End all work."""
+        runs = list(self._runs.values())
+        for run in runs:
+            run.stop()
+        deadline = time.monotonic() + timeout
+        for run in runs:
+            run.join(max(0.0, deadline - time.monotonic()))
+
+    def _made(self, round_id: str) -> list[str]:
+        return [row.id for row in self._store.adapters.rows() if row.round == round_id]
+
+    def _held(self, row: RoundRow) -> None:
+        """Make sure that nobody works on a round.
+
+        Raises:
+            RoundInUseError: somebody does.
+        """
+        if self._active(row.series) is not None:
+            raise RoundInUseError(f"Round {row.id} is being worked on: pause it first.")
+        self._store.rounds.hold(row.series)
+        self._store.rounds.release(row.series)
+
+    def _active(self, series: str) -> SeriesRun | None:
+        run = self._runs.get(series)
+        return run if run is not None and run.active else None
+
+    def _run(
+        self, row: RoundRow, settings: RoundSettings, chosen: Recipe, problems: Problems
+    ) -> None:
+        self._store.rounds.hold(row.series)
+        wanted = self._wanted(settings, chosen, problems)
+        run = SeriesRun(self._parts, row, settings, wanted, chosen, problems)
+        self._runs[row.series] = run
+        run.start()
+
+    def _state(self, row: RoundRow) -> RoundState:
+        state = on_disk(row)
+        run = self._runs.get(row.series)
+        return run.show(state) if run is not None and run.row.id == row.id else state
+
+    def _find(self, settings: RoundSettings, chosen: Recipe, problems: Problems) -> RoundRow | None:
+        wanted = self._wanted(settings, chosen, problems)
+        return self._store.rounds.find(wanted, settings.rounds)
+
+    def _begin(self, settings: RoundSettings, chosen: Recipe, problems: Problems) -> RoundRow:
+        return self._store.rounds.begin(
+            chosen.name,
+            self._wanted(settings, chosen, problems),
+            settings.rounds,
+            msgspec.to_builtins(settings),
+            dict(self._adapters.start()),
+        )
+
+    def _wanted(
+        self, settings: RoundSettings, chosen: Recipe, problems: Problems
+    ) -> dict[str, Any]:
+        """What tells rounds apart: all that changes their results but the adapters they start
+        with.
+        """
+        return {
+            "recipe": chosen.model_dump(mode="json"),
+            "policy": self._adapters.base("policy"),
+            "prm": self._adapters.base("prm"),
+            "pool": problems.pool.digest,
+            "heldout": problems.heldout.digest,
+            "guided": len(problems.guided.problems),
+            "seed": settings.seed,
+        }
+
+
+def _read(settings: RoundSettings) -> tuple[Recipe, Problems]:
+    """The recipe with what the settings change in it, and the problems.
+
+    Raises:
+        ParameterError, TaskError: they are not usable.
+    """
+    if not 1 <= settings.rounds <= MOST_ROUNDS:
+        raise ParameterError(
+            f"rounds cannot be {settings.rounds!r}: it takes a whole number from 1 to "
+            f"{MOST_ROUNDS}."
+        )
+    pool = read_dataset(settings.pool, limit=settings.pool_limit)
+    skip, limit = settings.skipped, settings.heldout_limit
+    whole = read_dataset(settings.heldout, limit=None if limit is None else skip + limit)
+    heldout = _from(whole, skip, None)
+    _check_apart(pool, heldout)
+    guided = _from(heldout, 0, settings.guided_limit)
+    return _changed(recipe(settings.recipe), settings), Problems(pool, heldout, guided)
+
+
+def _from(dataset: Dataset, skip: int, limit: int | None) -> Dataset:
+    end = None if limit is None else skip + limit
+    chosen = dataset.problems[skip:end]
+    if not chosen:
+        raise TaskError(
+            f"{dataset.source} has {len(dataset.problems):,} problems: none is left after the "
+            f"first {skip:,}."
+        )
+    return msgspec.structs.replace(dataset, problems=chosen)
+
+
+def _check_apart(pool: Dataset, heldout: Dataset) -> None:
+    learnt = {problem.content: problem.place for problem in pool.problems}
+    both = [problem for problem in heldout.problems if problem.content in learnt]
+    if both:
+        raise TaskError(
+            f"{len(both):,} problems are in the pool ({pool.source}) and held out "
+            f"({heldout.source}), such as {learnt[both[0].content]} and {both[0].place}: what was "
+            "learnt from says nothing about the rest."
+        )
+
+
+def _changed(chosen: Recipe, settings: RoundSettings) -> Recipe:
+    changes: dict[str, Any] = {}
+    if settings.iterations is not None:
+        search = chosen.search.model_copy(update={"iterations": settings.iterations})
+        changes["search"] = search
+    for role in ROLES:
+        part = getattr(chosen, role)
+        if part is not None and settings.updates is not None:
+            schedule = part.schedule.model_copy(update={"most_steps": settings.updates})
+            changes[role] = part.model_copy(update={"schedule": schedule})
+    return chosen.model_copy(update=changes)
+
+
+def _memory(models: ModelSettings) -> str:
+    from lab.fit import fit, in_words
+
+    try:
+        found = fit(models)
+    except (ModelError, LabError):
+        return ""
+    return f"{in_words(found.needed)} for the models and a batch; {in_words(found.free)} are free"
