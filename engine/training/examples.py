@@ -50,14 +50,20 @@ class Valued(msgspec.Struct, frozen=True):
 class Pair(msgspec.Struct, frozen=True):
     """Two continuations of one beginning, the first better than the second.
 
-    Each continuation is one step or more; `margin` is by how much it is better, in [0, 1].
+    Attributes:
+        question, steps: the common beginning.
+        better, worse: one step or more each.
+        finished: whether the end of the text follows both.
+        weight: of its loss, relative to the others.
+        source: where the better one came from.
     """
 
     question: str
     steps: Steps
     better: Steps
     worse: Steps
-    margin: float = 1.0
+    finished: bool = False
+    weight: float = 1.0
     source: Source | None = None
 
 

@@ -6,11 +6,15 @@ A recipe is a row of the papers' comparison; another one is another row. What th
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.errors import ParameterError
 from engine.training.learner import Schedule
 from engine.training.student import LoraSettings
+
+
+Score = Literal["reward", "value", "q", "correct"]
+"""What one of two sibling steps is better by, see `engine.exports.rows`."""
 
 
 class _Part(BaseModel):
@@ -34,18 +38,31 @@ class PolicyPart(_Part):
     """How the policy learns.
 
     Attributes:
-        loss: `imitation` of right solutions; `nearby` the same with a divergence from the base;
-            `preference` (DPO) of better siblings or solutions.
+        examples: `solutions`, right ones; `steps`, each weighted by how much better it is than its
+            siblings; `step_pairs`, of siblings; `own_pairs`, solutions by the policy's own word.
+        loss: `imitation`; `nearby`, the same with a divergence from the policy as it was; or
+            `preference` (DPO), of pairs.
         least_value: lowest value that the PRM gave to a solution that is imitated.
-        most: most solutions of a problem.
+        most: most solutions of a problem, pairs of it (`own_pairs`) or of a node (`step_pairs`).
+        by: what one of a pair of siblings is better by.
+        margin: by how much at least.
         strength: of the divergence (`nearby`), or DPO's beta.
     """
 
+    examples: Literal["solutions", "steps", "step_pairs", "own_pairs"] = "solutions"
     loss: Literal["imitation", "nearby", "preference"] = "imitation"
     least_value: float = Field(default=0.0, ge=0.0, le=1.0)
-    most: int | None = 4
+    most: int | None = Field(default=4, ge=1)
+    by: Score = "q"
+    margin: float = Field(default=0.0, ge=0.0, le=1.0)
     strength: float = Field(default=0.1, ge=0.0)
     schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "PolicyPart":
+        if (self.loss == "preference") != self.examples.endswith("_pairs"):
+            raise ValueError(f"the loss {self.loss} is not one of {self.examples}")
+        return self
 
 
 class PrmPart(_Part):
@@ -53,11 +70,15 @@ class PrmPart(_Part):
 
     Attributes:
         rewards: method of inferring them, see `engine.rewards.methods`.
-        loss: `squared_error`, `cross_entropy`, or `ranking` of siblings.
+        loss: `squared_error` or `cross_entropy` of their values, or `ranking` of siblings.
+        by, margin, most: of siblings, as for the policy.
     """
 
     rewards: str = "paper"
     loss: Literal["squared_error", "cross_entropy", "ranking"] = "squared_error"
+    by: Score = "q"
+    margin: float = Field(default=0.0, ge=0.0, le=1.0)
+    most: int | None = Field(default=4, ge=1)
     schedule: Schedule = Schedule(rate=2e-4)
 
 
@@ -81,6 +102,12 @@ class Recipe(_Part):
     lora: LoraSettings = LoraSettings()
 
 
+_DPO_RATE = 1e-4
+"""Of DPO: it has no floor that slows it down, as likelihood has."""
+
+_PAIRS = 8
+"""Pairs of an update: as many texts as the 16 of the other losses."""
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -97,6 +124,43 @@ RECIPES: dict[str, Recipe] = {
             source="arXiv 2312.06585: right samples of the policy",
             search=Search(algorithm="sampling", params={"samples": 16}, iterations=None),
             policy=PolicyPart(),
+        ),
+        Recipe(
+            name="self_rewarding",
+            title="Self-Rewarding",
+            source="arXiv 2401.10020: DPO on pairs of samples that the policy scores itself",
+            search=Search(algorithm="sampling", params={"samples": 16}, iterations=None),
+            policy=PolicyPart(
+                examples="own_pairs",
+                loss="preference",
+                margin=0.25,
+                schedule=Schedule(rate=_DPO_RATE, batch=_PAIRS),
+            ),
+        ),
+        Recipe(
+            name="mcts_process",
+            title="MCTS process supervision",
+            source="arXiv 2501.01478: steps weighted by relative correctness, near the policy",
+            policy=PolicyPart(examples="steps", loss="nearby", most=None),
+        ),
+        Recipe(
+            name="step_dpo",
+            title="Step-level DPO",
+            source="arXiv 2405.00451: DPO on sibling steps of a search",
+            policy=PolicyPart(
+                examples="step_pairs",
+                loss="preference",
+                margin=0.25,
+                most=1,
+                schedule=Schedule(rate=_DPO_RATE, batch=_PAIRS),
+            ),
+        ),
+        Recipe(
+            name="rstar_math",
+            title="rStar-Math",
+            source="arXiv 2501.04519: the best right traces; a PRM that ranks sibling steps by Q",
+            policy=PolicyPart(most=2),
+            prm=PrmPart(loss="ranking", schedule=Schedule(rate=2e-4, batch=_PAIRS)),
         ),
         Recipe(
             name="math_shepherd_hard",

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ class Student:
         model: the PEFT model, the student's adapter active.
         weight, bias: of the value head, [outputs, hidden] and [outputs]; None for a policy.
         head: the head as it was before.
+        reference: what learns as it was at the beginning.
     """
 
     def __init__(self, base: Base, model: Any, head: ValueHead | None) -> None:
@@ -60,6 +61,7 @@ class Student:
         if head is not None:
             self.weight = torch.nn.Parameter(head.weight.clone())
             self.bias = torch.nn.Parameter(head.bias.clone())
+        self.reference = self.tensors()
 
     def parameters(self) -> "dict[str, torch.nn.Parameter]":
         """Everything that learns, by name."""
@@ -68,27 +70,62 @@ class Student:
             found |= {"value_head.weight": self.weight, "value_head.bias": self.bias}
         return found
 
+    def tensors(self) -> "dict[str, Tensor]":
+        """A copy of everything that learns."""
+        return {name: one.detach().clone() for name, one in self.parameters().items()}
+
     def load(self, tensors: "Mapping[str, Tensor]") -> None:
-        """Put back what `parameters` gave at another time."""
+        """Put back what `tensors` gave at another time."""
         import torch
 
         with torch.no_grad():
             for name, parameter in self.parameters().items():
                 parameter.copy_(tensors[name])
 
-    def logits(self, tokens: "Tensor", attention: "Tensor") -> "Tensor":
-        """[B, T, vocabulary] of texts padded on the right."""
-        out = self.model(input_ids=tokens, attention_mask=attention, use_cache=False)
+    def logits(self, tokens: "Tensor", attention: "Tensor", start: int = 0) -> "Tensor":
+        """[B, T - start, vocabulary] of texts [B, T] padded on the right, from a place on."""
+        out = self.model(
+            input_ids=tokens,
+            attention_mask=attention,
+            use_cache=False,
+            logits_to_keep=tokens.shape[1] - start,
+        )
         logits: Tensor = out.logits
         return logits
 
-    def before(self, tokens: "Tensor", attention: "Tensor") -> "Tensor":
-        """The same of the base without any adapter, without gradients."""
+    def before(self, tokens: "Tensor", attention: "Tensor", start: int = 0) -> "Tensor":
+        """The same of the model as it was at the beginning, without gradients."""
         import torch
 
-        with torch.no_grad(), self.model.disable_adapter():
-            logits = self.logits(tokens, attention)
-        return logits
+        with torch.no_grad(), self._as_before():
+            return self.logits(tokens, attention, start)
+
+    @contextmanager
+    def _as_before(self) -> Iterator[None]:
+        """The first weights in place of the present ones, and no dropout.
+
+        The rest of the model stays in training mode: in the other one 4-bit weights are packed.
+        """
+        import torch
+
+        parameters = self.parameters()
+        now = {name: one.data for name, one in parameters.items()}
+        dropped = [
+            module
+            for module in self.model.modules()
+            if isinstance(module, torch.nn.Dropout) and module.training
+        ]
+        try:
+            for name, one in parameters.items():
+                one.data = self.reference[name]
+            for module in dropped:
+                module.train(False)
+            yield
+        finally:
+            for name, one in parameters.items():
+                one.data = now[name]
+            for module in dropped:
+                module.train(True)
 
     def scores(
         self, tokens: "Tensor", attention: "Tensor", rows: "Tensor", places: "Tensor"
@@ -110,9 +147,13 @@ class Student:
         Args:
             directory: made here, complete or not at all.
             formats: directory of the model whose step format is kept beside the adapter.
+
+        Raises:
+            TrainingError: there is something already.
         """
         from safetensors.torch import save_file
 
+        require_new(directory)
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".adapter-") as folder:
             draft = Path(folder, "draft")
@@ -129,6 +170,19 @@ class Student:
             (inner / "README.md").unlink(missing_ok=True)  # a form of PEFT's, not filled in
             _sort_modules(inner / "adapter_config.json")
             inner.replace(directory)
+
+
+def require_new(directory: Path) -> None:
+    """Refuse to write an adapter where something is.
+
+    Raises:
+        TrainingError: there is.
+    """
+    if directory.exists():
+        raise TrainingError(
+            f"{directory} is there already: an adapter is never written over another. Take a new "
+            "directory, or delete that one."
+        )
 
 
 def _sort_modules(config: Path) -> None:
@@ -156,20 +210,24 @@ def learning(
     """
     import torch
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = _with_adapter(base, settings, parent)
-    student = Student(base, model, head)
-    try:
-        with base.original.restored():
-            model.train()
-            model.set_adapter(NAME)
-            for parameter in student.parameters().values():
-                parameter.requires_grad_(True)
-            yield student
-    finally:
-        model.eval()
-        base.drop_adapter(NAME)
+    with ExitStack() as undo:
+        undo.callback(_end, base)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = _with_adapter(base, settings, parent)
+        undo.callback(model.eval)
+        undo.enter_context(base.original.restored())
+        model.train()
+        model.set_adapter(NAME)
+        student = Student(base, model, head)
+        for parameter in student.parameters().values():
+            parameter.requires_grad_(True)
+        yield student
+
+
+def _end(base: Base) -> None:
+    base.model.eval()
+    base.drop_adapter(NAME)
 
 
 def _with_adapter(base: Base, settings: LoraSettings, parent: Path | None) -> Any:
