@@ -5,6 +5,9 @@ through a packed weight goes wrong without a word: no gradient passes the kernel
 that packing replaces are kept (another 4 bits a weight), and put back for as long as training
 lasts. Elsewhere than on a CPU nothing is packed and there is nothing to keep.
 
+Packed weights are also unpacked whenever somebody asks for the model's state, as PEFT does when it
+loads an adapter, and that loses precision. So the state is given from the original tensors.
+
 A small model is also unpacked to bf16 for that time. Its products are then rounded as those of the
 native kernel are and take half as long as with 4-bit weights, which training unpacks to fp32 at
 every product.
@@ -36,6 +39,8 @@ class OriginalWeights:
             for module in model.modules()
             if getattr(module, "support_avx512bf16_for_cpu", False)
         ]
+        for module, data, state in self._kept:
+            module._save_to_state_dict = partial(_save_original, module, data, state)
         numbers = sum(module.in_features * module.out_features for module, *_ in self._kept)
         self._small = 2 * numbers < UNPACKED_BYTES
 
@@ -46,19 +51,31 @@ class OriginalWeights:
             (module, module.weight.data, module.weight.quant_state) for module, *_ in self._kept
         ]
         with ExitStack() as undo:
-            undo.callback(self._put, packed)
-            self._put([(module, data, copy.copy(state)) for module, data, state in self._kept])
+            undo.callback(_put, packed)
+            _put([(module, data, copy.copy(state)) for module, data, state in self._kept])
             for module, data, state in self._kept if self._small else ():
                 undo.callback(_set_forward, module, module.__dict__.get("forward"))
                 _set_forward(module, _in_bf16(data, state, module.bias))
             yield
 
-    @staticmethod
-    def _put(weights: list[tuple[Any, Any, Any]]) -> None:
-        for module, data, state in weights:
-            module.weight.data = data
-            module.weight.quant_state = state
-            module.quant_state = state
+
+def _put(weights: list[tuple[Any, Any, Any]]) -> None:
+    for module, data, state in weights:
+        module.weight.data = data
+        module.weight.quant_state = state
+        module.quant_state = state
+
+
+def _save_original(
+    module: Any, data: "Tensor", state: Any, destination: Any, prefix: str, keep_vars: bool
+) -> None:
+    """In place of `torch.nn.Module._save_to_state_dict` of a layer whose weight may be packed."""
+    packed = [(module, module.weight.data, module.weight.quant_state)]
+    _put([(module, data, copy.copy(state))])
+    try:
+        type(module)._save_to_state_dict(module, destination, prefix, keep_vars)
+    finally:
+        _put(packed)
 
 
 def _set_forward(module: Any, forward: "Callable[[Tensor], Tensor] | None") -> None:

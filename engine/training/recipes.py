@@ -12,7 +12,6 @@ from engine.errors import ParameterError
 from engine.training.learner import Schedule
 from engine.training.student import LoraSettings
 
-
 Score = Literal["reward", "value", "q", "correct"]
 """What one of two sibling steps is better by, see `engine.exports.rows`."""
 

@@ -7,6 +7,7 @@ base is in training mode; `Base.using` sets everything back for inference.
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -212,11 +213,11 @@ def learning(
 
     with ExitStack() as undo:
         undo.callback(_end, base)
+        undo.enter_context(base.original.restored())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = _with_adapter(base, settings, parent)
         undo.callback(model.eval)
-        undo.enter_context(base.original.restored())
         model.train()
         model.set_adapter(NAME)
         student = Student(base, model, head)
@@ -227,7 +228,9 @@ def learning(
 
 def _end(base: Base) -> None:
     base.model.eval()
-    base.drop_adapter(NAME)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted", UserWarning)
+        base.drop_adapter(NAME)
 
 
 def _with_adapter(base: Base, settings: LoraSettings, parent: Path | None) -> Any:
@@ -245,5 +248,5 @@ def _with_adapter(base: Base, settings: LoraSettings, parent: Path | None) -> An
         return base.begin_adapter(NAME, config)
     try:
         return base.begin_adapter(NAME, parent)
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
+    except Exception as error:  # the library of its file raises errors of its own kind
         raise TrainingError(f"The adapter {parent} cannot be trained further: {error}") from error
