@@ -219,6 +219,7 @@ def learning(
             model = _with_adapter(base, settings, parent)
         undo.callback(model.eval)
         model.train()
+        model.base_model.enable_adapter_layers()  # a search of the bare base switches them off
         model.set_adapter(NAME)
         student = Student(base, model, head)
         for parameter in student.parameters().values():

@@ -16,8 +16,8 @@ from engine.training.examples import Solution
 
 _COLLAPSED = 0.02
 _COLLAPSED_SHARE = 0.25
-"""Values whose standard deviation is less than the first, or has shrunk to less than the second of
-what it was, tell solutions no longer apart."""
+"""Values whose standard deviation has fallen below the first, or to less than the second of what it
+was, tell solutions no longer apart."""
 
 _AGREED, _LEAST_LEAVES, _SURE = 0.75, 4, 0.8
 
@@ -117,8 +117,8 @@ class Calibration(msgspec.Struct, frozen=True):
     @property
     def collapsed(self) -> bool:
         """Whether the values tell solutions no longer apart."""
-        spread = self.after.spread
-        return spread < max(_COLLAPSED, _COLLAPSED_SHARE * self.before.spread)
+        was, now = self.before.spread, self.after.spread
+        return now < max(_COLLAPSED, _COLLAPSED_SHARE * was) and was > max(_COLLAPSED, now)
 
 
 def calibrate(judged: Sequence[Judged]) -> Calibration | None:
