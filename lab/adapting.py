@@ -1,5 +1,6 @@
 """Loaded models with adapters on them: opened, and taught new ones, on the base in memory."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,8 @@ class AdaptingModels:
     ) -> Learnt:
         """Train an adapter; what was read before makes room for it."""
         self.pool.store.clear()
+        # The library's word to itself, and nothing that a person could act on.
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing", FutureWarning)
         part = recipe.policy if role == "policy" else recipe.prm
         if part is None:
             raise TrainingError(f"The recipe {recipe.name} has nothing for the {role} to learn.")

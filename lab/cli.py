@@ -215,9 +215,11 @@ def parameters(bench: "Workbench", texts: list[str]) -> tuple[dict[str, Any], di
 
 
 def _register() -> None:
-    from lab import cli_catalogue, cli_export, cli_import, cli_sessions, cli_solve
+    from lab import cli_catalogue, cli_export, cli_import, cli_round, cli_sessions, cli_solve
 
     app.command()(cli_solve.solve)
+    app.command("round")(cli_round.train)
+    app.add_typer(cli_round.app, name="rounds")
     app.add_typer(cli_sessions.app, name="sessions")
     app.command()(cli_export.export)
     app.command("import")(cli_import.import_file)
@@ -247,7 +249,13 @@ def main() -> None:
 
 def _bad_input() -> tuple[type[LabError], ...]:
     """Errors that the person's words caused; all others are failures of the work itself."""
-    from sessions.errors import BatchNotFoundError, SessionNotFoundError
+    from sessions.errors import (
+        AdapterNeededError,
+        AdapterNotFoundError,
+        BatchNotFoundError,
+        RoundNotFoundError,
+        SessionNotFoundError,
+    )
 
     return (
         ParameterError,
@@ -256,4 +264,7 @@ def _bad_input() -> tuple[type[LabError], ...]:
         ImportFileError,
         SessionNotFoundError,
         BatchNotFoundError,
+        RoundNotFoundError,
+        AdapterNotFoundError,
+        AdapterNeededError,
     )

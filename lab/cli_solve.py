@@ -239,11 +239,12 @@ def _words(state: "BatchState") -> tuple[str, str]:
         more.append(f"{state.failed:,} failed")
     more.append(f"{state.rate:,.0f} tokens/s")
     if state.left is not None:
-        more.append(f"{_duration(state.left)} left")
+        more.append(f"{duration(state.left)} left")
     return f"{state.done:,} of {state.problems:,} done", ", ".join(more)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for a person: hours and minutes, or minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -337,7 +338,7 @@ def _show(state: "BatchState", page: str, where: Path) -> None:
         ("ungraded", f"{state.ungraded:,}"),
         ("failed", f"{state.failed:,}"),
         ("tokens", f"{state.tokens:,} generated"),
-        ("time", f"{_duration(state.seconds)}, {rate:.3g} problems/s"),
+        ("time", f"{duration(state.seconds)}, {rate:.3g} problems/s"),
     ]
     out = terminal.out()
     out.print(render.table([(f"batch {state.id}", "left"), ("", "left")], rows))

@@ -37,11 +37,9 @@ class Gathered:
         if doubted is not None:
             self.suspects.append(doubted)
         if policy is not None:
-            self.examples["policy"] += gathering.solutions(
-                labelled, session, policy.least_value, policy.most
-            )
+            self.examples["policy"] += gathering.policy_examples(labelled, session, policy)
         if prm is not None:
-            self.examples["prm"] += gathering.valued(labelled, session)
+            self.examples["prm"] += gathering.prm_examples(labelled, session, prm)
 
     def result(self) -> dict[str, Any]:
         """What the store keeps of it."""

@@ -228,7 +228,11 @@ class SeriesRun:
                 if point.loss is not None:
                     curve.append((point.step, point.loss))
             changes = {"done": done, "total": total, "left": left, "note": note}
-            given = {name: value for name, value in changes.items() if value is not None}
+            given = {
+                name: value
+                for name, value in changes.items()
+                if value is not None or (name == "left" and done is not None)
+            }
             self._phase = msgspec.structs.replace(phase, **given)
             self._loading = loading
         if self._unspent() > _SPEND_SECONDS:

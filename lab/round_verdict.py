@@ -123,7 +123,12 @@ def _worse_policy(greedy: Comparison | None) -> str:
 def _worse_prm(guided: Comparison | None, calibration: Calibration | None) -> str:
     if calibration is not None and calibration.collapsed:
         return "its values have collapsed"
-    if guided is None or not guided.worse:
+    if guided is None or calibration is None or not guided.worse:
+        return ""
+    # A few searches more or less are chance, unless the values themselves say the same.
+    before, after = calibration.before.auc, calibration.after.auc
+    ranks_worse = before is not None and after is not None and after < before
+    if not (guided.difference.excludes_zero or ranks_worse):
         return ""
     return f"searches with it find fewer answers than with the old one ({guided.sentence})"
 

@@ -134,7 +134,7 @@ def test_every_command_and_option_is_documented() -> None:
         name, command = waiting.pop()
         if f"`{name}" not in documented:
             missing.append(name)
-        section = documented.split(f"\n## `{name}", 1)[-1].split("\n## ", 1)[0]
+        section = documented.split(f"\n## `{name}`", 1)[-1].split("\n## ", 1)[0]
         for parameter in command.params:
             for option in parameter.opts:
                 if option.startswith("--") and f"`{option}" not in section:

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import TrainingError
 from engine.models.base import Completion, PrefixRequest, ProposalRequest, Usage, Valuation
 from engine.training.examples import Example
 from engine.training.learner import Learnt, Progress, Tell
@@ -129,10 +128,6 @@ def settings(home: Path, **changes: Any) -> RoundSettings:
 
 def bench(home: Path, teacher: Any) -> Workbench:
     return Workbench(home, SETTINGS, lambda *_: models(teacher))
-
-
-class NothingToLearn(TrainingError):
-    """What a teacher may raise."""
 
 
 def main() -> None:
