@@ -256,7 +256,7 @@ def test_texts_longer_than_the_context_are_counted(
     some = [*right_solutions(3), *long]
     learnt = teach_policy(policy, some, part, SHAPE, tmp_path / "run", tmp_path / "out", 0)
     assert (learnt.examples, learnt.left_out) == (3, 1)
-    with pytest.raises(TrainingError, match="All 1 examples are longer than .* 1024 tokens"):
+    with pytest.raises(TrainingError, match=r"All 1 examples are longer than .* 1024 tokens"):
         teach_policy(policy, long, part, SHAPE, tmp_path / "run", tmp_path / "new", 0)
     assert not (tmp_path / "new").exists()
 
@@ -334,7 +334,9 @@ def test_one_example_too_many_for_the_memory_says_what_to_change(
 ) -> None:
     objective, seen = short_of_memory(0)
     with (
-        pytest.raises(TrainingError, match="one example of .* tokens at a time: leave the longest"),
+        pytest.raises(
+            TrainingError, match=r"one example of .* tokens at a time: leave the longest"
+        ),
         learning(policy.handle.base, SHAPE, None, None, 0) as student,
     ):
         learn(student, encoded(policy, 4), objective, QUICK, tmp_path, 0)
