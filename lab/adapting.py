@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import TrainingError
+from engine.models.base import Policy, ProcessRewardModel
 from engine.models.loading import ModelSpec, locate
 from engine.models.pool import ModelPool
 from engine.models.transformers_policy import TransformersPolicy, load_policy
@@ -44,6 +45,12 @@ class AdaptingModels:
     def prm(self, adapter: Path) -> TransformersPRM:
         """The process reward model with an adapter."""
         return load_prm(self._spec("prm", adapter), self.pool)
+
+    def close(self, model: Policy | ProcessRewardModel) -> None:
+        """Take the adapter of a model off its base."""
+        assert isinstance(model, TransformersPolicy | TransformersPRM)
+        if model.handle.adapter is not None:
+            model.handle.base.drop_adapter(model.handle.adapter)
 
     def _spec(self, role: Role, adapter: Path) -> ModelSpec:
         spec = self._specs[role]

@@ -82,6 +82,16 @@ class Drivers:
             self._prms[adapter] = self.adapting.prm(self._find(adapter))
         return self._prms[adapter]
 
+    def close_idle(self) -> None:
+        """Take adapters that no search uses off the base, so that their memory can be used."""
+        for key, driver in list(self._drivers.items()):
+            if not driver.active:
+                del self._drivers[key]
+        used = {adapter for key in self._drivers for adapter in key}
+        for opened in (self._policies, self._prms):
+            for adapter in [one for one in opened if one not in used]:
+                self.adapting.close(opened.pop(adapter))
+
     @property
     def adapting(self) -> Adapting:
         """The models as ones that take adapters.

@@ -34,6 +34,9 @@ class Adapting(Protocol):
     def prm(self, adapter: Path) -> ProcessRewardModel:
         """The process reward model with the adapter in a directory. Raises ModelError."""
 
+    def close(self, model: Policy | ProcessRewardModel) -> None:
+        """Take the adapter of a model that was opened here off its base; nobody may use it then."""
+
     def teach(
         self,
         role: Role,

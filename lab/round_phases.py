@@ -292,6 +292,7 @@ class Phases:
             return not self._halting()
 
         def work(drivers: Drivers) -> None:
+            drivers.close_idle()
             found = self._parts.store.adapters.open(start) if start else None
             rest = (self._recipe, folder, out, self._seed, tell)
             learnt.append(drivers.adapting.teach(role, found, examples, *rest))

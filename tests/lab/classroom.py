@@ -63,12 +63,20 @@ class Teacher:
         self.pause = pause
         self.taught: list[tuple[Role, Path | None, int]] = []
         self.error: Exception | None = None
+        self.opened: list[str] = []
 
     def policy(self, adapter: Path) -> Pupil:
-        return Pupil(f"policy-{adapter.name}", (adapter / "word").read_text())
+        return self._open(f"policy-{adapter.name}", (adapter / "word").read_text())
 
     def prm(self, adapter: Path) -> Pupil:
-        return Pupil(f"prm-{adapter.name}", flat=(adapter / "word").read_text() == "flat")
+        return self._open(f"prm-{adapter.name}", flat=(adapter / "word").read_text() == "flat")
+
+    def _open(self, name: str, answer: str = "", flat: bool = False) -> Pupil:
+        self.opened.append(name)
+        return Pupil(name, answer, flat)
+
+    def close(self, model: Any) -> None:
+        self.opened.remove(model.identity)
 
     def teach(
         self,

@@ -204,6 +204,7 @@ def test_rounds_in_a_row_go_on_from_each_other(open_bench: Opener, home: Path) -
     assert parents[str(chain[0])] is None
     starts = [start and start.name for role, start, _ in teacher.taught if role == "policy"]
     assert starts == [None, *chain]
+    assert len(teacher.opened) == len(set(teacher.opened)) <= 4, "those of the first are closed"
     comparison = lab.rounds.compare(first.id, third.id)
     assert comparison is not None
     assert (comparison.n, comparison.difference.estimate) == (12, 0.0)
