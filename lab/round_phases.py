@@ -157,7 +157,7 @@ class Phases:
         found: dict[str, Any] = {}
         for name, adapter in (("before", self._start["policy"]), ("after", new)):
             models: dict[Role, str | None] = {"policy": adapter, "prm": self._start["prm"]}
-            self._report(note=f"{name} training")
+            self._report(note=name)
             found[name] = self._solve(
                 self._problems.heldout, "sampling", _GREEDY, models, Limits(), f"greedy {name}"
             )
@@ -178,7 +178,7 @@ class Phases:
         found: dict[str, Any] = {"tokens": tokens}
         for name, adapter in (("before", self._start["prm"]), ("after", new)):
             models: dict[Role, str | None] = {"policy": self._start["policy"], "prm": adapter}
-            self._report(note=f"{name} training")
+            self._report(note=name)
             found[name] = self._solve(
                 self._problems.guided, "mcts_star", params, models, limits, f"guided {name}"
             )
@@ -356,7 +356,7 @@ class Phases:
                     some = prm.score(requests[k : k + _AT_ONCE])
                     found += [one.value for one in some]
 
-        self._report(note="values of finished solutions")
+        self._report(note="values")
         self._do("values are being compared", work)
         if len(values[after]) < len(requests) or len(values[before]) < len(requests):
             raise StoppedError

@@ -13,11 +13,11 @@ PhaseStatus = Literal["waiting", "running", "done", "skipped"]
 
 PHASES: dict[str, str] = {
     "search": "Search the pool",
-    "examples": "Infer rewards and build examples",
-    "prm": "Train the process reward model",
+    "examples": "Build examples",
+    "prm": "Train the PRM",
     "policy": "Train the policy",
-    "greedy": "Answer held-out problems before and after",
-    "guided": "Search held-out problems with the old and the new process reward model",
+    "greedy": "Answer held-out problems",
+    "guided": "Search held-out problems",
     "record": "Compare and record",
 }
 """The phases of a round in order, with their titles."""

@@ -55,7 +55,8 @@ class SeriesRun:
         self._problems = problems
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._active = True
+        # Not the thread's own end: a join that Ctrl-C interrupts takes the thread for dead.
+        self._ended = threading.Event()
         self._loading = ""
         self._phase: PhaseState | None = None
         self._curves: dict[str, list[tuple[int, float]]] = {}
@@ -75,18 +76,18 @@ class SeriesRun:
 
     def join(self, timeout: float | None) -> None:
         """Wait for the end, at most `timeout` seconds."""
-        self._thread.join(timeout)
+        self._ended.wait(timeout)
 
     @property
     def active(self) -> bool:
         """Whether something is left to do."""
-        return self._active
+        return not self._ended.is_set()
 
     def show(self, state: RoundState) -> RoundState:
         """The state of the present round from what is on disk, with what goes on here."""
         with self._lock:
             phase, loading, curves = self._phase, self._loading, dict(self._curves)
-        if not self._active or phase is None:
+        if not self.active or phase is None:
             return state
         status = "pausing" if self._stopping.is_set() else "loading" if loading else "running"
         phases = [
@@ -139,7 +140,7 @@ class SeriesRun:
             with suppress(StoreError):
                 rounds.say(self.row.id, "open", message)
         rounds.release(self.row.series)
-        self._active = False
+        self._ended.set()
 
     def _go_through(self) -> None:
         """The phases of the present round that are not done."""

@@ -166,6 +166,32 @@ def test_bad_input_is_told(
     assert "Traceback" not in done.err
 
 
+def test_ctrl_c_keeps_what_is_finished(trained: tuple[Path, Done]) -> None:
+    home, done = trained
+    process = subprocess.Popen(
+        command(*SMALL, "--seed", "1"),
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    store, deadline = Store(home), time.monotonic() + LONG
+    while time.monotonic() < deadline and not store.rounds.rows()[0].result("search"):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=LONG)
+    assert (process.returncode, "Traceback" in err) == (130, False)
+    assert "Ended by Ctrl-C; what is finished is kept. Go on with: lab round" in err
+    assert "Search the pool" in out
+    row = store.rounds.rows()[0]
+    assert (row.status, row.message) == ("open", "")
+    store.rounds.hold(row.series)
+    store.close()
+    assert lab("rounds", "delete", row.id, "--yes", home=home).code == 0
+    assert lab("rounds", "list", "--json", home=home).json["rounds"][0]["id"] == report(done)["id"]
+
+
 def test_what_is_in_use_is_not_deleted_and_the_rest_is(trained: tuple[Path, Done]) -> None:
     home, done = trained
     found = report(done)
