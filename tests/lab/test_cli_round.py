@@ -177,7 +177,10 @@ def test_ctrl_c_keeps_what_is_finished(trained: tuple[Path, Done]) -> None:
         text=True,
     )
     store, deadline = Store(home), time.monotonic() + LONG
-    while time.monotonic() < deadline and not store.rounds.rows()[0].result("search"):
+    while time.monotonic() < deadline:
+        newest = store.rounds.rows()[0]
+        if newest.status == "open" and newest.result("search"):
+            break
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=LONG)
