@@ -31,8 +31,17 @@ RUN = "run.json"
 """In the folder of checkpoints: what they belong to."""
 
 
+_NARROW, _FASTER, _OFTENER = 512, 10.0, 5.0
+"""Models narrower than this learn at so many times the rate and see examples so many times as often.
+
+Chosen on the dev problems of the bundled models (width 192): one round of ReST-MCTS* on 200
+problems raised greedy accuracy from 27 % to 35 % at 5e-4 with 2 epochs, 73 % at 1e-3 with 10 and
+85 % at 2e-3 with 10 (n = 300; 200 for the first).
+"""
+
+
 class Schedule(BaseModel):
-    """How long and how fast is learnt."""
+    """How long and how fast is learnt; the numbers are for models of billions of parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,13 +50,20 @@ class Schedule(BaseModel):
         default=400, ge=1, description="Most updates, whatever the epochs come to."
     )
     batch: int = Field(default=16, ge=1, le=1024, description="Examples of an update.")
-    rate: float = Field(default=5e-4, gt=0, le=0.1, description="Peak learning rate of AdamW.")
+    rate: float = Field(default=2e-4, gt=0, le=0.1, description="Peak learning rate of AdamW.")
     warmup: float = Field(
         default=0.05, ge=0, le=1, description="Share of the updates that it rises over."
     )
     decay: float = Field(default=0.0, ge=0, le=1, description="Weight decay.")
     clip: float = Field(default=1.0, gt=0, description="Largest norm of a gradient.")
     checkpoint: int = Field(default=25, ge=1, description="Updates between two checkpoints.")
+
+    def for_width(self, width: int) -> "Schedule":
+        """The schedule for a model of a hidden width."""
+        if width >= _NARROW:
+            return self
+        changed = {"rate": self.rate * _FASTER, "epochs": self.epochs * _OFTENER}
+        return self.model_copy(update=changed)
 
     def updates(self, examples: int) -> int:
         """How many updates so many examples come to."""

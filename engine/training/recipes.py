@@ -55,7 +55,7 @@ class PolicyPart(_Part):
     by: Score = "q"
     margin: float = Field(default=0.0, ge=0.0, le=1.0)
     strength: float = Field(default=0.1, ge=0.0)
-    schedule: Schedule = Schedule()
+    schedule: Schedule = Schedule(epochs=8, most_steps=150)
 
     @model_validator(mode="after")
     def _fits(self) -> "PolicyPart":
@@ -78,7 +78,7 @@ class PrmPart(_Part):
     by: Score = "q"
     margin: float = Field(default=0.0, ge=0.0, le=1.0)
     most: int | None = Field(default=4, ge=1)
-    schedule: Schedule = Schedule(rate=2e-4)
+    schedule: Schedule = Schedule(rate=5e-5, epochs=1.0)
 
 
 class Recipe(_Part):
@@ -101,7 +101,7 @@ class Recipe(_Part):
     lora: LoraSettings = LoraSettings()
 
 
-_DPO_RATE = 1e-4
+_DPO_RATE = 2e-5
 """Of DPO: it has no floor that slows it down, as likelihood has."""
 
 _PAIRS = 8
@@ -159,7 +159,7 @@ RECIPES: dict[str, Recipe] = {
             title="rStar-Math",
             source="arXiv 2501.04519: the best right traces; a PRM that ranks sibling steps by Q",
             policy=PolicyPart(most=2),
-            prm=PrmPart(loss="ranking", schedule=Schedule(rate=2e-4, batch=_PAIRS)),
+            prm=PrmPart(loss="ranking", schedule=Schedule(rate=5e-5, epochs=1.0, batch=_PAIRS)),
         ),
         Recipe(
             name="math_shepherd_hard",

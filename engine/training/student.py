@@ -64,6 +64,11 @@ class Student:
             self.bias = torch.nn.Parameter(head.bias.clone())
         self.reference = self.tensors()
 
+    @property
+    def width(self) -> int:
+        """Of the base's hidden states."""
+        return int(self.base.model.config.get_text_config().hidden_size)
+
     def parameters(self) -> "dict[str, torch.nn.Parameter]":
         """Everything that learns, by name."""
         found = {name: one for name, one in self.model.named_parameters() if f".{NAME}." in name}

@@ -60,7 +60,8 @@ def teach_policy(
         objective = objectives.Prefer(part.strength)
     parent = policy.handle.directory if policy.handle.adapter else None
     with learning(policy.handle.base, lora, parent, None, seed) as student:
-        learnt = learn(student, groups, objective, part.schedule, folder, seed, tell)
+        schedule = part.schedule.for_width(student.width)
+        learnt = learn(student, groups, objective, schedule, folder, seed, tell)
         if learnt.finished:
             student.save(out, policy.handle.directory)
     return msgspec.structs.replace(learnt, left_out=left_out)
@@ -85,7 +86,8 @@ def teach_prm(
     groups, left_out = _encoded(Encoder(prm.prompter, None, prm.handle.base.context), examples)
     parent = prm.handle.directory if prm.handle.adapter else None
     with learning(prm.handle.base, lora, parent, prm.head, seed) as student:
-        learnt = learn(student, groups, _PRM_LOSSES[part.loss], part.schedule, folder, seed, tell)
+        schedule = part.schedule.for_width(student.width)
+        learnt = learn(student, groups, _PRM_LOSSES[part.loss], schedule, folder, seed, tell)
         if learnt.finished:
             student.save(out, prm.handle.directory)
     return msgspec.structs.replace(learnt, left_out=left_out)
