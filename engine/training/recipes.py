@@ -55,7 +55,7 @@ class PolicyPart(_Part):
     by: Score = "q"
     margin: float = Field(default=0.0, ge=0.0, le=1.0)
     strength: float = Field(default=0.1, ge=0.0)
-    schedule: Schedule = Schedule(epochs=8, most_steps=150)
+    schedule: Schedule = Schedule()
 
     @model_validator(mode="after")
     def _fits(self) -> "PolicyPart":

@@ -219,7 +219,9 @@ def learning(
     with ExitStack() as undo:
         undo.callback(_end, base)
         undo.enter_context(base.original.restored())
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            # Of libraries about each other.
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
             torch.manual_seed(seed)
             model = _with_adapter(base, settings, parent)
         undo.callback(model.eval)
