@@ -32,7 +32,7 @@ RUN = "run.json"
 
 
 _NARROW, _FASTER, _OFTENER = 512, 10.0, 5.0
-"""Models narrower than this learn at so many times the rate and see examples so many times as often.
+"""Models narrower than this learn at so many times the rate, and from each example so much oftener.
 
 Chosen on the dev problems of the bundled models (width 192): one round of ReST-MCTS* on 200
 problems raised greedy accuracy from 27 % to 35 % at 5e-4 with 2 epochs, 73 % at 1e-3 with 10 and

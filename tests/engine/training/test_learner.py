@@ -181,7 +181,7 @@ def policy_loss(
     policy: TransformersPolicy, groups: list[Group], objective: Objective, folder: Path
 ) -> tuple[float, float]:
     with learning(policy.handle.base, STEADY, None, None, 0) as student:
-        schedule = BY_HEART.for_width(student.width)
+        schedule = BY_HEART.model_copy(update={"rate": 4e-3})
         learnt = learn(student, groups, objective, schedule, folder, 0)
     return mean_of_ends(learnt)
 
