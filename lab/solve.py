@@ -263,7 +263,9 @@ class _Run:
         self._took: float | None = None
         self._new_tokens = self._new_done = 0
         self._fruitless = 0  # searches that have failed since the last finished iteration
-        self._thread = threading.Thread(target=self._main, name="batch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="batch", daemon=True)
+        # A `join` of the thread that Ctrl-C interrupts would take it for ended from then on.
+        self._ended = threading.Event()
 
     # For any thread.
 
@@ -271,7 +273,7 @@ class _Run:
         self._thread.start()
 
     def join(self, timeout: float | None) -> None:
-        self._thread.join(timeout)
+        self._ended.wait(timeout)
 
     def stop(self) -> None:
         with self._lock:
@@ -314,6 +316,12 @@ class _Run:
         self._state = msgspec.structs.replace(self._state, **changes)
 
     # For the thread of the batch.
+
+    def _run(self) -> None:
+        try:
+            self._main()
+        finally:
+            self._ended.set()
 
     def _main(self) -> None:
         status, message = "idle", ""

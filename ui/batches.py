@@ -200,12 +200,13 @@ class Batches:
             )
 
     def _check_models(self, setting: Mapping[str, Any]) -> None:
-        models = self._workbench.models
-        for option, model in (("policy", models.policy), ("prm", models.prm)):
-            if setting[option] != models.label(model):
+        labels = self._workbench.adapters.labels()
+        for option, label in zip(("policy", "prm"), labels, strict=True):
+            if setting[option] != label:
                 raise PageError(
                     f"This batch was begun with the {option} {setting[option]}, and the lab runs "
-                    f"{models.label(model)}: start the lab with that model to go on with it."
+                    f"{label}: start the lab with that model, or activate that adapter, to go on "
+                    "with it."
                 )
 
     def _check_problems(self, state: BatchState, dataset: Dataset) -> None:

@@ -51,8 +51,10 @@ class Models(msgspec.Struct, frozen=True):
     quant: str = "none"
     device: str = "cpu"
 
-    def label(self, model: str) -> str:
-        return model
+
+class Adapters:
+    def labels(self) -> tuple[str, str]:
+        return FAKE, FAKE
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -164,6 +166,7 @@ class FakeWorkbench(FakeBatches):
         super().__init__()
         self.home = home
         self.models = Models()
+        self.adapters = Adapters()
         self.pace = pace
         self.texts = texts or []
         self.runs: dict[str, Run] = {}
