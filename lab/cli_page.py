@@ -2,7 +2,7 @@
 
 import signal
 import socket
-import threading
+import time
 from typing import TYPE_CHECKING
 
 from engine.errors import LabError
@@ -10,6 +10,9 @@ from lab import terminal
 
 if TYPE_CHECKING:
     from lab.workbench import Workbench
+
+
+_LOOK_SECONDS = 0.2
 
 
 class PageError(LabError):
@@ -30,12 +33,16 @@ def serve(bench: "Workbench", host: str, port: int | None, *, open_browser: bool
         page, address = launch(bench, host, port, open_browser, block=False)
     except OSError as error:
         raise PageError(f"The page cannot be served on {host} ({error}).") from error
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Handlers that only take note: a second signal, as from make and terminal both, must not break
+    # into the closing.
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: asked.append(received))
     try:
         terminal.out().print(f"The lab is open at {address}", soft_wrap=True)
         terminal.notice(f"Sessions are kept in {bench.home}. Ctrl-C closes the lab.")
-        threading.Event().wait()
-    except KeyboardInterrupt:
+        while not asked:
+            time.sleep(_LOOK_SECONDS)
         terminal.notice("Closing; finished iterations are on disk.")
     finally:
         page.close(verbose=False)
