@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
 from sessions.database import Connection
-from sessions.errors import BatchInUseError, BatchNotFoundError, StoreUnwritableError
-
-_PATIENCE_SECONDS = 0.25
+from sessions.errors import BatchInUseError, BatchNotFoundError
+from sessions.holds import Holds
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -129,10 +127,9 @@ class Batches:
     """
 
     def __init__(self, folder: Path, reads: Connection, writes: Connection) -> None:
-        self._folder = folder
+        self._holds = Holds(folder, "batch")
         self._reads = reads
         self._writes = writes
-        self._held: dict[str, FileLock] = {}
 
     def begin(
         self,
@@ -215,31 +212,21 @@ class Batches:
             StoreUnwritableError: the lock file cannot be written.
         """
         self.row(batch)
-        lock = FileLock(self._folder / f"batch-{batch}.lock", thread_local=False)
-        try:
-            lock.acquire(timeout=_PATIENCE_SECONDS, poll_interval=0.02)
-        except Timeout as error:
-            raise BatchInUseError(
+        self._holds.take(
+            batch,
+            BatchInUseError(
                 f"Batch {batch} is being searched by another process: let it finish or end it, "
                 "then go on here."
-            ) from error
-        except OSError as error:
-            raise StoreUnwritableError(
-                f"{lock.lock_file} cannot be locked ({error.strerror or error}). Check the "
-                "permissions of its folder, or choose another home folder."
-            ) from error
-        self._held[batch] = lock
+            ),
+        )
 
     def release(self, batch: str) -> None:
         """Let others work on a batch; nothing if this process does not hold it."""
-        lock = self._held.pop(batch, None)
-        if lock is not None:
-            lock.release()
+        self._holds.release(batch)
 
     def close(self) -> None:
         """Give back all locks."""
-        for batch in list(self._held):
-            self.release(batch)
+        self._holds.close()
 
 
 def begin(db: Database, work: Work, fresh: bool = False) -> str:

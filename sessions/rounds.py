@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
 from sessions.adapters import Role
 from sessions.batches import identity
 from sessions.database import Connection
-from sessions.errors import RoundInUseError, RoundNotFoundError, StoreUnwritableError
-
-_PATIENCE_SECONDS = 0.25
+from sessions.errors import RoundInUseError, RoundNotFoundError
+from sessions.holds import Holds
 
 RoundStatus = Literal["open", "done", "cancelled"]
 
@@ -78,10 +76,9 @@ class StoredRounds:
     """
 
     def __init__(self, folder: Path, reads: Connection, writes: Connection) -> None:
-        self._folder = folder
+        self._holds = Holds(folder, "rounds")
         self._reads = reads
         self._writes = writes
-        self._held: dict[str, FileLock] = {}
 
     def find(self, wanted: Mapping[str, Any], rounds: int) -> RoundRow | None:
         """The latest round of a series of so many rounds that was asked for alike and is not at its
@@ -206,31 +203,21 @@ class StoredRounds:
             RoundInUseError: another one works on it.
             StoreUnwritableError: the lock file cannot be written.
         """
-        lock = FileLock(self._folder / f"rounds-{series}.lock", thread_local=False)
-        try:
-            lock.acquire(timeout=_PATIENCE_SECONDS, poll_interval=0.02)
-        except Timeout as error:
-            raise RoundInUseError(
+        self._holds.take(
+            series,
+            RoundInUseError(
                 f"Another process works on round {series} or one that follows it: let it finish "
                 "or end it, then go on here."
-            ) from error
-        except OSError as error:
-            raise StoreUnwritableError(
-                f"{lock.lock_file} cannot be locked ({error.strerror or error}). Check the "
-                "permissions of its folder, or choose another home folder."
-            ) from error
-        self._held[series] = lock
+            ),
+        )
 
     def release(self, series: str) -> None:
         """Let others work on a series; nothing if this process does not hold it."""
-        lock = self._held.pop(series, None)
-        if lock is not None:
-            lock.release()
+        self._holds.release(series)
 
     def close(self) -> None:
         """Give back all locks."""
-        for series in list(self._held):
-            self.release(series)
+        self._holds.close()
 
 
 def _identity(wanted: Mapping[str, Any], rounds: int) -> str:

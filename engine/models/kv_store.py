@@ -114,9 +114,9 @@ class KVStore:
         while done < len(tokens):
             segment = place.segment
             segment.used = self._clock
-            common = _common(segment.tokens, place.offset, tokens, done)
-            done += common
-            place = Place(segment, place.offset + common)
+            known = common(segment.tokens, tokens, place.offset, done)
+            done += known
+            place = Place(segment, place.offset + known)
             if done == len(tokens):
                 break
             branch = segment.branches.get((place.offset, tokens[done]))
@@ -190,9 +190,9 @@ class KVStore:
             self.bytes -= segment.bytes
 
 
-def _common(run: Sequence[int], start: int, tokens: Sequence[int], done: int) -> int:
+def common(run: Sequence[int], tokens: Sequence[int], start: int = 0, done: int = 0) -> int:
     """How many tokens of `run` from `start` on are those of `tokens` from `done` on."""
     length = min(len(run) - start, len(tokens) - done)
-    if run[start : start + length] == list(tokens[done : done + length]):
+    if list(run[start : start + length]) == list(tokens[done : done + length]):
         return length
     return next(k for k in range(length) if run[start + k] != tokens[done + k])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.models.kv_store import KVStore, Place, Segment
+from engine.models.kv_store import KVStore, Place, Segment, common
 from engine.models.pool import Handle
 from engine.models.static_steps import StaticSteps, Step
 from engine.models.tree_attention import (
@@ -404,7 +404,7 @@ def group(texts: Sequence[Tokens], continued: bool = True) -> list[int]:
     for index in sorted(range(len(texts)), key=texts.__getitem__):
         text = texts[index]
         beginnings = [one for one in beginnings if text[: len(one)] == one]
-        if not beginnings and _common(before, text) < _ALIKE * min(len(before), len(text)):
+        if not beginnings and common(before, text) < _ALIKE * min(len(before), len(text)):
             lane += 1
         lane = max(lane, 0)
         lanes[index] = lane
@@ -412,10 +412,3 @@ def group(texts: Sequence[Tokens], continued: bool = True) -> list[int]:
         if continued:
             beginnings.append(text)
     return lanes
-
-
-def _common(one: Tokens, other: Tokens) -> int:
-    length = min(len(one), len(other))
-    if one[:length] == other[:length]:
-        return length
-    return next(k for k in range(length) if one[k] != other[k])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import TrainingError
+from engine.models.kv_store import common
 from engine.models.prompting import Prompter, Tokens
 from engine.randomness import generator
 from engine.training.examples import Example, Pair, Solution, Steps, Valued
@@ -83,7 +84,7 @@ class Encoder:
         given = self.prompter.proposal(example.question, example.steps[: example.given])
         if example.finished and self.end is not None:
             tokens = (*tokens, self.end)
-        text = Text(tokens, _common(given, tokens), example.weight)
+        text = Text(tokens, common(given, tokens), example.weight)
         return text if len(tokens) <= self.context else None
 
     def valued(self, example: Valued) -> list[Text]:
@@ -120,7 +121,7 @@ class Encoder:
         given = self._beginning(example.question, example.steps)
         for steps in (example.better, example.worse):
             tokens = self._beginning(example.question, (*example.steps, *steps))
-            place, learnt = len(tokens) - 1, _common(given, tokens)
+            place, learnt = len(tokens) - 1, common(given, tokens)
             if example.finished and self.end is not None:
                 tokens = (*tokens, self.end)
             both.append(Text(tokens, learnt, example.weight, (place,), (0.0,)))
@@ -192,9 +193,3 @@ def collate(groups: Sequence[Group]) -> dict[str, "Tensor"]:
         "places": torch.tensor([place for _, place in read], dtype=torch.int64),
         "targets": torch.tensor([t for text in texts for t in text.targets], dtype=torch.float32),
     }
-
-
-def _common(one: Tokens, other: Tokens) -> int:
-    """How many tokens two texts begin with in common."""
-    length = min(len(one), len(other))
-    return next((k for k in range(length) if one[k] != other[k]), length)
