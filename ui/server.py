@@ -8,6 +8,8 @@ from typing import Any
 from ui.batches import Batches, order
 from ui.interface import Workbench
 from ui.listing import listing
+from ui.rewards import RewardsDoor
+from ui.rounds import RoundsDoor
 from ui.tree_view import ServerFunction
 
 _serial = count(1)
@@ -37,43 +39,54 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def _exposed(door: Any, name: str) -> ServerFunction:
+    method = getattr(door, name)
+
+    def function(query: dict[str, Any]) -> Any:
+        try:
+            return method(**query)
+        except Exception as error:  # the view shows it; a lost poll is asked again
+            return {"error": words(error)}
+
+    function.__name__ = name
+    return function
+
+
 class Server:
-    """The server functions of the view, over one workbench."""
+    """The server functions of the view, over one workbench.
+
+    Every door (this one, those of the sheets) names its `FUNCTIONS`; each takes the fields of a
+    query and returns something JSON-able.
+
+    Args:
+        workbench: what is shown.
+        batches: the sheet of datasets.
+    """
+
+    FUNCTIONS = (
+        "delta",
+        "node",
+        "note",
+        "about",
+        "sessions",
+        "settings",
+        "rename",
+        "delete",
+        "dataset",
+        "batches",
+        "problems",
+        "go_on",
+        "stop_batch",
+    )
 
     def __init__(self, workbench: Workbench, batches: Batches) -> None:
         self._workbench = workbench
         self._batches = batches
+        self._doors: list[Any] = [self, RewardsDoor(workbench), RoundsDoor(workbench)]
 
     def functions(self) -> list[ServerFunction]:
         """All of them, as Gradio wants them: plain functions with the names the script calls."""
-        names = (
-            "delta",
-            "node",
-            "note",
-            "about",
-            "sessions",
-            "settings",
-            "rename",
-            "delete",
-            "dataset",
-            "batches",
-            "problems",
-            "go_on",
-            "stop_batch",
-        )
-        return [self._expose(name) for name in names]
-
-    def _expose(self, name: str) -> ServerFunction:
-        method = getattr(self, name)
-
-        def function(query: dict[str, Any]) -> Any:
-            try:
-                return method(**query)
-            except Exception as error:  # the view shows it; a lost poll is asked again
-                return {"error": words(error)}
-
-        function.__name__ = name
-        return function
+        return [_exposed(door, name) for door in self._doors for name in door.FUNCTIONS]
 
     def delta(self, session: str, since: int) -> dict[str, Any]:
         """What changed; with everything of a session come its settings."""

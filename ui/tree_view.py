@@ -24,6 +24,8 @@ _SHEETS = (
     "inspector",
     "datasets",
     "batch",
+    "rewards",
+    "rounds",
     "narrow",
 )
 

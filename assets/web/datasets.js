@@ -6,55 +6,47 @@
 import { BatchView, bar, nameOf, stateOf } from "./batch_view.js";
 import { el, icon } from "./dom.js";
 import { NewBatch } from "./new_batch.js";
+import { Sheet } from "./sheet.js";
 import { between, count, line, percent, roughly, when } from "./text.js";
 
-export class Datasets extends EventTarget {
+export class Datasets extends Sheet {
   /**
-   * Events: "moved" (another screen, or closed).
-   *
    * @param {Batches} batches
    * @param {object} server
    * @param {{solve: Function, open: Function}} does `solve(entered)` starts a batch by way of the
    *   form, `open(session, trail)` shows a session
    */
   constructor(batches, server, does) {
-    super();
-    this.batches = batches;
-    this.screen = null; // null while closed, else "list", "new" or "batch"
+    const back = el("button", { type: "button", class: "lab-tool", title: "All batches", "aria-label": "All batches", on: { click: () => this.go("") } }, icon("left"));
+    const add = el("button", { type: "button", class: "lab-button", on: { click: () => this.go("new") } }, icon("plus"), el("span", { text: "New batch" }));
+    super("datasets", "Datasets", [back], [add]);
+    Object.assign(this, { batches, back, add });
     this.items = new Map();
     this.view = new BatchView(batches, server, (session, trail) => does.open(session, trail));
     this.form = new NewBatch(server, does.solve);
-    this.title = el("h2", { tabindex: "-1" });
-    this.back = el("button", { type: "button", class: "lab-tool", title: "All batches", "aria-label": "All batches", on: { click: () => this.show("list") } }, icon("left"));
-    this.add = el("button", { type: "button", class: "lab-button", on: { click: () => this.show("new") } }, icon("plus"), el("span", { text: "New batch" }));
     this.list = el("div", { class: "lab-batches" });
-    this.body = el("div", { class: "lab-sheet-body" });
-    this.element = el("section", { class: "lab-sheet", role: "dialog", "aria-label": "Datasets", hidden: true, on: { keydown: (event) => this.key(event) } },
-      el("header", { class: "lab-sheet-head" }, this.back, this.title, el("div", { class: "lab-spring" }), this.add,
-        el("button", { type: "button", class: "lab-tool", title: "Back to the tree (Escape)", "aria-label": "Close", on: { click: () => this.close() } }, icon("cross"))),
-      this.body);
     batches.addEventListener("changed", () => this.draw());
   }
 
-  get batch() {
-    return this.screen === "batch" ? this.view.id : null;
+  /** "list", "new" or "batch"; null while closed. */
+  get screen() {
+    return this.place === null ? null : { "": "list", new: "new" }[this.place] ?? "batch";
   }
 
   toggle() {
-    if (this.screen) this.close();
-    else this.show(this.view.id && !this.batches.active ? "batch" : "list", this.view.id);
+    if (this.place !== null) this.close();
+    else this.go(this.batches.active ? "" : this.view.id ?? "");
   }
 
-  /** @param {"list" | "new" | "batch"} screen */
-  show(screen, batch = null) {
-    this.screen = screen;
-    this.element.hidden = false;
+  /** @param {string} place "" for all batches, "new", or a batch */
+  go(place) {
+    super.go(place);
+    const { screen } = this;
     this.body.replaceChildren({ list: this.list, new: this.form.element, batch: this.view.element }[screen]);
-    if (screen === "batch") this.view.show(batch);
+    if (screen === "batch") this.view.show(place);
     this.batches.look(true);
     this.draw();
     this.focus();
-    this.dispatchEvent(new CustomEvent("moved"));
   }
 
   focus() {
@@ -64,23 +56,8 @@ export class Datasets extends EventTarget {
   }
 
   close() {
-    if (!this.screen) return;
-    this.screen = null;
-    this.element.hidden = true;
     this.batches.look(false);
-    this.dispatchEvent(new CustomEvent("moved"));
-  }
-
-  key(event) {
-    if (event.key !== "Escape" || event.defaultPrevented) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (event.target.type === "search" && event.target.value) {
-      event.target.value = "";
-      event.target.dispatchEvent(new Event("input", { bubbles: true }));
-    } else {
-      this.close();
-    }
+    super.close();
   }
 
   /** A reply to the start of a batch: {begun, refused}. */
@@ -88,12 +65,12 @@ export class Datasets extends EventTarget {
     this.form.started(refused ?? "");
     if (begun) {
       this.batches.wake();
-      this.show("batch", begun);
+      this.go(begun);
     }
   }
 
   draw() {
-    if (!this.screen) return;
+    if (this.place === null) return;
     const batch = this.screen === "batch" ? this.view.batch : null;
     this.title.textContent = this.screen === "new" ? "New batch" : batch ? nameOf(batch) : "Datasets";
     this.back.hidden = this.screen === "list";
@@ -106,7 +83,7 @@ export class Datasets extends EventTarget {
     const { list, connection, known } = this.batches;
     const lines = list.map((batch) => {
       let item = this.items.get(batch.id);
-      if (!item) this.items.set(batch.id, (item = el("button", { type: "button", class: "lab-batch-line", on: { click: () => this.show("batch", batch.id) } })));
+      if (!item) this.items.set(batch.id, (item = el("button", { type: "button", class: "lab-batch-line", on: { click: () => this.go(batch.id) } })));
       const print = JSON.stringify(batch);
       if (item.print !== print) item.replaceChildren(...lineOf(batch));
       item.print = print;

@@ -1,32 +1,36 @@
-/** The top line: the open session and the others, datasets, the models, the theme. */
+/** The top line: the open session and the others, the sheets, the models, the theme. */
 
 import { el, icon } from "./dom.js";
 import { SessionMenu } from "./menu.js";
 import { count, line } from "./text.js";
+
+const SHEETS = [
+  ["datasets", "Datasets", "Datasets: search all problems of a file", "table"],
+  ["rewards", "Rewards", "Rewards: what this tree says of each of its steps", "scales"],
+  ["rounds", "Rounds", "Rounds: learn from searches, and see whether it helped", "rounds"],
+];
 
 export class Header {
   /**
    * @param {Store} store
    * @param {Batches} batches
    * @param {object} server
-   * @param {{session: Function, batch: Function, datasets: Function}} open
+   * @param {{session: Function, batch: Function, sheet: (name: string) => void}} open
    */
   constructor(store, batches, server, open) {
     Object.assign(this, { store, batches });
     this.menu = new SessionMenu(store, server, open);
-    this.badge = el("b", { class: "lab-badge", hidden: true });
-    this.datasets = el("button", {
-      type: "button", class: "lab-datasets", title: "Datasets: search all problems of a file", "aria-label": "Datasets", "aria-expanded": "false", on: { click: () => open.datasets() },
-    }, icon("table"), el("span", { text: "Datasets" }), this.badge);
+    this.badges = {};
+    this.sheets = Object.fromEntries(SHEETS.map(([name, text, title, figure]) => [name, this.button(name, text, title, figure, open.sheet)]));
     this.models = el("div", { class: "lab-models" });
     this.theme = el("button", { type: "button", class: "lab-tool lab-theme", title: "Light or dark", "aria-label": "Light or dark", on: { click: () => toggleTheme() } },
       icon("sun"), icon("moon"));
     this.trail = el("div", { class: "lab-trail", hidden: true });
     this.element = el("header", { class: "lab-header" },
       el("div", { class: "lab-brand" }, el("i", { class: "lab-logo" }, el("b"), el("b"), el("b")), el("span", { text: "lab" })),
-      this.menu.element, this.datasets, this.trail, el("div", { class: "lab-spring" }), this.models, this.theme);
+      this.menu.element, el("nav", { class: "lab-sheets", "aria-label": "Sheets" }, ...Object.values(this.sheets)), this.trail, el("div", { class: "lab-spring" }), this.models, this.theme);
     store.addEventListener("changed", () => this.draw());
-    batches.addEventListener("changed", () => this.drawBadge());
+    batches.addEventListener("changed", () => this.drawBatch());
     this.draw();
   }
 
@@ -36,10 +40,27 @@ export class Header {
     document.title = this.store.tree ? `${line(title, 40)} · lab` : "lab";
   }
 
-  drawBadge() {
+  button(name, text, title, figure, open) {
+    this.badges[name] = el("b", { class: "lab-badge", hidden: true });
+    return el("button", {
+      type: "button", class: "lab-sheet-button", data: { sheet: name }, title, "aria-label": text, "aria-expanded": "false", on: { click: () => open(name) },
+    }, icon(figure), el("span", { text }), this.badges[name]);
+  }
+
+  /** Which sheet is open: its name or null. */
+  showSheet(open) {
+    for (const [name, button] of Object.entries(this.sheets)) button.setAttribute("aria-expanded", String(name === open));
+  }
+
+  /** A word on what goes on behind a sheet; "" for nothing. */
+  showBadge(name, text) {
+    this.badges[name].hidden = !text;
+    this.badges[name].textContent = text;
+  }
+
+  drawBatch() {
     const { active } = this.batches;
-    this.badge.hidden = !active;
-    this.badge.textContent = active ? `${count(active.done)} of ${count(active.problems)}` : "";
+    this.showBadge("datasets", active ? `${count(active.done)} of ${count(active.problems)}` : "");
   }
 
   /** Which models are in use, and what is to be known about them. */

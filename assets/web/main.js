@@ -1,7 +1,7 @@
 /**
  * Puts the workbench together in the element of the Gradio component: one store, one poller and
  * the views that read them. Outside the element it touches only the form's message slots and
- * buttons, and the address of the page (`?session=ID`, `&datasets=ID`).
+ * buttons, and the address of the page (`?session=ID`, and the place of the sheet that is open, `&datasets=ID`).
  */
 
 import { Answers } from "./answers.js";
@@ -13,6 +13,8 @@ import { explain } from "./explanations.js";
 import { Header, initialTheme, setTheme } from "./header.js";
 import { Inspector } from "./inspector.js";
 import { Poller } from "./poll.js";
+import { Rewards } from "./rewards.js";
+import { Rounds } from "./rounds.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Tips } from "./tip.js";
@@ -40,20 +42,24 @@ export function mount(element, server, trigger) {
   };
   const ask = (session, trail = null) => {
     coming = { session, trail };
-    unsettled(() => datasets.close());
+    unsettled(() => closeSheets());
     view.canvas.focus({ preventScroll: true });
     trigger("open", { session });
   };
-  const openBatch = (id) => datasets.show("batch", id);
+  const openBatch = (id) => datasets.go(id);
   const datasets = new Datasets(batches, server, { open: ask, solve: (entered) => trigger("solve", { entered }) });
-  const header = new Header(store, batches, server, { session: ask, batch: openBatch, datasets: () => datasets.toggle() });
+  const rewards = new Rewards(store, server);
+  const rounds = new Rounds(server, alive, { open: ask, batch: openBatch });
+  const sheets = [datasets, rewards, rounds];
+  const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
+  const header = new Header(store, batches, server, { session: ask, batch: openBatch, sheet: (name) => sheets.find((sheet) => sheet.name === name).toggle() });
   const trail = new Trail(header.trail, batches, server, { session: ask, batch: openBatch });
   const view = new TreeView(store);
   const toolbar = new Toolbar(store, view);
   const statusLine = new Status(store, batches, openBatch);
   const open = (session) => {
     store.open(session);
-    remember(session, datasets);
+    remember(session, sheets);
     poller.wake();
   };
   const controls = new Controls(store, open);
@@ -61,7 +67,7 @@ export function mount(element, server, trigger) {
   const answers = new Answers(store);
   const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector" }, inspector.element, answers.element);
   const root = el("div", { class: "lab-view" }, header.element,
-    el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, invitation(store), statusLine.element), aside, datasets.element);
+    el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, invitation(store), statusLine.element), aside, ...sheets.map((sheet) => sheet.element));
   element.replaceChildren(root);
   explain(new Tips(root), { store, batches, server, header, statusLine });
   inspector.element.hidden = true;
@@ -87,15 +93,22 @@ export function mount(element, server, trigger) {
     status = store.run.status;
     batches.search(store.busy);
   });
-  datasets.addEventListener("moved", () => {
-    header.datasets.setAttribute("aria-expanded", datasets.screen !== null);
-    if (settled) remember(store.session, datasets);
-    if (!datasets.screen) header.datasets.focus();
-  });
+  for (const sheet of sheets) {
+    sheet.addEventListener("moved", () => {
+      const open = sheet.place !== null;
+      if (open) unsettled(() => closeSheets(sheet));
+      header.showSheet(sheets.find((one) => one.place !== null)?.name ?? null);
+      if (settled) remember(store.session, sheets);
+      if (settled && !open) header.sheets[sheet.name].focus();
+    });
+  }
+  rounds.addEventListener("progress", ({ detail }) => header.showBadge("rounds", detail));
   const visit = () => {
-    const { session, screen, batch } = asked();
+    const query = new URLSearchParams(location.search);
+    const session = query.get("session");
     if (session !== store.session) trigger("open", { session });
-    unsettled(() => (screen ? datasets.show(screen, batch) : datasets.close()));
+    const sheet = sheets.find((one) => query.has(one.name));
+    unsettled(() => (sheet ? sheet.go(query.get(sheet.name)) : closeSheets()));
   };
   about();
   batches.wake();
@@ -107,7 +120,7 @@ export function mount(element, server, trigger) {
       datasets.receive(reply);
       return;
     }
-    if (reply.pressed) unsettled(() => datasets.close());
+    if (reply.pressed) unsettled(() => closeSheets());
     const before = store.session;
     controls.receive(reply);
     if ("batch" in reply) {
@@ -119,22 +132,14 @@ export function mount(element, server, trigger) {
     }
     poller.wake();
   };
-  window.lab = { store, receive, position: (id) => view.position(id), view, batches, datasets };
+  window.lab = { store, receive, position: (id) => view.position(id), view, batches, datasets, rewards, rounds };
 }
 
-/** What the address of the page names: the session, and the screen of the datasets. */
-function asked() {
-  const query = new URLSearchParams(location.search);
-  const datasets = query.get("datasets");
-  const screen = datasets === null ? null : datasets === "" ? "list" : datasets === "new" ? "new" : "batch";
-  return { session: query.get("session"), screen, batch: screen === "batch" ? datasets : null };
-}
-
-function remember(session, datasets) {
+function remember(session, sheets) {
   const address = new URL(location.href);
   const set = (name, value) => (value === null ? address.searchParams.delete(name) : address.searchParams.set(name, value));
   set("session", session || null);
-  set("datasets", datasets.screen === "batch" ? datasets.batch : datasets.screen === "list" ? "" : datasets.screen);
+  for (const sheet of sheets) set(sheet.name, sheet.place);
   if (address.href !== location.href) history.pushState(null, "", address);
 }
 

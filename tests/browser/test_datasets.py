@@ -20,7 +20,7 @@ LARGE = 1319
 @pytest.fixture
 def bench(tmp_path: Path) -> FakeWorkbench:
     """A workbench of this test's own."""
-    return FakeWorkbench(tmp_path, pace=0.05)
+    return FakeWorkbench(tmp_path, pace=0.1)
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def enter(page: Any, name: str, text: str) -> None:
 
 def new_batch(page: Any, source: str) -> None:
     """The form of a new batch, with what was found in a dataset."""
-    page.click(".lab-datasets")
-    page.click(".lab-sheet-head .lab-button")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
+    page.click("[data-sheet=datasets] .lab-sheet-head .lab-button")
     enter(page, "source", source)
 
 
@@ -133,7 +133,7 @@ def test_going_on_elsewhere_is_refused_in_words(
     bench.wait(key)
     bench.offer("some", ["Something else?"])
     page = tab(address)
-    page.click(".lab-datasets")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
     page.click(".lab-batch-line")
     page.click(".lab-batch-top .lab-button")
     page.wait_for_selector(".lab-batch .lab-message:has-text('does not hold the 9 problems')")
@@ -144,7 +144,7 @@ def test_a_large_batch_is_fluent(
     tab: OpenTab, crowded: FakeWorkbench, crowded_address: str
 ) -> None:
     page = tab(crowded_address)
-    page.click(".lab-datasets")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
     page.click(".lab-batch-line")
     page.wait_for_selector(".lab-rows .lab-row")
     assert page.locator(".lab-rows .lab-row").count() < 80
@@ -173,7 +173,7 @@ def test_a_large_batch_is_fluent(
     page.focus(".lab-rows")
     page.keyboard.press("Enter")
     wait_nodes(page, 1)
-    page.wait_for_function("document.querySelector('.lab-sheet').hidden")
+    page.wait_for_function("document.querySelector('.lab-sheet[data-sheet=datasets]').hidden")
     question = "Frank has 600 stamps and gives half away. How many?"
     page.wait_for_function(
         "(text) => document.querySelector('#lab-question textarea').value === text", arg=question
@@ -182,7 +182,7 @@ def test_a_large_batch_is_fluent(
 
 def test_from_one_tree_of_a_batch_to_the_next(tab: OpenTab, crowded_address: str) -> None:
     page = tab(crowded_address)
-    page.click(".lab-datasets")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
     page.click(".lab-batch-line")
     page.click("#lab-row-2")
     page.wait_for_selector(".lab-trail-back:has-text('3 of large')")
@@ -195,9 +195,9 @@ def test_from_one_tree_of_a_batch_to_the_next(tab: OpenTab, crowded_address: str
     page.wait_for_selector(".lab-rows .lab-row")
     assert "datasets=batch-1" in page.url
     page.keyboard.press("Escape")
-    assert page.locator(".lab-sheet").is_hidden()
+    assert page.locator("[data-sheet=datasets].lab-sheet").is_hidden()
     page.go_back()
-    page.wait_for_selector(".lab-sheet .lab-rows .lab-row")
+    page.wait_for_selector("[data-sheet=datasets] .lab-rows .lab-row")
 
 
 def test_thousands_of_sessions_are_searched(tab: OpenTab, crowded_address: str) -> None:
@@ -265,7 +265,7 @@ def test_a_batch_waits_for_a_stepped_search(
     page.fill("#lab-iterations input", "200")
     page.click("#lab-run")
     page.wait_for_selector(".lab-status-batch:has-text('waiting for this search')")
-    assert page.locator(".lab-badge").is_visible()
+    assert page.locator("[data-sheet=datasets] .lab-badge").is_visible()
     page.click("#lab-stop")
     page.wait_for_selector(".lab-status-batch:has-text('left')")
     page.click(".lab-status-batch")
@@ -285,7 +285,7 @@ def test_nobody_is_asked_for_batches_that_nobody_looks_at(tab: OpenTab, address:
             else None
         ),
     )
-    page.click(".lab-datasets")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
     page.wait_for_selector(".lab-sheet-empty")
     page.keyboard.press("Escape")
     page.wait_for_timeout(1200)
@@ -303,14 +303,16 @@ def test_the_sheet_fits_the_window(
     page = tab(crowded_address, theme=theme)
     page.set_viewport_size({"width": width, "height": 844})
     for act in (
-        lambda: page.click(".lab-datasets"),
+        lambda: page.click(".lab-sheet-button[data-sheet=datasets]"),
         lambda: page.click(".lab-batch-line"),
-        lambda: page.click(".lab-sheet-head .lab-button"),
+        lambda: page.click("[data-sheet=datasets] .lab-sheet-head .lab-button"),
     ):
         act()
         page.wait_for_timeout(100)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        box = page.locator(".lab-sheet-body").evaluate("(e) => [e.scrollWidth, e.clientWidth]")
+        box = page.locator("[data-sheet=datasets] .lab-sheet-body").evaluate(
+            "(e) => [e.scrollWidth, e.clientWidth]"
+        )
         assert box[0] <= box[1]
     page.click("[aria-label='Close']")
     page.click(".lab-session")

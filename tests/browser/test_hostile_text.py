@@ -142,8 +142,8 @@ def test_datasets_are_only_text(page: Any, hostile: FakeWorkbench) -> None:
         rejected=rows,
         repeated=rows,
     )
-    page.click(".lab-datasets")
-    page.click(".lab-sheet-head .lab-button")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
+    page.click("[data-sheet=datasets] .lab-sheet-head .lab-button")
     page.fill("[name=source]", source)
     page.locator("[name=source]").blur()
     report = page.locator(".lab-report")
@@ -154,7 +154,7 @@ def test_datasets_are_only_text(page: Any, hostile: FakeWorkbench) -> None:
     page.fill("[name=name]", PAYLOADS[2])
     page.click(".lab-new-batch .lab-primary")
     page.wait_for_selector(".lab-batch-setting .lab-state:text-matches('finished')")
-    assert page.locator(".lab-sheet-head h2").inner_text() == PAYLOADS[2]
+    assert page.locator("[data-sheet=datasets] .lab-sheet-head h2").inner_text() == PAYLOADS[2]
     assert "<b>so</b>" in page.locator(".lab-batch .lab-message").inner_text()
     page.focus(".lab-batch-setting [tabindex]")
     for _ in range(len(TEXTS) // 20):
@@ -187,8 +187,8 @@ def test_notices_are_only_text(
 
 
 def test_a_script_is_never_in_a_message(page: Any, hostile: FakeWorkbench) -> None:
-    page.click(".lab-datasets")
-    page.click(".lab-sheet-head .lab-button")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
+    page.click("[data-sheet=datasets] .lab-sheet-head .lab-button")
     for text in SHORT[:20]:
         if text in hostile.datasets:
             continue

@@ -42,8 +42,8 @@ def test_search_a_file_stop_go_on_and_open_a_tree(
     page.set_default_timeout(SLOW)
     page.fill("[aria-label='seed']", "3")
     page.keyboard.press("Tab")
-    page.click(".lab-datasets")
-    page.click(".lab-sheet-head .lab-button")
+    page.click(".lab-sheet-button[data-sheet=datasets]")
+    page.click("[data-sheet=datasets] .lab-sheet-head .lab-button")
     page.fill("[name=source]", str(file))
     page.locator("[name=source]").blur()
     page.wait_for_selector(".lab-new-end .lab-message:has-text(\"'text', 'right'\")")
@@ -86,7 +86,7 @@ def test_search_a_file_stop_go_on_and_open_a_tree(
     wait_nodes(page, 2)
     assert right.answer is not None
     page.wait_for_selector(f".lab-status-cell.is-answer:has-text('{right.answer}')")
-    assert page.locator(".lab-sheet").is_hidden()
+    assert page.locator("[data-sheet=datasets].lab-sheet").is_hidden()
     page.click(".lab-session")
     page.wait_for_selector(".lab-menu-row.is-batch")
     assert page.locator(".lab-menu-row").count() == 1
@@ -105,7 +105,7 @@ def test_a_bundled_set_after_a_restart(tab: OpenTab, serve: Serve, tmp_path: Pat
     try:
         page = tab(serve(bench))
         page.set_default_timeout(SLOW)
-        page.click(".lab-datasets")
+        page.click(".lab-sheet-button[data-sheet=datasets]")
         page.click(".lab-batch-line:has-text('samples')")
         page.click(".lab-batch-top .lab-button:has-text('Go on')")
         page.wait_for_selector(".lab-batch-setting .lab-state:text-is('finished')")
