@@ -7,6 +7,7 @@ training happen in the model thread.
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 
 from engine.errors import LabError, ModelError, ParameterError, TaskError
 from engine.tasks.datasets import Dataset, read_dataset
-from engine.training.recipes import Recipe, recipe
+from engine.training.recipes import RECIPES, Recipe, recipe
 from engine.training.verdict import Comparison, compare
 from lab.models import adapted
 from lab.results import ModelSettings
@@ -45,6 +46,24 @@ class Rounds:
         self._models = models
         self._runs: dict[str, SeriesRun] = {}
         self._lock = threading.Lock()
+
+    def recipes(self) -> list[Recipe]:
+        """The recipes there are."""
+        return list(RECIPES.values())
+
+    def settings(self, entered: Mapping[str, Any]) -> RoundSettings:
+        """What is asked for as plain JSON; what it leaves out is as usual.
+
+        Raises:
+            ParameterError: there is no such setting, or a value is of another kind.
+        """
+        unknown = sorted(set(entered) - set(RoundSettings.__struct_fields__))
+        if unknown:
+            raise ParameterError(f"A round has no setting {unknown[0][:40]!r}.")
+        try:
+            return msgspec.convert(dict(entered), RoundSettings)
+        except msgspec.ValidationError as error:
+            raise ParameterError(f"A setting of the round is not usable: {error}.") from error
 
     def plan(self, settings: RoundSettings, fresh: bool = False) -> Plan:
         """What a round would do; takes seconds, and changes nothing.
