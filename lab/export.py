@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -17,6 +18,9 @@ from engine.tree import Tree
 from lab.view import node_records, session_result
 from sessions.errors import EventDamagedError, SessionNotFoundError
 from sessions.store import SessionRow, Store
+
+if TYPE_CHECKING:
+    from lab.export_orders import Orders
 
 Answered = Literal["right", "wrong", "ungraded", "none"]
 ANSWERED: tuple[Answered, ...] = ("right", "wrong", "ungraded", "none")
@@ -81,12 +85,23 @@ class TreesReport(msgspec.Struct, frozen=True):
 class Exports:
     """Exports of one store; reads only what is on disk, so runs go on meanwhile.
 
+    Attributes:
+        folder: where exports go that nobody named a place for; made when it is needed.
+
     Args:
         store: where the sessions are.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.folder = store.path.parent / "exports"
+
+    @cached_property
+    def orders(self) -> "Orders":
+        """Exports into that folder, as a page asks for them."""
+        from lab.export_orders import Orders
+
+        return Orders(self, self._store, self.folder)
 
     def select(self, selection: Selection) -> list[str]:
         """Ids of the chosen sessions, the oldest first.
@@ -135,19 +150,38 @@ class Exports:
         """
         kind = container(path) if kind is None else _known("container", kind, CONTAINERS)
         collection = Collection(name, settings or RowSettings())
+        chosen = self._collect(selection, collection)
+        rows, columns = collection.records(), dict(collection.columns)
+        if bare:
+            columns = {name: kind for name, kind in columns.items() if name not in MARKS}
+            rows = [{name: row[name] for name in columns} for row in rows]
+        if rows:
+            write_rows(rows, columns, path, kind, force)
+        where = str(path) if rows else None
+        return RowsReport(name, where, kind, chosen, collection.counts())
+
+    def count_rows(
+        self, selection: Selection, name: str, settings: RowSettings | None = None
+    ) -> RowsReport:
+        """What `save_rows` would write; nothing is written.
+
+        Raises:
+            ParameterError: a format or setting that there is not, or no session is meant.
+            StoreError: the store cannot be read, or something that is named does not exist.
+        """
+        collection = Collection(name, settings or RowSettings())
+        chosen = self._collect(selection, collection)
+        return RowsReport(name, None, "jsonl", chosen, collection.counts())
+
+    def _collect(self, selection: Selection, collection: Collection) -> int:
+        """Fill a collection; how many sessions were looked at."""
         chosen = self.select(selection)
         for session in chosen:
             try:
                 collection.add(session, self._tree(session))
             except (EventError, EventDamagedError, ParameterError, SessionNotFoundError) as error:
                 collection.skip(session, f"cannot be read: {error}")
-        counts, rows, columns = collection.counts(), collection.records(), dict(collection.columns)
-        if bare:
-            columns = {name: kind for name, kind in columns.items() if name not in MARKS}
-            rows = [{name: row[name] for name in columns} for row in rows]
-        if rows:
-            write_rows(rows, columns, path, kind, force)
-        return RowsReport(name, str(path) if rows else None, kind, len(chosen), counts)
+        return len(chosen)
 
     def save_trees(
         self,

@@ -1,19 +1,32 @@
 """What a person says of steps, answers and values, and the rewards that follow from it."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from engine import events as ev
 from engine.errors import EventError, TaskError
-from engine.rewards.methods import infer
+from engine.rewards.methods import METHODS, infer
 from engine.rewards.preview import PersonsVerdict, preview, supposing
 from engine.rewards.rows import Change, Rewards
+from engine.tree import Tree
 from lab.live import LiveSession
 from sessions.store import Store
 
 LONGEST_REASON = 10_000
 MARKS = ("", "right", "wrong", "unclear")
+
+_KEPT = 8  # sets of rewards: whoever scrolls or sorts asks for the same again and again
+
+
+class MethodInfo(msgspec.Struct, frozen=True):
+    """A way to infer rewards: its name, what it is called, and one line of explanation."""
+
+    name: str
+    title: str
+    summary: str
 
 
 class SessionRewards(msgspec.Struct, frozen=True):
@@ -40,6 +53,12 @@ class Verdicts:
     def __init__(self, store: Store, current: Callable[[str], LiveSession]) -> None:
         self._store = store
         self._current = current
+        self._known: OrderedDict[tuple[object, ...], SessionRewards] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def methods(self) -> list[MethodInfo]:
+        """The ways to infer rewards, the paper's first."""
+        return [MethodInfo(one.name, one.title, one.summary) for one in METHODS.values()]
 
     def rewards(
         self,
@@ -64,16 +83,22 @@ class Verdicts:
             TaskError: a supposed mark is not one of those there are.
             StoreError: the session does not exist or cannot be read.
         """
-        supposed: list[PersonsVerdict] = [
-            *(ev.Regraded(node, correct) for node, correct in (flips or {}).items()),
-            *(_marked(node, mark, "") for node, mark in (marks or {}).items()),
-            *(ev.Overruled(node, value) for node, value in (values or {}).items()),
-        ]
-        with self._current(session).view.reading() as tree:
-            if not supposed:
-                return SessionRewards(infer(tree, method), ())
-            shown = preview(tree, method, map(_checked, supposed))
-        return SessionRewards(shown.after, shown.changes)
+        supposed = _verdicts(flips, marks, values)
+        view = self._current(session).view
+        with view.reading() as tree:
+            asked = (session, view.length, method, msgspec.json.encode(supposed))
+            with self._lock:
+                known = self._known.get(asked)
+            if known is None:
+                known = _inferred(tree, method, supposed)
+                self._keep(asked, known)
+        return known
+
+    def _keep(self, asked: tuple[object, ...], found: SessionRewards) -> None:
+        with self._lock:
+            self._known[asked] = found
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
 
     def mark(self, session: str, node: int, verdict: str, reason: str = "") -> None:
         """Say that a step is `right`, `wrong` or `unclear`; "" takes it back.
@@ -84,7 +109,7 @@ class Verdicts:
             SessionInUseError: another process works on the session.
             StoreError: it cannot be written.
         """
-        self._say(session, _marked(node, verdict, reason))
+        self._say(session, [_marked(node, verdict, reason)])
 
     def grade_leaf(self, session: str, node: int, correct: bool | None) -> None:
         """Say whether the answer of a finished solution is correct; None goes back to the oracle's.
@@ -94,7 +119,7 @@ class Verdicts:
             SessionInUseError: another process works on the session.
             StoreError: it cannot be written.
         """
-        self._say(session, ev.Regraded(node, correct))
+        self._say(session, [ev.Regraded(node, correct)])
 
     def overrule(self, session: str, node: int, value: float | None) -> None:
         """Give a node another value; None takes it back.
@@ -104,15 +129,62 @@ class Verdicts:
             SessionInUseError: another process works on the session.
             StoreError: it cannot be written.
         """
-        self._say(session, ev.Overruled(node, value))
+        self._say(session, [ev.Overruled(node, value)])
 
-    def _say(self, session: str, verdict: PersonsVerdict) -> None:
-        verdict = _checked(verdict)
+    def say(
+        self,
+        session: str,
+        flips: Mapping[int, bool | None] | None = None,
+        marks: Mapping[int, str] | None = None,
+        values: Mapping[int, float | None] | None = None,
+        reason: str = "",
+    ) -> None:
+        """Give several verdicts at once: all of them are kept, or none.
+
+        Args:
+            session: id.
+            flips: verdicts on answers, by leaf; None goes back to the oracle's.
+            marks: verdicts on steps, by node; "" takes one back.
+            values: overruled values, by node; None takes one back.
+            reason: of all the marks that are not taken back.
+
+        Raises:
+            TaskError: a mark is not one of those there are; the reason is too long or no text.
+            EventError: a verdict does not fit.
+            SessionInUseError: another process works on the session.
+            StoreError: they cannot be written.
+        """
+        said = _verdicts(flips, marks, values, reason)
+        if said:
+            self._say(session, said)
+
+    def _say(self, session: str, verdicts: Sequence[PersonsVerdict]) -> None:
+        checked = [_checked(verdict) for verdict in verdicts]
         with self._store.leases.holding(session):
             live = self._current(session)
             with live.view.reading() as tree:
-                supposing(tree, [verdict])  # what does not fit must not get into the log
-            live.commit([verdict])
+                supposing(tree, checked)  # what does not fit must not get into the log
+            live.commit(checked)
+
+
+def _verdicts(
+    flips: Mapping[int, bool | None] | None,
+    marks: Mapping[int, str] | None,
+    values: Mapping[int, float | None] | None,
+    reason: str = "",
+) -> list[PersonsVerdict]:
+    return [
+        *(ev.Regraded(node, correct) for node, correct in (flips or {}).items()),
+        *(_marked(node, mark, reason if mark else "") for node, mark in (marks or {}).items()),
+        *(ev.Overruled(node, value) for node, value in (values or {}).items()),
+    ]
+
+
+def _inferred(tree: Tree, method: str, supposed: Sequence[PersonsVerdict]) -> SessionRewards:
+    if not supposed:
+        return SessionRewards(infer(tree, method), ())
+    shown = preview(tree, method, map(_checked, supposed))
+    return SessionRewards(shown.after, shown.changes)
 
 
 def _marked(node: int, verdict: str, reason: str) -> ev.Marked:
