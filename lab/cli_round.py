@@ -56,6 +56,15 @@ def train(
             show_default=False,
         ),
     ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Policy tokens of every search of the pool, in place of the recipe's iterations "
+            "or samples.",
+            show_default=False,
+        ),
+    ] = None,
     updates: Annotated[
         int | None,
         typer.Option(
@@ -96,6 +105,7 @@ def train(
         heldout_limit=heldout_limit,
         guided_limit=guided_limit,
         iterations=iterations,
+        tokens=tokens,
         updates=updates,
         seed=seed,
         activate=not no_activate,
@@ -106,7 +116,7 @@ def train(
         with redirect_stdout(sys.stderr):
             _tell(bench.rounds.plan(settings, fresh))
             series = bench.rounds.start(settings, fresh)
-            finished = _run(bench, series)
+            finished = follow(bench, series)
         states = [one for one in bench.rounds.states() if one.series == series][::-1]
         if as_json:
             terminal.print_json({"rounds": [_report(bench, state) for state in states]})
@@ -307,8 +317,8 @@ def _tell(plan: "Plan") -> None:
         say(f"Memory: {plan.memory}.")
 
 
-def _run(bench: "Workbench", series: str) -> bool:
-    """Follow a series to its end; False if Ctrl-C ended it earlier."""
+def follow(bench: "Workbench", series: str) -> bool:
+    """Show how far a series is, to its end; False if Ctrl-C ended it earlier."""
     try:
         _follow(bench, series)
     except KeyboardInterrupt:
@@ -409,6 +419,9 @@ def _verdict_lines(verdict: "Verdict") -> list[tuple[str, str]]:
         if before.auc is not None and after.auc is not None:
             n = f"{found.problems:,} problems"
             lines.append(("AUC within problems", f"{before.auc:.3f} -> {after.auc:.3f} ({n})"))
+    if verdict.pool_tokens is not None and verdict.pool_searches:
+        each = verdict.pool_tokens / verdict.pool_searches
+        lines.append(("tokens sampled in the pool", f"{verdict.pool_tokens:,} ({each:,.0f} each)"))
     if (steps := verdict.steps) is not None and steps.checked:
         share = f"{steps.right:,} of {steps.checked:,} ({100 * steps.right / steps.checked:.1f} %)"
         lines.append(("traces without a wrong step", share))

@@ -115,7 +115,7 @@ class Phases:
             search.algorithm,
             {**search.params, "sampling": search.sampling},
             self._start,
-            Limits(iterations=search.iterations),
+            Limits(iterations=search.iterations, tokens=search.tokens),
             "pool",
         )
         row = self._parts.store.batches.row(batch)

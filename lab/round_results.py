@@ -44,6 +44,9 @@ class RoundSettings(msgspec.Struct, frozen=True):
         heldout_limit: only so many after these.
         guided_limit: of these, problems that are searched to compare process reward models.
         iterations: of every search of the pool, None for the recipe's own.
+        tokens: policy tokens that every search of the pool may sample, None for no such limit. With
+            it the recipe's own iterations and samples end no search: recipes can be compared at
+            equal budgets.
         updates: most updates of each training, None for the recipe's own.
         seed: of searches and training; the k-th of several rounds searches with seed + k - 1.
         activate: let new sessions use the new adapters, unless they are worse.
@@ -59,6 +62,7 @@ class RoundSettings(msgspec.Struct, frozen=True):
     heldout_limit: int | None = 600
     guided_limit: int = 150
     iterations: int | None = None
+    tokens: int | None = None
     updates: int | None = None
     seed: int = 0
     activate: bool = True
@@ -81,7 +85,7 @@ class Plan(msgspec.Struct, frozen=True):
         policy, prm: the models that it begins with, adapters included.
         learns: which of them learn.
         pool, heldout, guided: how many problems are searched, answered, and searched to compare.
-        search: algorithm and iterations, in words.
+        search: algorithm and its limit, in words.
         seconds: expected of one round, from the last like it here; None if there was none.
         memory: what the models need and what is free, in words; "" if that is not known.
         goes_on: the unfinished round that it goes on with, None for a new one.
@@ -132,6 +136,8 @@ class Verdict(msgspec.Struct, frozen=True):
         adapters: what the round made.
         activated: whether new sessions use each of them.
         next: what a following round begins with.
+        pool_tokens: sampled by the policy in the searches of the pool, `pool_searches` of them;
+            None for rounds of older versions.
     """
 
     greedy: Comparison | None
@@ -145,6 +151,8 @@ class Verdict(msgspec.Struct, frozen=True):
     adapters: dict[Role, str | None]
     activated: dict[Role, bool]
     next: dict[Role, str | None]
+    pool_tokens: int | None = None
+    pool_searches: int | None = None
 
 
 class PhaseState(msgspec.Struct, frozen=True):

@@ -67,6 +67,8 @@ def judge(
             role: adapters[role] if adapters[role] and not worse[role] else start[role]
             for role in ROLES
         },
+        pool_tokens=results["search"].get("tokens"),
+        pool_searches=results["search"].get("done"),
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from engine.errors import LabError, ModelError, ParameterError, TaskError
 from engine.tasks.datasets import Dataset, read_dataset
-from engine.training.recipes import RECIPES, Recipe, recipe
+from engine.training.recipes import RECIPES, Recipe, Search, recipe
 from engine.training.verdict import Comparison, compare
 from lab.models import adapted
 from lab.results import ModelSettings
@@ -77,7 +77,6 @@ class Rounds:
         start = found.setting["start"] if found else self._adapters.start()
         search = chosen.search
         policy, prm = (adapted(self._adapters.base(role), start[role]) for role in ROLES)
-        ending = f", {search.iterations:,} iterations" if search.iterations else " to its end"
         return Plan(
             recipe=chosen.name,
             title=chosen.title,
@@ -89,7 +88,7 @@ class Rounds:
             pool=len(problems.pool.problems),
             heldout=len(problems.heldout.problems) if chosen.policy else 0,
             guided=len(problems.guided.problems) if chosen.prm else 0,
-            search=search.algorithm + ending,
+            search=_in_words(search),
             seconds=seconds_expected(self._store.rounds.rows(), chosen.name, settings),
             memory=_memory(self._models),
             goes_on=found.id if found and found.status == "open" else None,
@@ -191,6 +190,20 @@ class Rounds:
     def states(self) -> list[RoundState]:
         """All rounds, the newest first."""
         return [self._state(row) for row in self._store.rounds.rows()]
+
+    def batches(self, round_id: str) -> dict[str, str]:
+        """The batches of a round that are done: "pool", and "greedy" and "guided", each "before"
+        and "after".
+
+        Raises:
+            RoundNotFoundError: there is none with this id.
+        """
+        row = self._store.rounds.row(round_id)
+        found = {"pool": (row.result("search") or {}).get("batch")}
+        for phase in ("greedy", "guided"):
+            result = row.result(phase) or {}
+            found |= {f"{phase} {name}": result.get(name) for name in ("before", "after")}
+        return {name: batch for name, batch in found.items() if batch}
 
     def activate(self, identifier: str) -> list[str]:
         """Let new sessions use an adapter, all adapters of a round, or `base`, the bare models.
@@ -351,16 +364,29 @@ def _check_apart(pool: Dataset, heldout: Dataset) -> None:
 
 
 def _changed(chosen: Recipe, settings: RoundSettings) -> Recipe:
-    changes: dict[str, Any] = {}
+    search = chosen.search
+    if settings.tokens is not None:
+        if settings.tokens < 1:
+            raise ParameterError(
+                f"tokens cannot be {settings.tokens!r}: a search takes a whole number from 1 on."
+            )
+        search = search.within(settings.tokens)
     if settings.iterations is not None:
-        search = chosen.search.model_copy(update={"iterations": settings.iterations})
-        changes["search"] = search
+        search = search.model_copy(update={"iterations": settings.iterations})
+    changes: dict[str, Any] = {"search": search}
     for role in ROLES:
         part = getattr(chosen, role)
         if part is not None and settings.updates is not None:
             schedule = part.schedule.model_copy(update={"most_steps": settings.updates})
             changes[role] = part.model_copy(update={"schedule": schedule})
     return chosen.model_copy(update=changes)
+
+
+def _in_words(search: Search) -> str:
+    if search.tokens:
+        return f"{search.algorithm}, {search.tokens:,} tokens a problem"
+    ending = f", {search.iterations:,} iterations" if search.iterations else " to its end"
+    return search.algorithm + ending
 
 
 def _memory(models: ModelSettings) -> str:

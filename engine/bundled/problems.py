@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Collection
 from pathlib import Path
 
 from engine.tasks.stories import MAX_EVENTS, MIN_EVENTS, Story, generate, split_of
@@ -18,21 +19,31 @@ LEFT_OUT = frozenset({"packs", "each", "daily"})
 slips, which the PRM cannot see, not misreadings."""
 
 
-def draw_problems(split: str, count: int) -> list[dict[str, object]]:
+def draw_problems(
+    split: str, count: int, series: str = "", without: Collection[str] = ()
+) -> list[dict[str, object]]:
     """`count` different problems of a split as they are written, 3, 4, ... 7, 3, ... events.
 
     Names and things are real words: people read these.
+
+    Args:
+        split: which stories are drawn; a story is of one split only.
+        count: how many.
+        series: of other problems than the published ones.
+        without: questions that are left out.
     """
-    rng = random.Random(f"problems-{split}")
+    rng = random.Random(f"problems-{split}{series}")
     kinds = range(MIN_EVENTS, MAX_EVENTS + 1)
     seen: set[object] = set()
     rows: list[dict[str, object]] = []
     while len(rows) < count:
         story = generate(rng, kinds[len(rows) % len(kinds)], split, invented=0.0)
         content = (story.start, *((e.phrase.id, e.n, e.m) for e in story.events))
-        if content not in seen and not any(e.phrase.id in LEFT_OUT for e in story.events):
+        if content in seen or story.question in without:
+            continue
+        if not any(e.phrase.id in LEFT_OUT for e in story.events):
             seen.add(content)
-            rows.append(row(story, f"stories-{split}-{len(rows):04d}"))
+            rows.append(row(story, f"stories-{split}{series}-{len(rows):04d}"))
     return rows
 
 

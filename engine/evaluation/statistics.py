@@ -42,6 +42,31 @@ def wilson(right: float, n: int) -> tuple[float, float]:
     return centre - half, centre + half
 
 
+def clustered_difference(
+    first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]], seed: int = 0
+) -> Interval:
+    """Accuracy of `first` minus `second`, each answers to the same problems in several runs.
+
+    Args:
+        first: of each run, the answers to all problems in one order.
+        second: likewise.
+        seed: of the 10,000 resamples of the problems; the answers of all runs to a problem stay
+            together, so that they do not count as so many problems. How runs differ is not in the
+            interval.
+
+    Raises:
+        ValueError: the runs are not of equal length, or are empty.
+    """
+    difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    if difference.ndim != 2 or not difference.size:
+        raise ValueError("Need answers of at least one run to at least one problem.")
+    values, counts = np.unique(difference.mean(axis=0), return_counts=True)
+    n = difference.shape[1]
+    draws = np.random.default_rng(seed).multinomial(n, counts / n, size=10_000)
+    low, high = np.percentile(draws @ values / n, [2.5, 97.5])
+    return Interval(float(difference.mean()), float(low), float(high))
+
+
 def paired_difference(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> Interval:
     """Accuracy of `first` minus `second` on the same problems, by percentile bootstrap.
 

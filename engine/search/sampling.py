@@ -1,7 +1,8 @@
 """Independent solutions: zero-shot chain of thought, self-consistency, best-of-N, weighted vote.
 
 One iteration lets every unfinished solution grow by one step, all in one batch. The k-th solution
-draws from slot k at every step, so two that share a prefix still go their own ways.
+draws from slot k at every step, so two that share a prefix still go their own ways, and it is the
+same however many grow at once.
 """
 
 import math
@@ -27,6 +28,15 @@ class SamplingParams(Parameters):
     aggregate: Literal["last", "min", "product", "mean"] = parameter(
         "min", "How the PRM's values of the steps become one value of a solution.", origin="paper"
     )
+    at_once: int = parameter(
+        1024,
+        "Solutions that grow at a time; the next ones begin when these are finished. With one, a "
+        "limit of tokens cuts off no more than the last solution.",
+        origin="ours",
+        advanced=True,
+        ge=1,
+        le=1024,
+    )
     attempts: int = parameter(
         3, "Tries for a step before a solution is given up.", advanced=True, ge=1, le=20
     )
@@ -36,12 +46,16 @@ class SamplingParams(Parameters):
 
 
 def iterate(tree: Tree, params: SamplingParams) -> Script:
-    """Every unfinished solution grows by one step."""
+    """Every unfinished solution grows by one step; where there is none, the next ones begin."""
     if not tree.root.expanded:
         yield ev.Judged(0, "continue", "text")
-        slots = {0: tuple(range(params.samples))}
+    growing = [i for i in chains.open_nodes(tree) if i]
+    slots: dict[int, tuple[int, ...]]
+    if growing:
+        slots = {i: (tree.node(i).slot,) for i in growing}
     else:
-        slots = {i: (tree.node(i).slot,) for i in chains.open_nodes(tree)}
+        begun = _begun(tree, params)
+        slots = {0: tuple(range(begun, min(params.samples, begun + params.at_once)))}
     new = yield from chains.grow(tree, slots, params.attempts, distinct=False)
     if params.final_choice != "majority":
         yield from chains.evaluate(tree, new)
@@ -52,8 +66,14 @@ def iterate(tree: Tree, params: SamplingParams) -> Script:
 
 
 def stopped(tree: Tree, params: SamplingParams) -> ev.StopReason:
-    """Complete once no solution can grow."""
-    return "" if tree.growing else "complete"
+    """Complete once no solution can grow or begin."""
+    more = not tree.root.finished and _begun(tree, params) < params.samples
+    return "" if tree.growing or more else "complete"
+
+
+def _begun(tree: Tree, params: SamplingParams) -> int:
+    """How many solutions were begun, those without a usable first step too."""
+    return tree.root.expansions * params.at_once
 
 
 def end_leaves(tree: Tree, params: SamplingParams) -> list[int]:

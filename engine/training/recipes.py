@@ -12,6 +12,9 @@ from engine.errors import ParameterError
 from engine.training.learner import Schedule
 from engine.training.student import LoraSettings
 
+_MOST_SAMPLES = 1024
+"""As many as the algorithm takes."""
+
 Score = Literal["reward", "value", "q", "correct"]
 """What one of two sibling steps is better by, see `engine.exports.rows`."""
 
@@ -23,14 +26,24 @@ class _Part(BaseModel):
 class Search(_Part):
     """Which search makes the data.
 
-    iterations: of each problem, None to its end; `params` are those of the algorithm, `sampling`
-    the policy's.
+    iterations, tokens: most of each problem, None for no limit; tokens are those that the policy
+    samples. `params` are those of the algorithm, `sampling` the policy's.
     """
 
     algorithm: str = "mcts_star"
     params: dict[str, Any] = {}
     sampling: dict[str, Any] = {}
     iterations: int | None = Field(default=20, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+
+    def within(self, tokens: int) -> "Search":
+        """The same search of as many iterations or samples as so many tokens allow."""
+        params = dict(self.params)
+        if self.algorithm == "sampling":
+            params |= {"samples": _MOST_SAMPLES, "at_once": 1}
+        # An iteration may sample nothing, so that tokens alone would not end every search.
+        changes = {"params": params, "iterations": tokens, "tokens": tokens}
+        return self.model_copy(update=changes)
 
 
 class PolicyPart(_Part):

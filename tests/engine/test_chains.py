@@ -21,6 +21,25 @@ def test_samples_that_share_a_prefix_go_their_own_ways() -> None:
     assert len({tree.node(twin.children[0]).step for twin in twins}) > 1
 
 
+def test_solutions_that_grow_one_after_the_other_are_the_same_and_keep_to_a_budget() -> None:
+    def solutions(limits: Limits, **params: int) -> tuple[list[tuple[str, ...]], int]:
+        search = new_search(algorithm="sampling", samples=12, **params)
+        run(search, limits, World(words=3, empty=0.0))
+        tree = search.tree
+        return [tree.steps(end) for end in tree.ends], tree.cost.policy_generated
+
+    together, tokens = solutions(Limits())
+    alone, same = solutions(Limits(), at_once=1)
+    some, _ = solutions(Limits(), at_once=5)
+    assert sorted(alone) == sorted(some) == sorted(together)
+    assert same == tokens
+
+    few, spent = solutions(Limits(tokens=tokens // 2), at_once=1)
+    assert few[:-1] == alone[: len(few) - 1], "whole solutions, the first ones"
+    assert len(few) >= 4
+    assert tokens / 3 < spent <= tokens / 2
+
+
 def test_majority_best_and_vote_choose_as_they_say() -> None:
     class Skewed(Ladder):
         """Slots 0-5 end in the wrong answer 0, slots 6-7 in the right answer 1."""

@@ -376,3 +376,23 @@ def test_a_recipe_that_leaves_the_values_compares_only_answers(
         "prm": "the recipe leaves it as it is",
         "guided": "no new process reward model",
     }
+
+
+def test_recipes_search_with_the_tokens_that_were_asked_for(open_bench: Opener, home: Path) -> None:
+    lab = open_bench()
+    for recipe, tokens in (("rest_mcts", 200), ("rest_em", 200), ("rest_em", 300)):
+        asked = {"recipe": recipe, "tokens": tokens, "iterations": None}
+        plan = lab.rounds.plan(settings(home, **asked))
+        assert plan.search.endswith(f", {tokens} tokens a problem")
+        assert plan.goes_on is None, "another budget is another round"
+        lab.rounds.activate("base")
+        state = done(lab, home, **asked)
+        searches = lab.batch_problems(lab.rounds.batches(state.id)["pool"])
+        each = [one.tokens for one in searches]
+        assert max(each) <= tokens
+        assert min(each) > 0.9 * tokens, "nothing else ended a search"
+        assert state.verdict is not None
+        assert state.verdict.pool_searches == 8
+        assert state.verdict.pool_tokens == sum(each)
+    with pytest.raises(ParameterError, match="tokens cannot be 0"):
+        lab.rounds.plan(settings(home, tokens=0))
