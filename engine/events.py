@@ -19,6 +19,7 @@ Verdict = Literal["unknown", "continue", "end"]
 VerdictSource = Literal["", "text", "logits", "reply", "dead_end", "gate", "depth"]
 ExpansionStatus = Literal["expanded", "end_by_critic", "end_no_proposals", "skipped_end"]
 Mark = Literal["", "right", "wrong", "unclear"]
+Origin = Literal["policy", "person", "rollout"]
 StopReason = Literal["", "gate", "exhausted", "complete", "iterations", "tokens", "seconds"]
 
 
@@ -276,10 +277,81 @@ class Regraded(Event, frozen=True, tag="regraded"):
 
 
 class Overruled(Event, frozen=True, tag="overruled"):
-    """A person's V of a node, in the range of the process reward model; None takes it back."""
+    """A person's V of a node, in the range of the process reward model; None takes it back.
+
+    locked: V stays so, whatever is found below. backups: V of other nodes that follows from it, and
+    of the node itself where it is taken back; visits do not change.
+    """
 
     node: int
     value: float | None
+    locked: bool = True
+    backups: list[Backup] = []
+
+
+class Pruned(Event, frozen=True, tag="pruned"):
+    """A person takes a node out with everything below, or brings it back.
+
+    backups: V of the nodes above, which it counts for no longer, or again; visits do not change.
+    """
+
+    node: int
+    pruned: bool
+    backups: list[Backup] = []
+
+
+class Added(Event, frozen=True, tag="added"):
+    """Children that a person wrote, asked for, or kept from a roll-out: no expansion of the search.
+
+    temperature: that they were sampled at, if it was not that of the search.
+    """
+
+    node: int
+    children: list[NewNode]
+    origin: Origin
+    temperature: float | None = None
+    rejected: list[Rejected] = []
+
+
+class Acted(Event, frozen=True, tag="acted"):
+    """The end of what a person had the models do between two iterations, and what it took."""
+
+    cost: Cost = Cost()
+    drawn: list[str] = []
+    read: Read = Read()
+
+
+class ParametersChanged(Event, frozen=True, tag="parameters_changed"):
+    """The search goes on with other parameters: all of them, the policy's under "sampling".
+
+    reopened: exhausted nodes below which something is left to do now.
+    """
+
+    params: dict[str, object]
+    reopened: list[int] = []
+
+
+class ModelsChosen(Event, frozen=True, tag="models_chosen"):
+    """The search goes on with other models or adapters, named as in search_created."""
+
+    policy: str
+    prm: str
+
+
+class Tagged(Event, frozen=True, tag="tagged"):
+    """A person's tags on a node (None: on the whole session), all of them."""
+
+    node: int | None
+    tags: list[str]
+
+
+class Rewound(Event, frozen=True, tag="rewound"):
+    """The state is again that after event `to` of this log, counted from 1.
+
+    What came between stays in the log: another one can go there.
+    """
+
+    to: int
 
 
 AnyEvent = (
@@ -300,6 +372,13 @@ AnyEvent = (
     | Marked
     | Regraded
     | Overruled
+    | Pruned
+    | Added
+    | Acted
+    | ParametersChanged
+    | ModelsChosen
+    | Tagged
+    | Rewound
 )
 
 _encoder = msgspec.json.Encoder()

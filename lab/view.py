@@ -53,7 +53,7 @@ def outcome(tree: Tree) -> Outcome:
     else:
         best = groups[0].node if groups else best_value(tree)
     node = tree.node(best)
-    return Outcome(best, node.answer, node.correct, groups)
+    return Outcome(best, node.answer, node.accepted, groups)
 
 
 class View:

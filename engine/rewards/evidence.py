@@ -91,7 +91,7 @@ class Evidence:
 
     def solutions(self) -> Iterator[Node]:
         """The first node of every partial solution, parents before children."""
-        return (node for node in self.tree.nodes if self.same[node.id] == node.id)
+        return (n for n in self.tree.nodes if self.same[n.id] == n.id and not n.hidden)
 
     def above(self, node: int) -> int | None:
         """The partial solution one step shorter; None for the root."""
@@ -102,6 +102,8 @@ class Evidence:
         low, high = self.tree.value_range
         marked_wrong: dict[int, int] = {}
         for node in self.tree.nodes:
+            if node.hidden:
+                continue
             first = self.same[node.id]
             if node.mark == "wrong":
                 marked_wrong.setdefault(first, node.id)
@@ -165,7 +167,9 @@ class Evidence:
         for node in self.tree.nodes:
             wrong_by = self.wrong_by.get(self.same[node.id])
             own = node.mark in ("right", "wrong") or node.overruled is not None
-            if own and node.id not in rows:
+            if node.hidden and (own or node.regraded is not None):
+                reason = "A person has pruned it."
+            elif own and node.id not in rows:
                 reason = empty or "Its branch is pruned: nothing is known of the steps before it."
             elif node.mark == "right" and wrong_by is not None:
                 reason = f"Node {wrong_by}, at or above it, is marked wrong."
@@ -178,10 +182,10 @@ class Evidence:
 
 
 def _same_steps(tree: Tree) -> list[int]:
-    """Node -> the first node with the same steps."""
+    """Node -> the first node with the same steps; pruned ones are nothing's like."""
     first: dict[tuple[int, str], int] = {}
     same: list[int] = []
     for node in tree.nodes:
         key = (-1 if node.parent is None else same[node.parent], node.step)
-        same.append(first.setdefault(key, node.id))
+        same.append(node.id if node.hidden else first.setdefault(key, node.id))
     return same

@@ -206,7 +206,7 @@ def progress(evidence: Evidence, chosen: int) -> dict[int, Estimate]:
     way = set(tree.path(chosen))
     estimates = {}
     for ancestor in map(tree.node, reversed(tree.path(chosen)[:-1])):
-        for child in map(tree.node, ancestor.children):
+        for child in tree.shown(ancestor.id):
             steps = child.depth if child.id in way else max(ancestor.depth - 1, 0)
             first = evidence.same[child.id]
             wrong = first in evidence.wrong_by

@@ -135,11 +135,14 @@ def _soft_rows(method: str, evidence: Evidence, rollouts: Rollouts) -> list[Rewa
 
 def _progress_rows(method: str, evidence: Evidence, rollouts: Rollouts) -> list[Reward]:
     tree = evidence.tree
-    chosen = best_value(tree) if tree.best is None else tree.best
+    known = tree.best is not None and not tree.node(tree.best).hidden
+    chosen = tree.best if known and tree.best is not None else best_value(tree)
+    # Whose values choose has a say in every row.
+    moved = not known and chosen != best_value(tree, by_person=False)
     rows = []
     for node, found in progress(evidence, chosen).items():
         why = blame.progress(evidence, node, found, chosen)
-        rows.append(_row(method, evidence, node, found.value, why, found.touched))
+        rows.append(_row(method, evidence, node, found.value, why, found.touched or moved))
     return rows
 
 

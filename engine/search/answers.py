@@ -25,17 +25,26 @@ class AnswerGroup(msgspec.Struct, frozen=True):
     correct: bool | None
 
 
-def best_value(tree: Tree) -> int:
+def best_value(tree: Tree, by_person: bool = True) -> int:
     """The reference's getBestV: id of the node with the largest V, unfinished ones included.
 
     Children are visited in creation order and a later equal value replaces an earlier one, so ties
-    go to the later and deeper node.
+    go to the later and deeper node. What a person has pruned is left out.
+
+    Args:
+        tree: not changed.
+        by_person: whether a person's values go before the machine's.
     """
-    top = max(node.value for node in tree.nodes)
-    equal = [node.id for node in tree.nodes if node.value == top]
-    if len(equal) > 1:  # walk the tree only where its order decides
-        equal = [node.id for node in tree.depth_first() if node.value == top]
-    return equal[-1]
+    values = [
+        (node.value if by_person else node.machine_value, node.id)
+        for node in tree.nodes
+        if not node.hidden
+    ]
+    top = max(values)[0]
+    equal = {node for value, node in values if value == top}
+    if len(equal) == 1:  # walk the tree only where its order decides
+        return equal.pop()
+    return [node.id for node in tree.depth_first() if node.id in equal][-1]
 
 
 def answer_groups(
@@ -55,7 +64,7 @@ def answer_groups(
             len(nodes),
             _left_sum(weights[n.id] if weights else n.value for n in nodes),
             nodes[0].id,
-            nodes[0].correct,
+            nodes[0].accepted,
         )
         for answer, nodes in groups.items()
     ]

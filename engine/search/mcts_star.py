@@ -18,6 +18,7 @@ from engine.models.base import Steps
 from engine.randomness import choose
 from engine.search import answers
 from engine.search.asking import judge, look_for_answers
+from engine.search.backup import backups
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import (
     Branching,
@@ -172,7 +173,7 @@ def iterate(tree: Tree, params: MctsStarParams) -> Script:
     if params.gated and new:
         rolled = yield from _simulate(tree, node, new, params)
         touched = [*path, rolled]
-    yield ev.BackedUp(_backups(tree, path))
+    yield ev.BackedUp(backups(tree, path))
     if not params.reselect_finished:
         finished = _newly_exhausted(tree, touched, params)
         if finished:
@@ -213,7 +214,9 @@ def end_leaves(tree: Tree, params: MctsStarParams) -> list[int]:
     return [
         node.id
         for node in tree.depth_first()
-        if not node.expanded and (node.finished or node.value >= params.end_gate)
+        if not node.expanded
+        and not node.hidden
+        and (node.finished or node.machine_value >= params.end_gate)
     ]
 
 
@@ -233,8 +236,11 @@ def _best_leaf(tree: Tree, leaves: list[Node]) -> int:
 def _select(tree: Tree, params: MctsStarParams) -> tuple[list[int], list[ev.Pick]]:
     node, path, picks = tree.root, [0], list[ev.Pick]()
     while node.expanded and not _wants_more(tree, node, params):
-        open_children = [i for i in node.children if not tree.node(i).exhausted]
-        pick = best_child(tree, node, open_children or node.children, params)
+        shown = list(tree.shown(node.id))
+        if not shown:
+            break
+        open_children = [child.id for child in shown if not child.exhausted]
+        pick = best_child(tree, node, open_children or [child.id for child in shown], params)
         picks.append(pick)
         path.append(pick.chosen)
         node = tree.node(pick.chosen)
@@ -245,13 +251,23 @@ def _wants_more(tree: Tree, node: Node, params: MctsStarParams) -> bool:
     """Whether an expanded node should be expanded again: the PRM values no child above it.
 
     Compared are the PRM's own values, not V: what is found further down lowers V, and should make
-    the search branch there, not here.
+    the search branch there, not here. A person's value goes before the PRM's, and where a person
+    has pruned all children there must be others.
     """
+    shown = list(tree.shown(node.id))
+    if not shown:
+        return node.expansions <= params.max_expansions
     if node.expansions >= params.max_expansions:
         return False
-    own = params.low if node.prm_value is None else node.prm_value
-    values = [tree.node(i).prm_value for i in node.children]
-    return max((v for v in values if v is not None), default=own) <= own + params.min_gain
+    own = _said(node)
+    values = [value for child in shown if (value := _said(child)) is not None]
+    least = params.low if own is None else own
+    return max(values, default=least) <= least + params.min_gain
+
+
+def _said(node: Node) -> float | None:
+    """What a person, else the PRM, says of a node."""
+    return node.prm_value if node.overruled is None else node.overruled
 
 
 def _at_gate(tree: Tree, node: Node, params: MctsStarParams) -> Part[bool]:
@@ -359,7 +375,7 @@ def _simulate(tree: Tree, node: Node, new: list[int], params: MctsStarParams) ->
         yield from look_for_answers(tree, [child.id])
     else:
         best, steps = yield from _roll(tree, child, params)
-    after = before * (1 - params.alpha) + best * params.alpha
+    after = before if child.locked else before * (1 - params.alpha) + best * params.alpha
     yield ev.RolledOut(child.id, pick, steps, best, before, after, child.visits + 1)
     return child.id
 
@@ -407,27 +423,6 @@ def _draw(tree: Tree, text: Steps, candidates: list[str], params: MctsStarParams
     return choose(candidates, "roll-out", tree.seed, tree.question, list(text))
 
 
-def _backups(tree: Tree, path: list[int]) -> list[ev.Backup]:
-    """One visit more on every node of the path; an expanded node takes the visit-weighted mean of
-    its children once one of them has a visit (paper, Alg. 2, back-propagation).
-    """
-    backups: list[ev.Backup] = []
-    fresh: dict[int, ev.Backup] = {}
-    for identifier in reversed(path):
-        node = tree.node(identifier)
-        value, weight, total = node.value, 0, 0.0
-        for child_id in node.children:
-            child = tree.node(child_id)
-            now = fresh.get(child_id) or ev.Backup(child_id, child.value, child.visits)
-            weight += now.visits
-            total += now.value * now.visits
-        if weight > 0:
-            value = total / weight
-        fresh[identifier] = ev.Backup(identifier, value, node.visits + 1)
-        backups.append(fresh[identifier])
-    return backups
-
-
 def _newly_exhausted(tree: Tree, path: list[int], params: MctsStarParams) -> list[int]:
     """Nodes of a path, deepest first, below which nothing can change any more.
 
@@ -439,7 +434,7 @@ def _newly_exhausted(tree: Tree, path: list[int], params: MctsStarParams) -> lis
         node = tree.node(identifier)
         if node.expanded:
             over = not _wants_more(tree, node, params) and all(
-                tree.node(child).exhausted or child in done for child in node.children
+                child.exhausted or child.id in done for child in tree.shown(node.id)
             )
         else:
             # A `simple` search ends by walking into a node at the gate: leave it open.

@@ -1,0 +1,49 @@
+"""Backing values up: visit-weighted means (ReST-MCTS*, Alg. 2), which leave a person's values."""
+
+from collections.abc import Mapping, Sequence
+
+from engine.events import Backup
+from engine.node import Node
+from engine.tree import Tree
+
+
+def backups(tree: Tree, path: Sequence[int], visits: int = 1) -> list[Backup]:
+    """`visits` more on every node of a path; deepest first.
+
+    A node takes the visit-weighted mean of its children once one of them has a visit. Pruned
+    children do not count, and a locked value stays as it is.
+
+    Args:
+        tree: not changed.
+        path: ids, root first.
+        visits: to add; 0 where only values have changed.
+    """
+    found: list[Backup] = []
+    fresh: dict[int, Backup] = {}
+    for identifier in reversed(path):
+        node = tree.node(identifier)
+        value = None if node.locked else mean_of_children(tree, node, fresh)
+        fresh[identifier] = Backup(
+            identifier, node.value if value is None else value, node.visits + visits
+        )
+        found.append(fresh[identifier])
+    return found
+
+
+def mean_of_children(
+    tree: Tree, node: Node, fresh: Mapping[int, Backup] | None = None
+) -> float | None:
+    """The visit-weighted mean of the children that are not pruned; None without any visit.
+
+    Args:
+        tree: not changed.
+        node: whose children.
+        fresh: in place of what the tree holds of these nodes.
+    """
+    weight, total = 0, 0.0
+    for child in tree.shown(node.id):
+        now = fresh.get(child.id) if fresh else None
+        count, value = (child.visits, child.value) if now is None else (now.visits, now.value)
+        weight += count
+        total += value * count
+    return total / weight if weight > 0 else None
