@@ -311,7 +311,8 @@ def _tell(plan: "Plan") -> None:
     if plan.guided:
         compared.append(f"searches {plan.guided:,} of them with old and new values")
     say(f"Then {', and '.join(compared)}.")
-    took = "not known before the first" if plan.seconds is None else duration(plan.seconds)
+    unknown = "known once the first problems are searched"
+    took = unknown if plan.seconds is None else duration(plan.seconds)
     say(f"Expected time of a round: {took}.")
     if plan.memory:
         say(f"Memory: {plan.memory}.")

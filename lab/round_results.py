@@ -86,7 +86,8 @@ class Plan(msgspec.Struct, frozen=True):
         learns: which of them learn.
         pool, heldout, guided: how many problems are searched, answered, and searched to compare.
         search: algorithm and its limit, in words.
-        seconds: expected of one round, from the last like it here; None if there was none.
+        seconds: expected of one round, from the last like it here, else roughly from searches like
+            its own; None if there were none: it is known once the first problems are searched.
         memory: what the models need and what is free, in words; "" if that is not known.
         goes_on: the unfinished round that it goes on with, None for a new one.
         done: phases of that which are done.

@@ -14,7 +14,7 @@ from engine.training.recipes import Recipe
 from lab.failures import in_words
 from lab.round_phases import Parts, Phases, Problems, StoppedError
 from lab.round_results import PHASES, PhaseState, RoundSettings, RoundState, Verdict
-from lab.round_states import phase_seconds
+from lab.round_time import expected, from_searches
 from lab.round_verdict import judge
 from sessions.adapters import ROLES
 from sessions.errors import StoreError
@@ -110,12 +110,16 @@ class SeriesRun:
         return time.monotonic() - self._spent_until
 
     def _left(self, phase: PhaseState) -> float | None:
-        """Of the present phase, and what the later ones took last time."""
-        names = list(PHASES)
-        later = [self._expected.get(name) for name in names[names.index(phase.name) + 1 :]]
-        if phase.left is None or (later and not self._expected):
+        """Of the present phase, and what the later ones may take."""
+        names, forecast, left = list(PHASES), self._expected, phase.left
+        if left is None and phase.name in forecast:
+            left = max(0.0, forecast[phase.name] - (time.monotonic() - self._began))
+        if not forecast and phase.name == "search" and phase.left is not None:
+            each = phase.left / max(1, phase.total - phase.done)
+            forecast = from_searches(each, self._recipe, self._problems)
+        if left is None or not forecast:
             return None
-        return phase.left + sum(seconds for seconds in later if seconds is not None)
+        return left + sum(forecast.get(name, 0.0) for name in names[names.index(phase.name) + 1 :])
 
     # For the thread.
 
@@ -145,7 +149,6 @@ class SeriesRun:
     def _go_through(self) -> None:
         """The phases of the present round that are not done."""
         rounds = self._parts.store.rounds
-        self._expected = phase_seconds(rounds.rows(), self._recipe.name, self._settings)
         self._curves.clear()
         phases = Phases(
             self._parts,
@@ -161,7 +164,10 @@ class SeriesRun:
                 continue
             if self._stopping.is_set():
                 raise StoppedError
+            # Again for each phase: after the first searches of a home their pace is known.
+            forecast = expected(self._parts, self._recipe, self._settings, self._problems)
             with self._lock:
+                self._expected = forecast
                 self._phase = PhaseState(name, title, "running")
                 self._began = self._spent_until = time.monotonic()
             try:

@@ -1,10 +1,8 @@
-"""How a round looks from what is on disk, and how long one like it takes."""
-
-from collections.abc import Sequence
+"""How a round looks from what is on disk."""
 
 import msgspec
 
-from lab.round_results import PHASES, PhaseState, RoundSettings, RoundState, RoundStatus, Verdict
+from lab.round_results import PHASES, PhaseState, RoundState, RoundStatus, Verdict
 from sessions.rounds import RoundRow
 
 
@@ -49,38 +47,3 @@ def _phase(row: RoundRow, name: str) -> PhaseState:
     if "skipped" in result:
         return PhaseState(name, PHASES[name], "skipped", note=result["skipped"])
     return PhaseState(name, PHASES[name], "done", seconds=seconds)
-
-
-def phase_seconds(
-    rows: Sequence[RoundRow], recipe: str, settings: RoundSettings
-) -> dict[str, float]:
-    """How long each phase may take, from the last round of this recipe that is done; empty if there
-    is none. Searches take longer with more problems, and training with more examples.
-    """
-    last = next((row for row in rows if row.recipe == recipe and row.status == "done"), None)
-    if last is None:
-        return {}
-    then = msgspec.convert(last.setting["asked"], RoundSettings)
-    pool = _ratio(settings.pool_limit, then.pool_limit)
-    updates = pool if settings.updates is None else _ratio(settings.updates, then.updates)
-    scale = {
-        "search": pool,
-        "examples": pool,
-        "prm": updates,
-        "policy": updates,
-        "greedy": _ratio(settings.heldout_limit, then.heldout_limit),
-        "guided": _ratio(settings.guided_limit, then.guided_limit),
-    }
-    return {name: row.seconds * scale.get(name, 1.0) for name, row in last.phases.items()}
-
-
-def seconds_expected(
-    rows: Sequence[RoundRow], recipe: str, settings: RoundSettings
-) -> float | None:
-    """How long a round may take, None where nothing is known."""
-    found = phase_seconds(rows, recipe, settings)
-    return sum(found.values()) if found else None
-
-
-def _ratio(now: int | None, then: int | None) -> float:
-    return now / then if now and then else 1.0

@@ -22,7 +22,8 @@ from lab.results import ModelSettings
 from lab.round_phases import Parts, Problems
 from lab.round_results import PHASES, Plan, RoundSettings, RoundState
 from lab.round_run import SeriesRun
-from lab.round_states import on_disk, seconds_expected
+from lab.round_states import on_disk
+from lab.round_time import expected
 from lab.round_verdict import answers
 from sessions.adapters import ROLES
 from sessions.errors import RoundInUseError, RoundNotFoundError
@@ -75,7 +76,7 @@ class Rounds:
         chosen, problems = _read(settings)
         found = None if fresh else self._find(settings, chosen, problems)
         start = found.setting["start"] if found else self._adapters.start()
-        search = chosen.search
+        seconds = sum(expected(self._parts, chosen, settings, problems).values())
         policy, prm = (adapted(self._adapters.base(role), start[role]) for role in ROLES)
         return Plan(
             recipe=chosen.name,
@@ -88,8 +89,8 @@ class Rounds:
             pool=len(problems.pool.problems),
             heldout=len(problems.heldout.problems) if chosen.policy else 0,
             guided=len(problems.guided.problems) if chosen.prm else 0,
-            search=_in_words(search),
-            seconds=seconds_expected(self._store.rounds.rows(), chosen.name, settings),
+            search=_in_words(chosen.search),
+            seconds=seconds or None,
             memory=_memory(self._models),
             goes_on=found.id if found and found.status == "open" else None,
             done=[name for name in PHASES if found and found.result(name) is not None],

@@ -378,6 +378,50 @@ def test_a_recipe_that_leaves_the_values_compares_only_answers(
     }
 
 
+def test_the_time_of_a_first_round_is_told_by_searches_like_its_own(
+    open_bench: Opener, home: Path
+) -> None:
+    lab = open_bench()
+    asked = settings(home)
+    assert lab.rounds.plan(asked).seconds is None
+    problems = lab.dataset(asked.heldout)
+    lab.wait_batch(lab.solve(problems, algorithm="sampling", parallel=4), LONG)
+    assert lab.rounds.plan(asked).seconds is None, "samples tell nothing of MCTS*"
+    lab.wait_batch(lab.solve(problems, iterations=6, parallel=4), LONG)
+    pace = lab.batches()[0].seconds / 12
+    small, large = lab.rounds.plan(asked), lab.rounds.plan(settings(home, iterations=12))
+    assert small.seconds is not None
+    assert large.seconds == pytest.approx(2 * small.seconds)
+    # 8 problems of the pool, and 6 that are searched twice, at the least.
+    assert 20 * pace < small.seconds < 60 * pace
+
+
+class Watching(Teacher):
+    """A teacher who looks at the round while it teaches."""
+
+    lab: Workbench
+    seen: list[tuple[str, float]]
+
+    def teach(self, *arguments: Any) -> Any:
+        def looking(progress: Any) -> bool:
+            state = self.lab.rounds.states()[0]
+            if progress.step > 2 and state.left is not None:
+                self.seen.append((state.phase, state.left))
+            return bool(arguments[-1](progress))
+
+        return super().teach(*arguments[:-1], looking)
+
+
+def test_the_first_round_of_a_home_says_what_is_left(open_bench: Opener, home: Path) -> None:
+    teacher = Watching(pause=0.005)
+    teacher.seen = []
+    teacher.lab = lab = open_bench(teacher)
+    done(lab, home)
+    phases = [phase for phase, _ in teacher.seen]
+    assert set(phases) == {"prm", "policy"}
+    assert all(left > 0 for _, left in teacher.seen)
+
+
 def test_recipes_search_with_the_tokens_that_were_asked_for(open_bench: Opener, home: Path) -> None:
     lab = open_bench()
     for recipe, tokens in (("rest_mcts", 200), ("rest_em", 200), ("rest_em", 300)):

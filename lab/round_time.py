@@ -1,0 +1,96 @@
+"""How long a round may take, from what was done in this home before."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from engine.training.recipes import Recipe, Search
+from lab.models import adapter_of
+from lab.round_phases import Parts, Problems
+from lab.round_results import RoundSettings
+from sessions.adapters import ROLES
+from sessions.batches import BatchRow
+from sessions.rounds import RoundRow
+
+_FEWEST = 5
+"""Searches that a batch must have done for its pace to count."""
+
+_COSTS = {"prm": 0.7, "policy": 0.8, "greedy": 0.25, "guided": 1.0}
+"""What follows the search of a problem in seconds of it: what is learnt from it, and a held-out
+problem that is answered or searched once. Measured with the bundled models on two cores; only for
+recipes that this home has no finished round of.
+"""
+
+
+def expected(
+    parts: Parts, recipe: Recipe, settings: RoundSettings, problems: Problems
+) -> dict[str, float]:
+    """Seconds of each phase: from the last round of this recipe that is done, else from the pace of
+    the last searches like its own with the models in use; empty where there is neither.
+    """
+    found = _like_the_last(parts.store.rounds.rows(), recipe, settings)
+    if found:
+        return found
+    bases = [parts.adapters.base(role) for role in ROLES]
+    for row in parts.store.batches.rows():
+        asked = [adapter_of(row.setting[role])[0] for role in ROLES]
+        if asked == bases and _alike(recipe.search, row):
+            each = row.seconds / row.done * _times(recipe.search, row)
+            return from_searches(each, recipe, problems)
+    return {}
+
+
+def from_searches(each: float, recipe: Recipe, problems: Problems) -> dict[str, float]:
+    """Seconds of each phase, roughly, from those that the search of one pool problem takes."""
+    pool = len(problems.pool.problems)
+    found = {"search": each * pool}
+    if recipe.prm is not None:
+        found["prm"] = each * pool * _COSTS["prm"]
+        found["guided"] = 2 * each * len(problems.guided.problems) * _COSTS["guided"]
+    if recipe.policy is not None:
+        found["policy"] = each * pool * _COSTS["policy"]
+        found["greedy"] = 2 * each * len(problems.heldout.problems) * _COSTS["greedy"]
+    return found
+
+
+def _like_the_last(
+    rows: Sequence[RoundRow], recipe: Recipe, settings: RoundSettings
+) -> dict[str, float]:
+    """Searches take longer with more problems and budget, and training with more examples."""
+    last = next((row for row in rows if row.recipe == recipe.name and row.status == "done"), None)
+    if last is None:
+        return {}
+    then = msgspec.convert(last.setting["asked"], RoundSettings)
+    pool = _ratio(settings.pool_limit, then.pool_limit)
+    updates = pool if settings.updates is None else _ratio(settings.updates, then.updates)
+    budget = _ratio(settings.tokens, then.tokens) * _ratio(settings.iterations, then.iterations)
+    scale = {
+        "search": pool * budget,
+        "examples": pool,
+        "prm": updates,
+        "policy": updates,
+        "greedy": _ratio(settings.heldout_limit, then.heldout_limit),
+        "guided": _ratio(settings.guided_limit, then.guided_limit) * budget,
+    }
+    return {name: row.seconds * scale.get(name, 1.0) for name, row in last.phases.items()}
+
+
+def _alike(search: Search, row: BatchRow) -> bool:
+    """Whether the pace of a batch tells that of a search. An imported one took no time."""
+    greedy = row.setting["params"].get("samples") == 1
+    searched = row.done >= _FEWEST and row.seconds > 0
+    return row.setting["algorithm"] == search.algorithm and searched and not greedy
+
+
+def _times(search: Search, row: BatchRow) -> float:
+    """How many times the work of a search of a batch one of this kind is."""
+    if search.tokens is not None:
+        return search.tokens / max(1.0, row.tokens / row.done)
+    if row.setting["limits"]["tokens"] is not None:
+        return 1.0
+    samples = _ratio(search.params.get("samples"), row.setting["params"].get("samples"))
+    return samples * _ratio(search.iterations, row.setting["limits"]["iterations"])
+
+
+def _ratio(now: int | None, then: int | None) -> float:
+    return now / then if now and then else 1.0
