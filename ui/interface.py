@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from ui.reward_interface import Exports, Verdicts
+
 
 class ParameterInfo(Protocol):
     """One parameter: its range, its symbol in the papers, one line of help."""
@@ -351,6 +353,10 @@ class Workbench(Protocol):
     def models(self) -> Models: ...
     @property
     def adapters(self) -> Adapters: ...
+    @property
+    def verdicts(self) -> Verdicts: ...
+    @property
+    def exports(self) -> Exports: ...
     @property
     def rounds(self) -> Rounds: ...
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import static
+from ui import exports, static
 from ui.batches import Batches, order
 from ui.interface import Workbench
 from ui.panels import SAMPLES, Form, build_panels
@@ -210,7 +210,7 @@ def launch(
         footer_links=[],
         run_history=False,
         head=head(),
-        app_kwargs={"routes": [static.route()]},
+        app_kwargs={"routes": [static.route(), exports.route(workbench)]},
         theme=gr.themes.Base(font=[gr.themes.Font("Inter")], font_mono=[gr.themes.Font("Mono")]),
     )
     if block:
