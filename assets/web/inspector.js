@@ -12,15 +12,18 @@ export class Inspector {
   /**
    * @param {Store} store
    * @param {{node: Function, note: Function}} ask server calls
+   * @param {RewardSection} reward of the node, and a person's verdict on it
    */
-  constructor(store, ask) {
+  constructor(store, ask, reward) {
     this.store = store;
     this.ask = ask;
+    this.reward = reward;
     this.detail = null;
     this.serial = 0;
     this.body = el("div", { class: "lab-inspector-body" });
     this.note = new NoteField(store, ask.note);
-    this.element = el("div", { class: "lab-node" }, this.body, this.note.element);
+    this.more = el("div", { class: "lab-inspector-body" });
+    this.element = el("div", { class: "lab-node" }, this.body, reward.element, this.more, this.note.element);
     store.addEventListener("selected", () => this.refresh());
     store.addEventListener("changed", ({ detail }) => detail.nodes && this.refresh());
   }
@@ -29,12 +32,17 @@ export class Inspector {
     const { session, selected } = this.store;
     const serial = ++this.serial;
     this.element.hidden = selected === null;
-    if (selected === null) return;
+    if (selected === null) {
+      this.reward.show(null);
+      return;
+    }
     const detail = await this.ask.node({ session, node: selected }).catch(() => null);
     // A later click or update has asked again: only the newest answer counts.
     if (serial !== this.serial || session !== this.store.session) return;
     if (!detail || detail.error) {
       this.body.replaceChildren(el("p", { class: "lab-empty", text: detail?.error ?? "The lab does not answer." }));
+      this.more.replaceChildren();
+      this.reward.show(null);
       return;
     }
     this.detail = detail;
@@ -43,11 +51,10 @@ export class Inspector {
 
   draw() {
     const node = this.detail;
-    const parts = [
-      this.header(node), this.stepBox(node), this.figures(node), this.selection(node),
-      this.verdict(node), this.path(node), this.origin(node),
-    ];
-    this.body.replaceChildren(...parts.filter(Boolean));
+    const shown = (...parts) => parts.filter(Boolean);
+    this.body.replaceChildren(...shown(this.header(node), this.stepBox(node), this.figures(node)));
+    this.reward.show(node);
+    this.more.replaceChildren(...shown(this.selection(node), this.verdict(node), this.path(node), this.origin(node)));
     this.note.show(node.id, node.note);
   }
 

@@ -56,6 +56,7 @@ export function mount(element, server, trigger) {
   const trail = new Trail(header.trail, batches, server, { session: ask, batch: openBatch });
   const view = new TreeView(store);
   const toolbar = new Toolbar(store, view);
+  toolbar.element.firstElementChild.append(rewards.shortcut.element);
   const statusLine = new Status(store, batches, openBatch);
   const open = (session) => {
     store.open(session);
@@ -63,7 +64,7 @@ export function mount(element, server, trigger) {
     poller.wake();
   };
   const controls = new Controls(store, open);
-  const inspector = new Inspector(store, server);
+  const inspector = new Inspector(store, server, rewards.section);
   const answers = new Answers(store);
   const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector" }, inspector.element, answers.element);
   const root = el("div", { class: "lab-view" }, header.element,

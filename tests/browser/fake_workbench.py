@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from tests.browser.fake_batches import FakeBatches
+from tests.browser.fake_rewards import FakeRewards
 
 FAKE = "scripted, no model"
 
@@ -159,7 +160,7 @@ class Run:
     name: str = ""
 
 
-class FakeWorkbench(FakeBatches):
+class FakeWorkbench(FakeBatches, FakeRewards):
     """Grows random trees; `pace` seconds an iteration; `texts` are used as steps, if given."""
 
     def __init__(self, home: Path, pace: float = 0.02, texts: list[str] | None = None) -> None:
