@@ -14,6 +14,8 @@ from lab.results import ModelSettings
 
 if TYPE_CHECKING:
     from engine.models.footprint import Footprint
+    from engine.training.footprint import Training
+    from engine.training.recipes import Recipe
 
 Verdict = Literal["fits", "tight", "does not fit", "unknown"]
 
@@ -107,6 +109,56 @@ def fit(settings: ModelSettings) -> Fit:
     """
     found = _predict(settings)
     return msgspec.structs.replace(found, advice=[*found.advice, *_advice(settings, found)])
+
+
+class TrainingFit(msgspec.Struct, frozen=True):
+    """Memory in bytes at any time while a round trains, models included.
+
+    Attributes:
+        needed: with all texts of an update at once.
+        least: with as few at once as can be, which is what training comes to where memory is short.
+        texts, length: of the update that needs most, and the tokens of each.
+    """
+
+    needed: int
+    least: int
+    texts: int
+    length: int
+
+
+def fit_training(settings: ModelSettings, recipe: "Recipe", length: int) -> TrainingFit:
+    """Predict for a recipe that learns from texts of so many tokens; as quick as `fit`.
+
+    Raises:
+        ModelError: a model is not on this machine, or what it takes cannot be told.
+    """
+    from engine.models.footprint import predict
+
+    pair = predict(*specs(settings))
+    parts = _trainings(pair.policy, pair.prm, recipe, length)
+    most = max(parts, key=lambda one: one.bytes)
+    return TrainingFit(
+        pair.weights + most.bytes,
+        pair.weights + max(one.smallest for one in parts),
+        most.texts,
+        most.length,
+    )
+
+
+def _trainings(
+    policy: "Footprint", prm: "Footprint", recipe: "Recipe", length: int
+) -> "list[Training]":
+    from engine.training.footprint import predict_training
+
+    found = []
+    if (part := recipe.policy) is not None:
+        batch, loss = part.schedule.batch, part.loss
+        kind = {"pairs": loss == "preference", "nearby": loss == "nearby"}
+        found.append(predict_training(policy, recipe.lora, "policy", batch, length, **kind))
+    if (values := recipe.prm) is not None:
+        batch, pairs = values.schedule.batch, values.loss == "ranking"
+        found.append(predict_training(prm, recipe.lora, "prm", batch, length, pairs))
+    return found
 
 
 def in_words(size: int) -> str:

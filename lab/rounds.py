@@ -31,6 +31,9 @@ from sessions.rounds import RoundRow
 
 MOST_ROUNDS = 100
 
+_SHORTEST = 256
+"""Tokens of a text that training is counted with at the least."""
+
 
 class Rounds:
     """The rounds of a home, and those that this process works on.
@@ -91,7 +94,7 @@ class Rounds:
             guided=len(problems.guided.problems) if chosen.prm else 0,
             search=_in_words(chosen.search),
             seconds=seconds or None,
-            memory=_memory(self._models),
+            memory=_memory(self._models, chosen, problems.pool),
             goes_on=found.id if found and found.status == "open" else None,
             done=[name for name in PHASES if found and found.result(name) is not None],
         )
@@ -390,11 +393,20 @@ def _in_words(search: Search) -> str:
     return search.algorithm + ending
 
 
-def _memory(models: ModelSettings) -> str:
-    from lab.fit import fit, in_words
+def _memory(models: ModelSettings, chosen: Recipe, pool: Dataset) -> str:
+    from lab.fit import fit, fit_training, in_words
 
+    # A text is the question and about two times as much; a token is some letters.
+    longest = max(len(problem.content) for problem in pool.problems)
     try:
-        found = fit(models)
+        search, training = fit(models), fit_training(models, chosen, max(_SHORTEST, longest))
     except (ModelError, LabError):
         return ""
-    return f"{in_words(found.needed)} for the models and a batch; {in_words(found.free)} are free"
+    needed = in_words(training.needed)
+    if training.least < training.needed:
+        needed += f", or down to {in_words(training.least)} where memory is short"
+    return (
+        f"{in_words(search.needed)} for the models and a batch of searches; {needed}, while "
+        f"training on {training.texts} texts of {training.length:,} tokens at a time; "
+        f"{in_words(search.free)} are free"
+    )

@@ -223,18 +223,8 @@ def _of_empty_model(
     stored: int,
     trust_remote_code: bool,
 ) -> Footprint:
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    dtype = torch_dtype(precision)
-    config = AutoConfig.from_pretrained(
-        str(directory), local_files_only=True, trust_remote_code=trust_remote_code
-    )
-    scheme = getattr(config, "quantization_config", None)
-    with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            config, dtype=dtype, trust_remote_code=trust_remote_code
-        )
+    model = empty_model(directory, precision, trust_remote_code)
+    scheme = getattr(model.config, "quantization_config", None)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     kv_token = _kv_token(model, precision)
     work = _work(model, precision, kv_token)
@@ -249,9 +239,23 @@ def _of_empty_model(
         weights=stored if scheme else _held(model, precision),
         loading=_beside(model, precision),
         kv_token=kv_token,
-        hidden=config.get_text_config().hidden_size,
+        hidden=model.config.get_text_config().hidden_size,
         work=work,
     )
+
+
+def empty_model(directory: Path, precision: Precision, trust_remote_code: bool = False) -> Any:
+    """A model without storage by its config.json, before any of its layers is quantised."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(
+        str(directory), local_files_only=True, trust_remote_code=trust_remote_code
+    )
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch_dtype(precision), trust_remote_code=trust_remote_code
+        )
 
 
 def _kv_token(model: Any, precision: Precision) -> int:
