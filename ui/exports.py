@@ -147,7 +147,7 @@ def route(workbench: Workbench) -> Route:
 
 def _served(folder: Path, name: str) -> Response:
     path = folder / name
-    plain = Path(name).name == name and not name.startswith(".") and "\0" not in name
+    plain = name and Path(name).name == name and not name.startswith(".") and "\0" not in name
     if not plain or path.is_symlink() or not path.exists():
         raise HTTPException(404, "There is no such export.")
     if path.is_dir():

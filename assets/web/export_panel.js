@@ -20,8 +20,8 @@ export class ExportPanel {
    * @param {RewardState} state
    */
   constructor(store, server, state) {
-    Object.assign(this, { store, server, state, options: null, serial: 0, busy: false });
-    this.chosen = { what: "tree", form: "values", rows: true, container: "jsonl", method: "paper", by: "reward" };
+    Object.assign(this, { store, server, state, options: null, session: null, busy: false });
+    this.chosen = { what: "filter", form: "values", rows: true, container: "jsonl", method: "paper", by: "reward" };
     this.fields = {};
     this.groups = {};
     this.report = el("div", { class: "lab-report", "aria-live": "polite" });
@@ -84,7 +84,8 @@ export class ExportPanel {
     const { session } = this.store;
     this.done.hidden = true;
     this.chosen.method = this.state.method;
-    if (session === null) this.chosen.what = "filter";
+    if (session !== this.session) this.chosen.what = session === null ? "filter" : "tree";
+    this.session = session;
     const options = await this.server.export_options({ session }).catch(() => ({ error: "The lab does not answer." }));
     if (options.error) {
       this.report.replaceChildren(...outcome(options));

@@ -40,7 +40,7 @@ export class Rewards extends Sheet {
     this.beside = el("aside", { class: "lab-rewards-beside", "aria-label": "Why" });
     this.buttons = new VerdictButtons({ press: (verdict) => this.suppose(verdict) });
     this.content = el("div", { class: "lab-rewards" },
-      el("div", { class: "lab-rewards-top" }, this.methods, this.summary), this.supposed.element,
+      el("div", { class: "lab-rewards-top" }, el("span", { class: "lab-method-name", text: "By" }), this.methods, this.summary), this.supposed.element,
       el("div", { class: "lab-rewards-main" }, el("div", { class: "lab-rewards-left" }, this.table.element, this.unused), this.beside));
     this.none = el("div", { class: "lab-sheet-empty" },
       el("h3", { text: "No tree is open" }),
@@ -65,9 +65,13 @@ export class Rewards extends Sheet {
     this.title.textContent = known === "export" ? "Export" : "Rewards";
     const open = this.store.session !== null;
     this.body.replaceChildren(known === "export" ? this.panel.element : open ? this.content : this.none);
-    if (known === "export") this.panel.open();
-    else if (open) this.look(true);
-    (known === "export" || !open ? this.title : this.table.rows.element).focus({ preventScroll: true });
+    if (known === "export") {
+      this.panel.open();
+      this.back.focus({ preventScroll: true });
+    } else if (open) {
+      this.look(true);
+      this.table.rows.element.focus({ preventScroll: true });
+    }
   }
 
   /** Everything anew, by the method and with the supposed verdicts of now. */

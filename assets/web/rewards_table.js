@@ -7,8 +7,10 @@ import { count, ending, line, number } from "./text.js";
 
 const KINDS = [["all", "All"], ["changed", "Changed"], ["touched", "By a person"], ["right", "Right"], ["wrong", "Wrong"], ["marked", "Marked"], ["leaves", "Answers"]];
 const ALWAYS = new Set(["all", "right", "wrong", "leaves"]);
+const CHARACTER = 7.3; // pixels of a letter of a step
+const INDENT = 5; // pixels a step further from the root
 const COLUMNS = [
-  ["", "node", "In the order of the tree"],
+  ["", "node", "The order of the tree"],
   [null, "step", ""],
   ["value", "value", "The training target, by the method above"],
   ["m", "m", "Steps still missing to a correct answer"],
@@ -106,14 +108,26 @@ export class RewardsTable {
     if (focused) this.kinds.querySelector("[aria-pressed=true]")?.focus();
   }
 
+  /** On a phone a row has two lines, and its step one of them. */
+  get wide() {
+    return this.heads[1].clientWidth > 0;
+  }
+
+  /** How many characters of a step there is room for. */
+  room(depth) {
+    const width = this.wide ? this.heads[1].clientWidth - INDENT * depth : this.rows.element.clientWidth - 60;
+    return Math.max(8, Math.floor(width / CHARACTER));
+  }
+
   row(row) {
     const node = this.store.nodes.get(row.node);
     const before = row.changed ? row.before?.value ?? null : undefined;
     const self = row.node === this.store.selected;
-    const step = node?.parent === null ? "the question" : ending(node?.step, 90);
+    const depth = Math.min(node?.depth ?? 0, 16);
+    const step = node?.parent === null ? "the question" : ending(node?.step, this.room(depth));
     return el("div", { class: `lab-reward-row${self ? " is-self" : ""}${row.changed ? " is-changed" : ""}${row.gone ? " is-gone" : ""}`, title: line(node?.step, 600) },
       el("span", { class: "lab-reward-node", text: String(row.node) }),
-      el("span", { class: "lab-reward-step", text: step, style: { "--depth": String(Math.min(node?.depth ?? 0, 12)) } }),
+      el("span", { class: "lab-reward-step", text: step, style: { "padding-left": this.wide ? `${INDENT * depth}px` : "0" } }),
       row.gone ? el("span", { class: "lab-reward-value" }, el("s", { text: number(row.value, 3) }), el("span", { class: "lab-reward-arrow", text: "\u2192 none" })) : valueOf(row.value, before),
       cell("m", row.m === null ? "" : count(row.m)),
       cell("r", row.r === null ? "" : count(row.r), row.r ? "is-bad" : ""),

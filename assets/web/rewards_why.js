@@ -38,9 +38,8 @@ export function why(answer, store, does) {
   return [
     figures(row, answer),
     row.formula ? el("p", { class: "lab-formula lab-reward-formula", title: row.formula }, el("span", { text: row.worked })) : null,
-    el("p", { class: "lab-reward-sentence", text: row.sentence }),
+    el("p", { class: "lab-reward-sentence" }, ...linked(row.sentence, does)),
     row.same_as === null ? null : el("p", { class: "lab-reward-sentence" }, el("span", { text: "The same steps stand at " }), nodeLink(row.same_as, does), el("span", { text: ", with the same numbers." })),
-    sources(row, does),
     leaves(row, store, does),
     unused,
   ].filter(Boolean);
@@ -58,14 +57,12 @@ function figures(row, answer) {
     row.touched ? el("span", { class: "lab-chip is-best", text: "by a person", title: "A person's verdict enters these numbers" }) : null);
 }
 
-function sources(row, does) {
-  const parts = [
-    row.wrong_by === null ? null : ["marked wrong at ", row.wrong_by],
-    row.nearest === null || row.nearest === row.node ? null : ["nearest correct answer: ", row.nearest],
-    row.m_from === null || row.m_from === row.node ? null : ["m is that of ", row.m_from],
-  ].filter(Boolean);
-  if (!parts.length) return null;
-  return el("p", { class: "lab-reward-sentence lab-reward-sources" }, ...parts.map(([text, node]) => el("span", {}, el("span", { text }), nodeLink(node, does))));
+/** A sentence of the engine: the nodes that it names can be pressed. */
+function linked(sentence, does) {
+  return sentence.split(/(\bnode \d+)/).filter(Boolean).map((part) => {
+    const named = /^node (\d+)$/.exec(part);
+    return named ? nodeLink(Number(named[1]), does) : el("span", { text: part });
+  });
 }
 
 function nodeLink(node, does) {

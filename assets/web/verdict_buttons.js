@@ -7,7 +7,7 @@ import { el } from "./dom.js";
 import { block, count, line, number } from "./text.js";
 
 const STEP = [["right", "Right"], ["wrong", "Wrong"], ["unclear", "Unclear"]];
-const ANSWER = [[true, "Right"], [false, "Wrong"], [null, "As the oracle says"]];
+const ANSWER = [[true, "Right"], [false, "Wrong"], [null, "Oracle"]];
 const WAIT = 140; // milliseconds that a pointer rests on a button before what it would change is asked for
 
 export class VerdictButtons {
@@ -67,7 +67,8 @@ export class VerdictButtons {
     for (const button of this.marks) button.setAttribute("aria-pressed", String(JSON.parse(button.value) === node.mark));
     for (const button of this.grades) button.setAttribute("aria-pressed", String(JSON.parse(button.value) === (node.regraded ?? null)));
     const oracle = { true: "right", false: "wrong" }[node.correct];
-    this.grades[2].textContent = oracle ? `As the oracle says: ${oracle}` : "Not judged";
+    this.grades[2].textContent = oracle ? `Oracle: ${oracle}` : "Not judged";
+    this.grades[2].title = oracle ? "As the oracle says" : "There is no oracle answer to compare it with";
     this.element.hidden = node.parent === null && !answered;
   }
 
@@ -117,7 +118,7 @@ export class VerdictButtons {
 
   tell(answer, would = false) {
     this.effect.classList.toggle("is-preview", would);
-    this.effect.replaceChildren(...(answer ? effect(answer, would) : []));
+    this.effect.replaceChildren(...(answer ? effect(answer, would) : [el("span", { class: "is-hint", text: "Rest on a button to see what it would change." })]));
   }
 
   say(error) {
