@@ -95,7 +95,10 @@ class RoundsDoor:
         """What a round would do; nothing is changed."""
         plan = self._rounds.plan(self._settings(entered), fresh is True)
         found: dict[str, Any] = msgspec.to_builtins(plan)
-        return found
+        titles = {one.name: one.title for one in self._workbench.algorithms()}
+        algorithm = next((name for name in titles if plan.search.startswith(name)), "")
+        search = plan.search.removeprefix(algorithm)
+        return {**found, "search": titles.get(algorithm, "") + search}
 
     def round_start(self, entered: Mapping[str, Any], fresh: bool = False) -> dict[str, Any]:
         """Begin a round, or go on with the unfinished one that was asked for alike."""

@@ -26,6 +26,10 @@ _SHEETS = (
     "batch",
     "rewards",
     "rounds",
+    "rounds_new",
+    "rounds_verdict",
+    "lineage",
+    "rounds_narrow",
     "narrow",
 )
 

@@ -37,6 +37,7 @@ const ICONS = {
   table: "M4 5h16v14H4zM4 10h16M4 14.5h16M10 10v9",
   scales: "M12 4v16M7 20h10M5 7h14M5 7l-3 7h6zM19 7l-3 7h6z",
   rounds: "M20 11a8 8 0 0 0-14.5-3.5L3 10M3 4v6h6M4 13a8 8 0 0 0 14.5 3.5L21 14M21 20v-6h-6",
+  branches: "M5 5v14M5 12h7a4 4 0 0 0 4-4V7M13 9l3-3 3 3M5 16h14",
   download: "M12 4v11M7 10.5l5 5l5-5M5 20h14",
   more: "M5 12h.01M12 12h.01M19 12h.01",
 };

@@ -16,6 +16,7 @@ import msgspec
 
 from tests.browser.fake_batches import FakeBatches
 from tests.browser.fake_rewards import FakeRewards
+from tests.browser.fake_rounds import FakeRounds
 
 FAKE = "scripted, no model"
 
@@ -51,11 +52,6 @@ class Models(msgspec.Struct, frozen=True):
     prm: str = FAKE
     quant: str = "none"
     device: str = "cpu"
-
-
-class Adapters:
-    def labels(self) -> tuple[str, str]:
-        return FAKE, FAKE
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -160,19 +156,19 @@ class Run:
     name: str = ""
 
 
-class FakeWorkbench(FakeBatches, FakeRewards):
+class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
     """Grows random trees; `pace` seconds an iteration; `texts` are used as steps, if given."""
 
     def __init__(self, home: Path, pace: float = 0.02, texts: list[str] | None = None) -> None:
         super().__init__()
         self.home = home
         self.models = Models()
-        self.adapters = Adapters()
         self.pace = pace
         self.texts = texts or []
         self.runs: dict[str, Run] = {}
         self.made = 0
         self.lock = threading.RLock()
+        self.learn()
 
     def notices(self) -> list[str]:
         return []
