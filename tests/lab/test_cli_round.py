@@ -66,6 +66,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     finished = lab(*SMALL, "--json", home=home)
     assert before.items() <= files(home).items(), "what was trained stays as it was"
     assert f"Going on with round {row.id}; done: search, examples, prm" in finished.err
+    assert " MiB where memory is short, while training on 16 texts of 2" in finished.err
     (found,) = finished.json["rounds"]
     assert found["id"] == row.id
     store = Store(home)
