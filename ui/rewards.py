@@ -261,10 +261,6 @@ def _explained(reward: Reward | None) -> dict[str, Any] | None:
         "formula": why.formula,
         "worked": why.worked,
         "sentence": why.sentence,
-        "nearest": why.nearest,
-        "m_from": why.m_from,
-        "wrong_by": why.wrong_by,
-        "overruled": why.overruled,
     }
 
 

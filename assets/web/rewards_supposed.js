@@ -58,6 +58,8 @@ export class Supposed {
     this.say(answer.error ?? "");
     if (answer.error) return;
     this.reason.value = "";
+    // The next delta says so too; until then nothing must look as if it were taken back.
+    for (const one of state.supposed) Object.assign(store.nodes.get(one.node) ?? {}, "mark" in one ? { mark: one.mark } : { regraded: one.correct });
     state.drop();
   }
 

@@ -41,10 +41,13 @@ class Shot:
     select: str = "null"  # JavaScript for the id of the node to select
     datasets: str | None = None  # the screen of the datasets: "new" or a batch
     source: str = ""  # what to search, for the screen of a new batch
+    rewards: str | None = None  # the screen of the rewards: "" or "export"
+    flip: bool = False  # suppose the contrary of the selected leaf's verdict
 
 
 THEMES = ("light", "dark")
 BEST = "[...window.lab.store.bestPath].at(-2)"
+WRONG = "[...window.lab.store.nodes.values()].find((node) => node.correct === false).id"
 
 
 def grow(workbench: Workbench, session: str, nodes: int, iterations: int) -> None:
@@ -83,6 +86,10 @@ def shots(workbench: Workbench) -> Iterator[Shot]:
         yield Shot(f"workbench-narrow-{theme}", session, 800, 1000, theme, BEST)
     yield Shot("answers", session)
     yield Shot("phone", session, 390, 844, "light", BEST)
+    for theme in THEMES:
+        yield Shot(f"rewards-{theme}", session, theme=theme, select=BEST, rewards="")
+    yield Shot("rewards-suppose", session, select=WRONG, rewards="", flip=True)
+    yield Shot("export", session, rewards="export")
     batch = solve(workbench)
     for theme in THEMES:
         yield Shot(f"batch-{theme}", session, 1440, 900, theme, datasets=batch)
@@ -110,6 +117,7 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
     page.set_default_timeout(2 * WAIT)
     query = f"?__theme={shot.theme}" + (f"&session={shot.session}" if shot.session else "")
     query += "" if shot.datasets is None else f"&datasets={shot.datasets}"
+    query += "" if shot.rewards is None else f"&rewards={shot.rewards}"
     page.goto(address + query, wait_until="commit")
     page.wait_for_function("window.lab && document.querySelector('#lab-step')")
     if shot.session:
@@ -118,6 +126,8 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
     if shot.source:
         page.click(f".lab-pill:text-is('{shot.source}')")
         page.wait_for_selector(".lab-report:visible")
+    if shot.flip:
+        page.click(".lab-flip")
     page.wait_for_timeout(1500)
     picture = Image.open(io.BytesIO(page.screenshot()))
     page.close()

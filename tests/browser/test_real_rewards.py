@@ -24,7 +24,7 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 
 def searched(bench: Workbench) -> str:
     """A search that found right and wrong answers."""
-    for problem in bench.problems("samples"):
+    for problem in bench.problems("samples")[7:]:
         session = bench.create(problem.content, problem.answer)
         bench.run(session, iterations=12)
         bench.wait(session, timeout=LONG)
