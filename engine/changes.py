@@ -164,6 +164,8 @@ def _(event: ev.BackedUp, tree: "Tree") -> None:
 
 
 def _back_up(node: Node, value: float, visits: int) -> None:
+    if (value, visits) == (node.value, node.visits):
+        return
     node.value, node.visits = value, visits
     if not node.locked:  # the search has gone over what a person said of V
         node.found_value = None

@@ -42,6 +42,22 @@ class Adapters:
         policy, prm = (adapted(self.base(role), self.active(role)) for role in ROLES)
         return policy, prm
 
+    def label(self, role: Role, adapter: str | None) -> str:
+        """How logs name a model in use with an adapter, None for without.
+
+        Raises:
+            AdapterNotFoundError: there is no such adapter.
+            ParameterError: it is not one of the model in use.
+        """
+        if adapter is not None:
+            row = self._store.adapters.row(adapter)
+            if (row.role, row.base) != (role, self.base(role)):
+                raise ParameterError(
+                    f"Adapter {adapter} is one of the {row.role} {row.base}, not of the {role} "
+                    f"{self.base(role)} that this lab runs."
+                )
+        return adapted(self.base(role), adapter)
+
     def rows(self) -> list[AdapterRow]:
         """All adapters, the oldest first, those of other models too."""
         return self._store.adapters.rows()

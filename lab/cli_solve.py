@@ -17,7 +17,8 @@ from lab import terminal
 
 if TYPE_CHECKING:
     from engine.tasks.datasets import Dataset, Rejected
-    from lab.workbench import BatchProblem, BatchState, Workbench
+    from lab.workbench import BatchState, Workbench
+    from sessions.batches import BatchProblem
 
 POLL_SECONDS = 0.2
 LINE_SECONDS = 10.0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from engine import events as ev
+from engine.search.acts import Act
 from engine.search.driver import Limits
 from lab.drivers import Drivers
 from sessions.store import Digest
@@ -19,8 +20,18 @@ class Log(Protocol):
     @property
     def session(self) -> str: ...
 
-    def commit(self, events: Sequence[ev.Event], summed: Digest | None = None) -> None:
-        """Put events on disk; `summed` is the digest after them. Raises StoreError."""
+    def commit(
+        self, events: Sequence[ev.Event], summed: Digest | None = None, after: int | None = None
+    ) -> None:
+        """Put events on disk; `summed` is the digest after them, `after` the length of the log
+        that they follow. Raises StoreError.
+        """
+
+    def told(self, *, upto: int = 0, place: int = 0) -> None:
+        """The search knows an annotation now, or all up to a place of the log."""
+
+    def preview(self, events: Sequence[ev.Event]) -> None:
+        """Show events of an unfinished iteration, which are not on disk."""
 
 
 class Ending(NamedTuple):
@@ -50,6 +61,23 @@ class Run:
     limits: Limits
     priority: int = INTERACTIVE
     on_end: OnEnd = ignore
+
+
+@dataclass(frozen=True)
+class Do:
+    """Do something to a session between two iterations."""
+
+    live: Log
+    act: Act
+
+
+@dataclass(frozen=True)
+class Annotate:
+    """Let the search of a session know what a person has said; it is on disk."""
+
+    live: Log
+    events: Sequence[ev.Event]
+    places: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -94,4 +122,4 @@ class Close:
     """End the thread."""
 
 
-Command = Run | Load | Task | Pause | Stop | Drop | Close
+Command = Run | Do | Annotate | Load | Task | Pause | Stop | Drop | Close

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Sequence
 
-from engine.events import Event
+from engine.events import Event, Rewound
+from engine.search.acts import Act, perform
 from engine.tree import Tree
 from lab.view import View, outcome
 from sessions.batches import Result
@@ -25,6 +26,7 @@ class LiveSession:
         self._store = store
         # The order of the log is the order of the view: one writer at a time.
         self._order = threading.Lock()
+        self._aside: list[int] = []  # places of events that a search under way does not know of
 
     @property
     def view(self) -> View:
@@ -54,15 +56,86 @@ class LiveSession:
         with self._order:
             self._catch_up()
 
+    def preview(self, events: Sequence[Event]) -> None:
+        """Show events of an unfinished iteration, which are not on disk, until others are."""
+        if self._view is not None:
+            self._view.preview(events)
+
+    def act(self, act: Act) -> None:
+        """Do something between two iterations that needs no model: at once, or not at all.
+
+        Raises:
+            LabError: it does not fit.
+            StoreError: it is not on disk, and not shown.
+        """
+        with self._order:
+            view = self._catch_up()
+            tree = Tree.fold(view.log)
+            events = perform(tree, act)
+            if events:
+                self._store.append(self.session, view.length, events, digest(tree))
+                view.publish(events)
+
+    def annotate(self, events: Sequence[Event], running: bool) -> list[int]:
+        """Put words of a person on disk that no search asks for: at once, also while one runs.
+
+        Args:
+            events: notes, tags, marks, verdicts on answers.
+            running: whether a search of the session is under way; it is to be told of them.
+
+        Returns:
+            Their places in the log.
+
+        Raises:
+            LabError: one does not fit.
+            StoreError: they are not on disk, and not shown.
+        """
+        with self._order:
+            view = self._catch_up()
+            tree = Tree.fold(view.log)
+            for event in events:
+                tree.apply(event)
+            self._store.append(self.session, view.length, events, digest(tree))
+            places = list(range(view.length + 1, view.length + 1 + len(events)))
+            view.publish(events)
+            if running:
+                self._aside += places
+            return places
+
+    def told(self, *, upto: int = 0, place: int = 0) -> None:
+        """The search under way knows an annotation now, or all up to a place."""
+        with self._order:
+            self._aside = [one for one in self._aside if one > upto and one != place]
+
+    def rewind(self, to: int) -> None:
+        """Go back to the state after an event of the log, or to one that was gone back from.
+
+        Raises:
+            EventError: there is no such event, or it is in the midst of an iteration.
+            StoreError: it is not on disk, and not shown.
+        """
+        with self._order:
+            view = self._catch_up()
+            events = [Rewound(to)]
+            tree = Tree.fold([*view.log, *events])
+            self._store.append(self.session, view.length, events, digest(tree))
+            view.publish(events)
+
     def commit(
-        self, events: Sequence[Event], summed: Digest | None = None, result: Result | None = None
+        self,
+        events: Sequence[Event],
+        summed: Digest | None = None,
+        after: int | None = None,
+        result: Result | None = None,
     ) -> None:
         """Put events on disk in one transaction, then show them.
 
         summed: the digest after them; None if they leave that of the log as it is. result: of the
-        session's problem in its batch, if that is finished now.
+        session's problem in its batch, if that is finished now. after: length of the log that they
+        follow as a search knows it, annotations aside that it was not told of; None for what it is.
 
         Raises:
+            LogConflictError: the log has another length.
             StoreError: they are not on disk, and not shown.
         """
         with self._order:
@@ -71,6 +144,8 @@ class LiveSession:
                     summed = digest(tree)
             seen = self._view is not None
             length = self._catch_up().length if seen else self._store.length(self.session)
+            if after is not None:
+                length = after + len(self._aside)
             self._store.append(self.session, length, events, summed, result)
             if self._view is not None:
                 self._view.publish(events)

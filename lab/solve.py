@@ -221,7 +221,17 @@ class _Log:
         self._live = live
         self._tokens = tokens
 
-    def commit(self, events: Sequence[ev.Event], summed: Digest | None = None) -> None:
+    def told(self, *, upto: int = 0, place: int = 0) -> None:
+        """The search knows; see `LiveSession.told`."""
+        self._live.told(upto=upto, place=place)
+
+    def preview(self, events: Sequence[ev.Event]) -> None:
+        """Show an unfinished iteration; see `LiveSession.preview`."""
+        self._live.preview(events)
+
+    def commit(
+        self, events: Sequence[ev.Event], summed: Digest | None = None, after: int | None = None
+    ) -> None:
         """Put events on disk; see `LiveSession.commit`."""
         spent = sum(
             event.cost.policy_generated
@@ -234,7 +244,7 @@ class _Log:
             unanswered = self._graded and summed.answer is None
             correct = False if unanswered else summed.correct
             result = Result(summed.answer, correct, self._tokens + spent)
-        self._live.commit(events, summed, result)
+        self._live.commit(events, summed, after, result)
         self._tokens += spent
         self._run.progressed(spent, result)
 

@@ -9,11 +9,11 @@ import msgspec
 from engine import events as ev
 from engine.errors import EventError, TaskError
 from engine.rewards.methods import METHODS, infer
-from engine.rewards.preview import PersonsVerdict, preview, supposing
+from engine.rewards.preview import PersonsVerdict, preview
 from engine.rewards.rows import Change, Rewards
 from engine.tree import Tree
 from lab.live import LiveSession
-from sessions.store import Store
+from lab.steering import Steering
 
 LONGEST_REASON = 10_000
 MARKS = ("", "right", "wrong", "unclear")
@@ -46,13 +46,13 @@ class Verdicts:
     one.
 
     Args:
-        store: of the sessions.
         current: gives a session with everything that is on disk of it.
+        steering: writes down what they say.
     """
 
-    def __init__(self, store: Store, current: Callable[[str], LiveSession]) -> None:
-        self._store = store
+    def __init__(self, current: Callable[[str], LiveSession], steering: Steering) -> None:
         self._current = current
+        self._steering = steering
         self._known: OrderedDict[tuple[object, ...], SessionRewards] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -159,12 +159,12 @@ class Verdicts:
             self._say(session, said)
 
     def _say(self, session: str, verdicts: Sequence[PersonsVerdict]) -> None:
-        checked = [_checked(verdict) for verdict in verdicts]
-        with self._store.leases.holding(session):
-            live = self._current(session)
-            with live.view.reading() as tree:
-                supposing(tree, checked)  # what does not fit must not get into the log
-            live.commit(checked)
+        for verdict in map(_checked, verdicts):
+            if isinstance(verdict, ev.Overruled):
+                self._steering.overrule(session, verdict.node, verdict.value)
+        said = [one for one in map(_checked, verdicts) if not isinstance(one, ev.Overruled)]
+        if said:
+            self._steering.annotate(session, said)
 
 
 def _verdicts(

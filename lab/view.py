@@ -6,7 +6,7 @@ waits for a model or a file.
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,19 +62,21 @@ class View:
     Attributes:
         session: id.
         length: how many events of the log it shows.
+        log: these events.
     """
 
     def __init__(self, session: str) -> None:
         self.session = session
         self.length = 0
+        self.log: list[ev.Event] = []
+        self._ahead: list[ev.Event] = []
         self._tree = Tree()
         self._records: dict[int, dict[str, Any]] = {}
         # Node to the version of its last change, the latest changes last.
         self._changed: dict[int, int] = {}
         self._facts: dict[str, Any] = {}
         self._version = 0
-        # A cursor from an earlier life of the view belongs to other versions; it is told by this.
-        self._life = (secrets.randbelow(2**_LIFE_BITS - 1) + 1) << _VERSION_BITS
+        self._life = _new_life()
         self._lock = threading.Lock()
 
     def publish(self, events: Iterable[ev.Event]) -> None:
@@ -84,17 +86,44 @@ class View:
             EventError: one does not fit.
         """
         with self._lock:
-            touched: set[int] = set()
-            for event in events:
-                self._tree.apply(event)
-                touched.update(_touched(event))
-                self.length += 1
-            self._version += 1
-            for identifier in sorted(touched):
-                self._records[identifier] = _record(self._tree.node(identifier))
-                self._changed.pop(identifier, None)
-                self._changed[identifier] = self._version
-            self._facts = _facts(self._tree)
+            new = list(events)
+            shown, self._ahead = self._ahead, []
+            self.log += new
+            self.length += len(new)
+            if any(isinstance(event, ev.Rewound) for event in new) or new[: len(shown)] != shown:
+                self._fold_again()
+            else:
+                self._show(new[len(shown) :])
+
+    def preview(self, events: Sequence[ev.Event]) -> None:
+        """Show events of an unfinished iteration until others are on disk: all of them so far."""
+        with self._lock:
+            shown, self._ahead = self._ahead, list(events)
+            if self._ahead[: len(shown)] != shown:
+                self._fold_again()
+                shown = []
+            self._show(self._ahead[len(shown) :])
+
+    def _fold_again(self) -> None:
+        """Show the whole log anew, to whoever asks next."""
+        self._tree = Tree.fold(self.log)
+        self._records = {node.id: _record(node) for node in self._tree.nodes}
+        self._life = _new_life()
+        self._version = 1
+        self._changed = dict.fromkeys(self._records, 1)
+        self._facts = _facts(self._tree)
+
+    def _show(self, events: Sequence[ev.Event]) -> None:
+        touched: set[int] = set()
+        for event in events:
+            self._tree.apply(event)
+            touched.update(_touched(event, self._tree))
+        self._version += 1
+        for identifier in sorted(touched):
+            self._records[identifier] = _record(self._tree.node(identifier))
+            self._changed.pop(identifier, None)
+            self._changed[identifier] = self._version
+        self._facts = _facts(self._tree)
 
     def delta(self, since: int) -> dict[str, Any]:
         """What changed since a cursor: everything if it is -1 or not one of this view's."""
@@ -131,13 +160,18 @@ class View:
             yield self._tree
 
 
+def _new_life() -> int:
+    """A cursor from an earlier life of the view belongs to other versions; it is told by this."""
+    return (secrets.randbelow(2**_LIFE_BITS - 1) + 1) << _VERSION_BITS
+
+
 def _params(tree: Tree) -> Any:
     values = {name: value for name, value in tree.params.items() if name != "sampling"}
     return parse(algorithm(tree.algorithm).params, values)
 
 
-def _touched(event: ev.Event) -> list[int]:
-    """The nodes whose record an event changes."""
+def _touched(event: ev.Event, tree: Tree) -> Iterable[int]:
+    """The nodes whose record an event has changed."""
     match event:
         case ev.SearchCreated():
             return [0]
@@ -151,8 +185,19 @@ def _touched(event: ev.Event) -> list[int]:
             return event.nodes
         case ev.Closed() | ev.Judged() | ev.RolledOut() | ev.Answered():
             return [event.node]
-        case ev.Marked() | ev.Regraded() | ev.Overruled():
+        case ev.Marked() | ev.Regraded():
             return [event.node]
+        case ev.Overruled():
+            return [event.node, *(item.node for item in event.backups)]
+        case ev.Pruned():
+            below = (node.id for node in tree.depth_first(event.node))
+            return [*below, *tree.path(event.node)]
+        case ev.Added():
+            return [*tree.path(event.node), *(child.id for child in event.children)]
+        case ev.ParametersChanged():
+            return event.reopened
+        case ev.Tagged():
+            return [] if event.node is None else [event.node]
         case ev.Noted():
             return [] if event.node is None else [event.node]
         case _:
@@ -180,6 +225,12 @@ def _record(node: Node) -> dict[str, Any]:
         "mark": node.mark,
         "regraded": node.regraded,
         "overruled": node.overruled,
+        "locked": node.locked,
+        "pruned": node.pruned,
+        "hidden": node.hidden,
+        "made_by": node.origin,
+        "logprob": node.logprob,
+        "tags": list(node.tags),
     }
 
 

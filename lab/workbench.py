@@ -39,6 +39,7 @@ from lab.results import (
 from lab.round_phases import Parts
 from lab.rounds import Rounds
 from lab.solve import Sessions, Solver
+from lab.steering import Steering
 from lab.verdicts import Verdicts
 from lab.view import session_result
 from lab.worker import Worker
@@ -46,7 +47,7 @@ from sessions.batches import BatchProblem
 from sessions.errors import SessionInUseError
 from sessions.store import SessionRow, Store
 
-__all__ = ["BatchProblem", "BatchState", "ModelSettings", "RunState", "Workbench"]
+__all__ = ["BatchState", "ModelSettings", "RunState", "Workbench"]
 
 LONGEST_NAME = 200
 LONGEST_NOTE = 10_000
@@ -62,6 +63,7 @@ class Workbench:
         adapters: of the models, and which of them new sessions use.
         exports: training rows and documents out of sessions.
         imports: sessions out of files.
+        steering: what a person does to a search.
         rounds: searching, learning from it, and whether that helped.
         verdicts: what a person says of steps and answers, and the rewards that follow.
 
@@ -83,10 +85,11 @@ class Workbench:
         self.adapters = Adapters(self._store, self.models)
         self.exports = Exports(self._store)
         self.imports = Imports(self._store, self._first)
-        self.verdicts = Verdicts(self._store, self._current)
         self._live: dict[str, LiveSession] = {}
         self._lock = threading.Lock()
         self._worker = Worker(self._store, self.models, load, grade, home)
+        self.steering = Steering(self._store, self._worker, self.adapters, self._current)
+        self.verdicts = Verdicts(self._current, self.steering)
         shared = Sessions(self._shared, self._let_go)
         self._solver = Solver(self._store, self._worker, shared, home)
         parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
@@ -102,8 +105,6 @@ class Workbench:
     def notices(self) -> list[str]:
         """What a person should know about the loaded models, a sentence each."""
         return self._worker.notices
-
-    # What there is.
 
     def algorithms(self) -> list[AlgorithmInfo]:
         """The search algorithms with their parameters."""
@@ -260,12 +261,7 @@ class Workbench:
             StoreError: it cannot be written.
         """
         text = _text("note", text, LONGEST_NOTE).strip()
-        with self._store.leases.holding(session):
-            live = self._current(session)
-            with live.view.reading() as tree:
-                if node is not None:
-                    tree.node(node)
-            live.commit([ev.Noted(node, text)])
+        self.steering.annotate(session, [ev.Noted(node, text)])
 
     # Running. These return at once.
 
@@ -289,7 +285,17 @@ class Workbench:
             SessionInUseError: another process works on it.
             StoreError: it does not exist or cannot be read.
         """
-        limits = _limits(iterations, tokens, seconds)
+        self._run(session, _limits(iterations, tokens, seconds))
+
+    def step(self, session: str, phases: int = 1) -> None:
+        """Run a session on for so many phases of an iteration (selected, expanded, evaluated,
+        rolled out, backed up), and hold it there: the next run goes on from there.
+
+        Raises as `run`.
+        """
+        self._run(session, Limits(phases=phases))
+
+    def _run(self, session: str, limits: Limits) -> None:
         live = self._current(session)
         with live.view.reading() as tree:
             self.adapters.check(session, tree)
@@ -300,7 +306,7 @@ class Workbench:
         self._worker.pause(session)
 
     def stop(self, session: str) -> None:
-        """End the run of a session at the next model call; an unfinished iteration is dropped."""
+        """End a run at the next model call; an unfinished iteration is dropped."""
         self._worker.stop(session)
 
     def wait(self, session: str, timeout: float | None = None) -> RunState:

@@ -8,22 +8,23 @@ those of other processes on the same home. A task, such as training, has the mod
 import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from engine import events as ev
 from engine.errors import LabError
+from engine.search.acts import Act
 from engine.search.driver import Driver, Limits, Search
 from lab.commands import (
     BATCH,
     INTERACTIVE,
+    Annotate,
     Close,
     Command,
+    Do,
     Drop,
     Ending,
     Load,
@@ -41,6 +42,7 @@ from lab.failures import in_words
 from lab.live import digest
 from lab.models import Loader
 from lab.results import ModelSettings, RunState, Status
+from lab.run_states import RunStates
 from sessions.errors import StoreError
 from sessions.store import Store
 
@@ -66,6 +68,7 @@ class _Job:
 
     session: str
     search: Search | None = None
+    known: int = 0  # length of the log when it was read
     driver: Driver | None = None
     waiting: deque[Run] = field(default_factory=deque)  # the present run is the first
     generated: int = 0
@@ -94,10 +97,7 @@ class Worker:
         self._grading = grading
         self._home = home
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self._changed = threading.Condition()
-        self._states: dict[str, RunState] = {}
-        self._began: dict[str, float] = {}
-        self._coming: Counter[str] = Counter()  # runs asked for that the thread has not seen yet
+        self._states = RunStates()
         self._loading = self._busy = ""
         self._closing = threading.Event()
         # All below is the thread's own.
@@ -123,15 +123,22 @@ class Worker:
             SessionInUseError: another process works on it.
         """
         self._store.leases.acquire(live.session)
-        with self._changed:
-            state = self._states.get(live.session, RunState())
-            if state.active:
-                self._set(live.session, target=_sum(state.target, limits.iterations))
-            else:
-                self._states[live.session] = RunState("queued", target=limits.iterations)
-                self._began[live.session] = time.monotonic()
-            self._coming[live.session] += 1
+        self._states.ask(live.session, limits.iterations)
         self._commands.put(Run(live, limits, priority, on_end))
+
+    def act(self, live: Log, act: Act) -> None:
+        """Do something to a session between two iterations, with the models.
+
+        Raises:
+            SessionInUseError: another process works on it.
+        """
+        self._store.leases.acquire(live.session)
+        self._states.ask(live.session, 0)
+        self._commands.put(Do(live, act))
+
+    def annotate(self, live: Log, events: Sequence[ev.Event], places: Sequence[int]) -> None:
+        """Let a search under way know what a person has said, which is on disk at these places."""
+        self._commands.put(Annotate(live, events, places))
 
     def load(self, on_end: OnEnd) -> None:
         """Load the models if they are not loaded, and say when they are or why not."""
@@ -159,12 +166,12 @@ class Worker:
 
     def pause(self, session: str) -> None:
         """End the run after the present iteration; nothing if there is none."""
-        self._say_pausing(session)
+        self._states.pausing(session)
         self._commands.put(Pause(session))
 
     def stop(self, session: str) -> None:
         """End the run at the next model call; nothing if there is none."""
-        self._say_pausing(session)
+        self._states.pausing(session)
         self._commands.put(Stop(session))
 
     def drop(self, session: str) -> None:
@@ -175,21 +182,16 @@ class Worker:
 
     def state(self, session: str) -> RunState:
         """The present or last run of a session."""
-        with self._changed:
-            return self._state(session)
+        return self._states.state(session, self._busy)
 
     def wait(self, session: str, timeout: float | None) -> RunState:
         """Wait until the session has nothing to do, at most `timeout` seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._state(session).active, timeout)
-            return self._state(session)
+        self._states.wait(session, timeout)
+        return self.state(session)
 
     def forget(self, session: str) -> None:
         """Drop the state of a session unless it is running."""
-        with self._changed:
-            if not self._states.get(session, RunState()).active:
-                self._states.pop(session, None)
-                self._began.pop(session, None)
+        self._states.forget(session)
 
     @property
     def loading(self) -> str:
@@ -208,24 +210,6 @@ class Worker:
         self._commands.put(Close())
         self._thread.join(timeout)
         return not self._thread.is_alive()
-
-    def _state(self, session: str) -> RunState:
-        state = self._states.get(session, RunState())
-        if not state.active:
-            return state
-        seconds = time.monotonic() - self._began[session]
-        message = f"waits: {self._busy}" if self._busy else state.message
-        return msgspec.structs.replace(state, seconds=seconds, message=message)
-
-    def _say_pausing(self, session: str) -> None:
-        with self._changed:
-            if self._states.get(session, RunState()).status == "running":
-                self._set(session, status="pausing")
-
-    def _set(self, session: str, **changes: object) -> None:
-        state = self._states.get(session, RunState())
-        self._states[session] = msgspec.structs.replace(state, **changes)
-        self._changed.notify_all()
 
     # For the thread.
 
@@ -252,6 +236,10 @@ class Worker:
     def _obey(self, command: Command) -> None:
         if isinstance(command, Run):
             self._take_on(command)
+        elif isinstance(command, Do):
+            self._act(command)
+        elif isinstance(command, Annotate):
+            self._annotate(command)
         elif isinstance(command, Load):
             self._do("", lambda _: None, command.on_end)
         elif isinstance(command, Task):
@@ -289,33 +277,58 @@ class Worker:
         except Exception as error:
             self._fail([command.session], error)
 
-    def _take_on(self, command: Run) -> None:
+    def _act(self, command: Do) -> None:
+        """Between two iterations of the present run, or as a run of its own without any."""
+        job = self._jobs.get(command.live.session)
+        if job is None or job.search is None or job.driver is None:
+            self._take_on(Run(command.live, Limits(iterations=0)), command.act)
+            return
+        self._states.arrive(job.session)
+        self._give_back(job.session)  # the present run holds it as long as it lasts
+        job.driver.act(job.search, command.act, lambda search, events: self._keep(job, events))
+
+    def _annotate(self, command: Annotate) -> None:
+        job = self._jobs.get(command.live.session)
+        search = job.search if job else None  # one that only is kept is folded anew
+        for event, place in zip(command.events, command.places, strict=True):
+            if job is not None and search is not None and place > job.known:
+                search.tree.apply(event)
+                search.log.append(event)
+            command.live.told(place=place)
+
+    def _take_on(self, command: Run, act: Act | None = None) -> None:
         session = command.live.session
-        with self._changed:
-            self._coming[session] -= 1
-            if not self._coming[session]:
-                del self._coming[session]
+        self._states.arrive(session)
         job = self._jobs.setdefault(session, _Job(session))
         job.waiting.append(command)
         if job.search is None:
             try:
                 self._ready(session)
                 job.search = self._search(session)
+                job.known = len(job.search.log)
+                command.live.told(upto=job.known)
                 job.driver = self._drivers.of(job.search.tree.policy, job.search.tree.prm)
-                self._start(job)
+                self._start(job, act)
             except (Exception, SystemExit) as error:
                 self._fail([session], error)
 
-    def _start(self, job: _Job) -> None:
+    def _start(self, job: _Job, act: Act | None = None) -> None:
         assert job.search is not None
         assert job.driver is not None
         job.generated = job.search.tree.cost.policy_generated
         run = job.waiting[0]
-        job.driver.start(
-            job.search, run.limits, lambda search, events: self._keep(job, events), run.priority
-        )
-        with self._changed:
-            self._set(job.session, status="running", message="")
+
+        def keep(search: Search, events: Sequence[ev.Event]) -> None:
+            self._keep(job, events)
+
+        def show(search: Search, events: Sequence[ev.Event]) -> None:
+            run.live.preview(events)
+
+        if act is None:
+            job.driver.start(job.search, run.limits, keep, run.priority, show)
+        else:
+            job.driver.act(job.search, act, keep, run.priority)
+        self._states.set(job.session, status="running", message="")
 
     def _ready(self, session: str | None) -> None:
         """Have the models loaded; the state of a session, if one waits, says how far that is."""
@@ -325,8 +338,7 @@ class Worker:
         def tell(what: str, share: float) -> None:
             self._loading = f"loading {what}: {100 * share:.0f} %"
             if session is not None:
-                with self._changed:
-                    self._set(session, status="loading", message=self._loading)
+                self._states.set(session, status="loading", message=self._loading)
 
         tell("the models", 0.0)
         try:
@@ -338,12 +350,20 @@ class Worker:
         """The search of a session as it is on disk; kept ones save folding long logs again."""
         kept = self._searches.pop(session, None)
         length = self._store.length(session)
-        if kept is None or len(kept.log) != length:
+        if kept is not None and len(kept.log) != length:
+            self._abandon(kept)
+            kept = None
+        if kept is None:
             log = self._store.events(session)
             first = log[0]
             assert isinstance(first, ev.SearchCreated)
             kept = Search(log, lambda answer: self._grading(answer, first.gold))
         return kept
+
+    def _abandon(self, search: Search) -> None:
+        """Forget a search that may be held in the midst of an iteration."""
+        for driver in self._drivers.all:
+            driver.abandon(search)
 
     def _advance(self) -> None:
         if not self._jobs or self._stands_back():
@@ -400,7 +420,7 @@ class Worker:
             if run.priority >= INTERACTIVE:  # nobody comes back to those of a batch so soon
                 self._searches[session] = job.search
             while len(self._searches) > _KEPT_SEARCHES:
-                del self._searches[next(iter(self._searches))]
+                self._abandon(self._searches.pop(next(iter(self._searches))))
             self._end(session, "idle")
         run.on_end(Ending(True))
 
@@ -408,17 +428,11 @@ class Worker:
         """Put an iteration on disk, then show it."""
         assert job.search is not None
         tree = job.search.tree
-        job.waiting[0].live.commit(events, digest(tree))
-        with self._changed:
-            state = self._states[job.session]
-            finished = sum(isinstance(event, ev.IterationFinished) for event in events)
-            generated = tree.cost.policy_generated - job.generated
-            job.generated = tree.cost.policy_generated
-            self._set(
-                job.session,
-                done=state.done + finished,
-                tokens=state.tokens + generated,
-            )
+        job.waiting[0].live.commit(events, digest(tree), after=len(job.search.log))
+        finished = sum(isinstance(event, ev.IterationFinished) for event in events)
+        generated = tree.cost.policy_generated - job.generated
+        job.generated = tree.cost.policy_generated
+        self._states.add(job.session, finished, generated)
 
     def _fail(self, sessions: Sequence[str], error: BaseException) -> None:
         message = self._words(error)
@@ -435,21 +449,12 @@ class Worker:
             job.driver.abandon(job.search)
         for _ in job.waiting:
             self._give_back(session)
-        with self._changed:
-            if session in self._coming:  # whoever waits for the session waits for that run too
-                self._set(session, status="queued", message=message)
-            else:
-                seconds = time.monotonic() - self._began[session]
-                self._set(session, status=status, message=message, seconds=seconds)
+        self._states.end(session, status, message)
         for run in job.waiting:
             run.on_end(Ending(False, message))
 
     def _end_all(self) -> None:
-        with self._changed:
-            self._coming.clear()
-            for session, state in list(self._states.items()):
-                if state.active and session not in self._jobs:
-                    self._set(session, status="idle")
+        self._states.end_coming()
         for session in list(self._jobs):
             self._end(session, "idle")
 
@@ -457,7 +462,3 @@ class Worker:
         # The lock itself is free in any case; only the words on who had it may stay behind.
         with suppress(StoreError):
             self._store.leases.release(session)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other

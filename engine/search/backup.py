@@ -33,16 +33,18 @@ def backups(tree: Tree, path: Sequence[int], visits: int = 1) -> list[Backup]:
 def mean_of_children(
     tree: Tree, node: Node, fresh: Mapping[int, Backup] | None = None
 ) -> float | None:
-    """The visit-weighted mean of the children that are not pruned; None without any visit.
+    """The visit-weighted mean of the children; None without any visit. Pruned ones do not count.
 
     Args:
         tree: not changed.
         node: whose children.
-        fresh: in place of what the tree holds of these nodes.
+        fresh: in place of what the tree holds of these nodes, pruned or not.
     """
     weight, total = 0, 0.0
-    for child in tree.shown(node.id):
+    for child in map(tree.node, node.children):
         now = fresh.get(child.id) if fresh else None
+        if child.pruned and now is None:
+            continue
         count, value = (child.visits, child.value) if now is None else (now.visits, now.value)
         weight += count
         total += value * count

@@ -8,6 +8,7 @@ the next model call; an unfinished iteration is then dropped, and its replies wa
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import msgspec
 from engine import events as ev
 from engine.models.base import Policy, ProcessRewardModel, Sampling
 from engine.search.accounting import Ledger
+from engine.search.acts import Act
 from engine.search.archive import Archive
 from engine.search.fulfil import Answer, Charge, Fulfiller, Needed
 from engine.search.parameters import parse
@@ -26,6 +28,8 @@ from engine.tree import Tree
 Grader = Callable[[str | None], bool | None]
 OnEvents = Callable[["Search", list[ev.Event]], None]
 
+_PHASES = (ev.Selected, ev.Expanded, ev.Evaluated, ev.RolledOut, ev.BackedUp)
+
 # A search may go on for many iterations without proposals; the others must not wait that long.
 _MOST_HELD = 8
 
@@ -35,12 +39,14 @@ class Limits(msgspec.Struct, frozen=True):
 
     iterations: of this run. tokens: policy tokens sampled in this run; an iteration that would
     pass the limit is dropped, so it is never exceeded. seconds: of wall clock, looked at between
-    iterations.
+    iterations. phases: then the run is held in the midst of its iteration, and the next run goes on
+    there; nothing of that iteration is in the log before it is finished.
     """
 
     iterations: int | None = None
     tokens: int | None = None
     seconds: float | None = None
+    phases: int | None = None
 
 
 class Failure(NamedTuple):
@@ -64,9 +70,7 @@ class Search:
         self.tree = Tree.fold(self.log)
         self.grade = grade
         self.algorithm = algorithm(self.tree.algorithm)
-        params = dict(self.tree.params)
-        self.sampling = parse(Sampling, _mapping(params.pop("sampling", {})))
-        self.params = parse(self.algorithm.params, params)
+        self.read_parameters()
         self.policy_read = Ledger(read.policy for read in self.tree.read)
         self.prm_read = Ledger(read.prm for read in self.tree.read)
 
@@ -75,9 +79,16 @@ class Search:
         """Why there is nothing more to do, "" if there is."""
         return self.algorithm.stopped(self.tree, self.params)
 
+    def read_parameters(self) -> None:
+        """Take over the parameters of the tree."""
+        params = dict(self.tree.params)
+        self.sampling = parse(Sampling, _mapping(params.pop("sampling", {})))
+        self.params = parse(self.algorithm.params, params)
+
     def forget_unfinished(self) -> None:
         """Back to the state after the last event of the log."""
         self.tree = Tree.fold(self.log)
+        self.read_parameters()
         self.policy_read.drop()
         self.prm_read.drop()
 
@@ -120,6 +131,13 @@ class _Run:
         self, search: Search, limits: Limits, on_events: OnEvents, priority: int, began: float
     ) -> None:
         self.search = search
+        self.on_held: OnEvents | None = None
+        self.acts: deque[Act] = deque()
+        self.acting = self.only_acts = False
+        self.next: Request | ev.Event | None = None  # that the script has yielded already
+        self.phase: type[ev.Event] | None = None  # the kind of the last phase's event
+        self.phases = 0
+        self.held = False
         self.priority = priority
         self.began = began
         self.limits = limits
@@ -134,6 +152,12 @@ class _Run:
         self.spent = ev.Cost()
         self.pausing = False
         self.concluding = False
+
+    def go_on_from(self, other: "_Run") -> None:
+        """Take over the iteration in the midst of which another run was held."""
+        self.script, self.request, self.reply = other.script, other.request, other.reply
+        self.pending, self.cost, self.drawn = other.pending, other.cost, other.drawn
+        self.next = other.next
 
 
 def _cost(run: _Run, address: str, charge: Charge) -> ev.Cost:
@@ -184,10 +208,17 @@ class Driver:
     @property
     def active(self) -> list[Search]:
         """Searches with something left to do in their present run."""
-        return [run.search for run in self._runs.values()]
+        return [run.search for run in self._runs.values() if not run.held]
 
-    def start(self, search: Search, limits: Limits, on_events: OnEvents, priority: int = 0) -> None:
-        """Begin a run.
+    def start(
+        self,
+        search: Search,
+        limits: Limits,
+        on_events: OnEvents,
+        priority: int = 0,
+        on_held: OnEvents | None = None,
+    ) -> None:
+        """Begin a run, or go on with one that is held.
 
         Args:
             search: the search.
@@ -196,8 +227,29 @@ class Driver:
                 of the run, before anything else is done with the search: it keeps them on disk. It
                 may raise; the run then ends there.
             priority: as long as there are runs of a higher one, this one waits.
+            on_held: gets the events of the unfinished iteration where the run is held.
         """
-        self._runs[id(search)] = _Run(search, limits, on_events, priority, self._clock())
+        run, before = self._new(search, limits, on_events, priority), self._runs.get(id(search))
+        run.on_held = on_held
+        if before is not None and before.held:
+            run.go_on_from(before)
+        self._runs[id(search)] = run
+
+    def act(self, search: Search, act: Act, on_events: OnEvents, priority: int = 0) -> None:
+        """Do something between two iterations: of the present run, or by itself if there is none.
+
+        An iteration in the midst of which the search is held begins anew after it.
+        """
+        run = self._runs.get(id(search))
+        if run is None or run.held:
+            self.abandon(search)
+            run = self._new(search, Limits(), on_events, priority)
+            run.only_acts = True
+            self._runs[id(search)] = run
+        run.acts.append(act)
+
+    def _new(self, search: Search, limits: Limits, on_events: OnEvents, priority: int) -> _Run:
+        return _Run(search, limits, on_events, priority, self._clock())
 
     def pause(self, search: Search) -> None:
         """End the run after the present iteration."""
@@ -223,7 +275,7 @@ class Driver:
         """
         for search in searches:
             self.start(search, limits, on_events)
-        while self._runs:
+        while self.active:
             for failed in self.tick():
                 raise failed.error
 
@@ -236,16 +288,17 @@ class Driver:
             in the batch is tried alone first, so that it fails no other.
         """
         began = self._clock()
-        top = max((run.priority for run in self._runs.values()), default=0)
+        running = [run for run in self._runs.values() if not run.held]
+        top = max((run.priority for run in running), default=0)
         failures: list[Failure] = []
         waiting = []
-        for run in [run for run in self._runs.values() if run.priority == top]:
+        for run in [run for run in running if run.priority == top]:
             try:
-                while run.request is None and id(run.search) in self._runs:
+                while run.request is None and not run.held and id(run.search) in self._runs:
                     self._advance(run)
             except Exception as error:
                 failures.append(self._fail(run, error))
-            if run.request is not None:
+            if run.request is not None and not run.held:
                 waiting.append(run)
         waiting = self._in_step(waiting)
         for run, answer in self._answered(waiting, failures):
@@ -294,11 +347,13 @@ class Driver:
             self._begin(run)
             return
         try:
-            item = run.script.send(run.reply)
+            item = run.script.send(run.reply) if run.next is None else run.next
         except StopIteration:
             self._finish(run)
             return
-        run.reply = None
+        run.reply = run.next = None
+        if self._holds(run, item):
+            return
         if isinstance(item, ev.Concluded):
             read = run.search.close_read()
             paid = {"cost": run.cost, "drawn": sorted(run.drawn), "read": read}
@@ -311,8 +366,31 @@ class Driver:
         else:
             run.request = item
 
+    def _holds(self, run: _Run, item: Request | ev.Event) -> bool:
+        """Whether the run is held before this item, because its last phase is over."""
+        over = run.phase is not None and not isinstance(item, run.phase)
+        run.phases += over
+        if over:
+            run.phase = None
+        if isinstance(item, _PHASES):
+            run.phase = type(item)
+        if not over or run.limits.phases is None or run.phases < run.limits.phases:
+            return False
+        run.next, run.held = item, True
+        if run.on_held is not None:
+            run.on_held(run.search, list(run.pending))
+        return True
+
     def _begin(self, run: _Run) -> None:
         search = run.search
+        if run.acts:
+            run.cost, run.drawn, run.pending, run.reply = ev.Cost(), set(), [], None
+            run.acting = True
+            run.script = run.acts.popleft()(search.tree)
+            return
+        if run.only_acts:
+            del self._runs[id(search)]
+            return
         reason = search.stopped or self._limit_reached(run)
         if reason or run.pausing:
             self._conclude(run, reason)
@@ -328,6 +406,12 @@ class Driver:
             del self._runs[id(search)]
             self._keep(run)
             return
+        if run.acting:
+            if run.drawn:
+                self._happen(run, ev.Acted(run.cost, sorted(run.drawn), search.close_read()))
+            run.script, run.acting = None, False
+            self._keep(run)
+            return
         if self._over_tokens(run):
             search.forget_unfinished()
             self._conclude(run, "tokens")
@@ -338,13 +422,17 @@ class Driver:
         done = ev.IterationFinished(iteration, run.cost, search.stopped, drawn, read)
         self._happen(run, done)
         run.iterations, run.spent, run.script = run.iterations + 1, run.spent + run.cost, None
+        run.phases, run.phase = run.phases + (run.phase is not None), None
         self._keep(run)
+        if run.limits.phases is not None and run.phases >= run.limits.phases:
+            del self._runs[id(search)]  # held between two iterations: there is nothing to keep
 
     def _conclude(self, run: _Run, reason: ev.StopReason) -> None:
         search = run.search
         if run.pending:
             search.forget_unfinished()
-        run.pending, run.request, run.reply, run.concluding = [], None, None, True
+        run.pending, run.request, run.reply, run.next = [], None, None, None
+        run.concluding, run.held = True, False
         run.cost, run.drawn = ev.Cost(), set()
         run.script = search.algorithm.conclude(search.tree, search.params, reason)
 
@@ -356,12 +444,15 @@ class Driver:
 
     def _happen(self, run: _Run, event: ev.Event) -> None:
         run.search.tree.apply(event)
+        if isinstance(event, ev.ParametersChanged):
+            run.search.read_parameters()
         run.pending.append(event)
 
     def _over_tokens(self, run: _Run) -> bool:
         limit = run.limits.tokens
         spent = run.spent.policy_generated + run.cost.policy_generated
-        return limit is not None and not run.concluding and spent > limit
+        free = run.concluding or run.acting
+        return limit is not None and not free and spent > limit
 
     def _limit_reached(self, run: _Run) -> ev.StopReason:
         limits = run.limits

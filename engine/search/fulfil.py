@@ -104,6 +104,8 @@ class Fulfiller:
     def _propose(self, needed: Sequence[Needed]) -> list[Answer]:
         def addressed(item: Needed, ask: Ask) -> tuple[str, ProposalRequest]:
             tree, sampling = item.tree, item.sampling
+            if ask.temperature is not None:
+                sampling = sampling.model_copy(update={"temperature": ask.temperature})
             parts = (ask.steps, tree.seed, ask.slot, ask.attempt, ask.analysis)
             where = address(
                 "propose", self._policy.identity, tree.question, *parts, sampling.address()

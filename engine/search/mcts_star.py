@@ -446,5 +446,19 @@ def _newly_exhausted(tree: Tree, path: list[int], params: MctsStarParams) -> lis
     return done
 
 
+def selects(tree: Tree, params: MctsStarParams) -> list[int]:
+    """Ids, root first, of what the next iteration would select."""
+    return _select(tree, params)[0]
+
+
+def reopened(tree: Tree, params: MctsStarParams) -> list[int]:
+    """Exhausted nodes that want more children by these parameters, and all above them."""
+    found: set[int] = set()
+    for node in tree.nodes:
+        if node.exhausted and node.expanded and _wants_more(tree, node, params):
+            found.update(tree.path(node.id))
+    return sorted(found)
+
+
 def _clamp(value: float, params: MctsStarParams) -> float:
     return min(max(value, params.low), params.high)

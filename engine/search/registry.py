@@ -25,6 +25,8 @@ class Algorithm(msgspec.Struct, frozen=True):
         conclude: choose the answer after a run of iterations.
         end_leaves: ids of the finished solutions, depth-first.
         groups: the answers found so far, the one that wins the vote first.
+        selects: the path that the next iteration would select, None where V does not choose one.
+        reopened: exhausted nodes below which these parameters leave something to do.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Algorithm(msgspec.Struct, frozen=True):
     conclude: Callable[[Tree, Any, StopReason], Script]
     end_leaves: Callable[[Tree, Any], list[int]]
     groups: Callable[[Tree, Any], list[AnswerGroup]]
+    reopened: Callable[[Tree, Any], list[int]] = lambda tree, params: []
+    selects: Callable[[Tree, Any], list[int]] | None = None
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -51,6 +55,8 @@ ALGORITHMS: dict[str, Algorithm] = {
             mcts_star.conclude,
             mcts_star.end_leaves,
             mcts_star.groups,
+            mcts_star.reopened,
+            mcts_star.selects,
         ),
         Algorithm(
             "sampling",

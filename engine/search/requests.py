@@ -15,12 +15,16 @@ from engine.models.base import Completion, CriticMode, Judgement, Steps
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One proposal to sample: the prefix and the address of its random numbers below it."""
+    """One proposal to sample: the prefix and the address of its random numbers below it.
+
+    temperature: None for that of the search.
+    """
 
     steps: Steps
     slot: int
     attempt: int
     analysis: str = ""
+    temperature: float | None = None
 
 
 class Propose(msgspec.Struct, frozen=True):
@@ -91,18 +95,20 @@ class Proposals(msgspec.Struct, frozen=True):
     rejected: list[Rejected]
 
 
-def propose(branchings: list[Branching], attempts: int) -> Part[list[Proposals]]:
+def propose(
+    branchings: list[Branching], attempts: int, temperature: float | None = None
+) -> Part[list[Proposals]]:
     """One step per slot of every branching, trying a slot again while its reply gives no step.
 
     A slot takes the first of attempts 0..attempts-1 with a usable step; a slot without any gives
     nothing. All slots still open are asked in one request. Replies depend on their address alone,
-    so the result does not depend on how calls are batched.
+    so the result does not depend on how calls are batched. A temperature goes before the search's.
     """
     accepted: list[dict[int, Proposal]] = [{} for _ in branchings]
     rejected: list[list[Rejected]] = [[] for _ in branchings]
     for attempt in range(attempts):
         waiting = [
-            (index, Ask(item.steps, slot, attempt, item.analysis))
+            (index, Ask(item.steps, slot, attempt, item.analysis, temperature))
             for index, item in enumerate(branchings)
             for slot in item.slots
             if slot not in accepted[index]

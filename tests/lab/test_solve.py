@@ -94,9 +94,9 @@ def test_what_is_done_is_forgotten_by_the_process(make: Callable[..., Workbench]
     bench = make()
     solve(bench, 9, parallel=3)
     assert bench._live == {}
-    assert bench._worker._states == {}
+    assert bench._worker._states._states == {}
     assert bench._worker._searches == {}
-    assert not bench._worker._coming
+    assert not bench._worker._states._coming
 
 
 def test_the_same_work_is_not_done_again(make: Callable[..., Workbench], tmp_path: Path) -> None:

@@ -1,0 +1,317 @@
+"""What a person does to a search between two iterations, as scripts of requests and events.
+
+Each act is made for the tree as it stands, and is refused in words where it does not fit. Those
+that need no model can be performed at once (`perform`); the driver fulfils what others ask for.
+"""
+
+from collections.abc import Callable, Sequence
+
+from engine import events as ev
+from engine.errors import EventError, ParameterError
+from engine.models.base import Sampling
+from engine.node import Node
+from engine.search.asking import judge, look_for_answers
+from engine.search.backup import mean_of_children
+from engine.search.parameters import parse
+from engine.search.registry import algorithm
+from engine.search.requests import (
+    Branching,
+    Evaluate,
+    Judge,
+    Part,
+    Proposal,
+    Proposals,
+    Script,
+    propose,
+)
+from engine.tree import Tree
+
+Act = Callable[[Tree], Script]
+"""Makes the script for a tree."""
+
+MOST_CHILDREN = 64
+MOST_STEPS = 100
+_ATTEMPTS = 3
+
+
+def perform(tree: Tree, act: Act) -> list[ev.Event]:
+    """Perform an act that asks nothing of a model; the tree is changed.
+
+    Raises:
+        EventError: it does not fit the tree, which may be changed in part then.
+        ParameterError: a value is out of range.
+    """
+    found: list[ev.Event] = []
+    for item in act(tree):
+        if not isinstance(item, ev.Event):
+            raise EventError("This needs a model: it cannot be done at once.")
+        tree.apply(item)
+        found.append(item)
+    return found
+
+
+# Without a model.
+
+
+def overrule(node: int, value: float | None, locked: bool = True) -> Act:
+    """Give a node another V; None takes it back.
+
+    V of the nodes above follows at once, as if the node had been valued so from the beginning.
+    Locked, it stays whatever is found below; otherwise the next backup through it goes over it.
+    """
+
+    def script(tree: Tree) -> Script:
+        target = _step(tree, node)
+        own: list[ev.Backup] = []
+        if value is None:
+            mean = mean_of_children(tree, target) if target.locked else None
+            back = target.machine_value if mean is None else mean
+            own = [ev.Backup(node, back, target.visits)]
+        fresh = own[0].value if own else value
+        assert fresh is not None
+        yield ev.Overruled(node, value, locked, [*own, *_above(tree, target, fresh)])
+
+    return script
+
+
+def prune(node: int, pruned: bool = True) -> Act:
+    """Take a node out of the search with everything below, or bring it back."""
+
+    def script(tree: Tree) -> Script:
+        target = _step(tree, node)
+        if target.pruned == pruned:
+            return
+        yield ev.Pruned(node, pruned, _without(tree, target, pruned))
+
+    return script
+
+
+def change_parameters(changes: dict[str, object]) -> Act:
+    """Go on with other parameters; those that are not named stay, the policy's under "sampling".
+
+    The script raises ParameterError for an unknown one, or a value out of range.
+    """
+
+    def script(tree: Tree) -> Script:
+        kind = algorithm(tree.algorithm)
+        new = {**tree.params, **changes}
+        sampling = {**_mapping(tree.params.get("sampling")), **_mapping(changes.get("sampling"))}
+        new.pop("sampling", None)
+        params = parse(kind.params, new)
+        full = params.model_dump()
+        full["sampling"] = parse(Sampling, sampling).model_dump()
+        if full != tree.params:
+            yield ev.ParametersChanged(full, kind.reopened(tree, params))
+
+    return script
+
+
+def choose_models(policy: str, prm: str) -> Act:
+    """Go on with other models or adapters."""
+
+    def script(tree: Tree) -> Script:
+        if (policy, prm) != (tree.policy, tree.prm):
+            yield ev.ModelsChosen(policy, prm)
+
+    return script
+
+
+def keep_rollout(node: int) -> Act:
+    """Make nodes of the steps of the last roll-out from a node, with the values they got."""
+
+    def script(tree: Tree) -> Script:
+        start = tree.node(node)
+        if start.rolled_out is None:
+            raise EventError(f"Node {node} has not been rolled out: there is nothing to keep.")
+        parent = start
+        for step in start.rolled_out.steps:
+            if step.chosen is None or step.value is None:
+                break
+            text = step.candidates[step.chosen]
+            known = _child(tree, parent, text)
+            if known is None:
+                new = ev.NewNode(len(tree.nodes), text, step.chosen)
+                yield ev.Added(parent.id, [new], "rollout")
+                yield ev.Evaluated([ev.NodeValue(new.id, step.value)])
+                if step.verdict != "unknown":
+                    yield ev.Judged(new.id, step.verdict, "reply")
+                known = tree.node(new.id)
+            parent = known
+
+    return script
+
+
+# With a model.
+
+
+def write_step(parent: int, text: str) -> Act:
+    """Add a step of one's own below a node; the PRM values it, the self-critic looks at it."""
+
+    def script(tree: Tree) -> Script:
+        above = _open(tree, parent)
+        step = text if text.endswith("\n") else f"{text}\n"
+        if not step.strip():
+            raise EventError("The step is empty: write what the solution does next.")
+        known = _child(tree, above, step)
+        if known is not None:
+            raise EventError(f"Node {parent} has this step already: it is node {known.id}.")
+        new = ev.NewNode(len(tree.nodes), step)
+        yield ev.Added(parent, [new], "person")
+        yield from _look_at(tree, [new.id])
+
+    return script
+
+
+def expand(node: int, count: int, temperature: float | None = None) -> Act:
+    """Ask the policy for more children of a node, at another temperature if one is given.
+
+    They come from slots that nothing has been asked of there, so that they are new draws.
+    """
+
+    def script(tree: Tree) -> Script:
+        parent = _open(tree, node)
+        if not 1 <= count <= MOST_CHILDREN:
+            raise ParameterError(
+                f"The number of children cannot be {count}: it takes 1 to {MOST_CHILDREN}."
+            )
+        if temperature is not None:
+            parse(Sampling, {"temperature": temperature})
+        branching = Branching(tree.steps(node), _unused_slots(tree, parent, count))
+        found: Proposals = (yield from propose([branching], _ATTEMPTS, temperature))[0]
+        new = _distinct(tree, parent, found.accepted)
+        yield ev.Added(node, new, "policy", temperature, found.rejected)
+        yield from _look_at(tree, [child.id for child in new])
+
+    return script
+
+
+def roll_out(node: int, steps: int) -> Act:
+    """Write on greedily from a node to see where it leads: one step a time, each valued.
+
+    V of the node stays; the steps can be kept as nodes (`keep_rollout`).
+    """
+
+    def script(tree: Tree) -> Script:
+        start = _open(tree, node)
+        if not 1 <= steps <= MOST_STEPS:
+            raise ParameterError(
+                f"The steps cannot be {steps}: a roll-out takes 1 to {MOST_STEPS}."
+            )
+        text = tree.steps(node)
+        taken: list[ev.RolloutStep] = []
+        best = start.value
+        for _ in range(steps):
+            found: Proposals = (yield from propose([Branching(text, (0,))], _ATTEMPTS))[0]
+            if not found.accepted:
+                taken.append(ev.RolloutStep([], [], None, None, "unknown"))
+                break
+            text = (*text, found.accepted[0].step)
+            value = _clamped(tree, (yield Evaluate((text,)))[0])
+            best = max(best, value)
+            verdict = yield from _verdict(text)
+            taken.append(ev.RolloutStep([text[-1]], [value], 0, value, verdict))
+            if verdict == "end":
+                break
+        pick = ev.Pick(node if start.parent is None else start.parent, [], node)
+        yield ev.RolledOut(node, pick, taken, best, start.value, start.value, start.visits)
+
+    return script
+
+
+def _verdict(text: tuple[str, ...]) -> Part[ev.Verdict]:
+    verdict: ev.Verdict = (yield Judge((text,)))[0].verdict
+    return verdict
+
+
+def _look_at(tree: Tree, new: list[int]) -> Part[None]:
+    """Let the PRM and the self-critic see new nodes, and read the answers of the finished ones."""
+    if not new:
+        return
+    values = yield Evaluate(tuple(tree.steps(i) for i in new))
+    yield ev.Evaluated(
+        [ev.NodeValue(i, _clamped(tree, v)) for i, v in zip(new, values, strict=True)]
+    )
+    yield from judge(tree, new)
+    yield from look_for_answers(tree, [i for i in new if tree.node(i).finished])
+
+
+def _clamped(tree: Tree, value: float) -> float:
+    low, high = tree.value_range
+    return min(max(value, low), high)
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _step(tree: Tree, identifier: int) -> Node:
+    node = tree.node(identifier)
+    if node.parent is None:
+        raise EventError("The root holds no step: choose a node below it.")
+    return node
+
+
+def _open(tree: Tree, identifier: int) -> Node:
+    """The node, which must be one that steps can follow."""
+    node = tree.node(identifier)
+    if node.finished:
+        raise EventError(f"Node {node.id} is finished: no step follows it.")
+    if node.hidden:
+        raise EventError(f"Node {node.id} is pruned: bring it back first.")
+    return node
+
+
+def _child(tree: Tree, parent: Node, step: str) -> Node | None:
+    children = map(tree.node, parent.children)
+    return next((child for child in children if child.step == step), None)
+
+
+def _unused_slots(tree: Tree, parent: Node, count: int) -> tuple[int, ...]:
+    """Beyond those that the search has asked for, or will ask for by its own count."""
+    branch = tree.params.get("branch", 1)
+    width = branch if isinstance(branch, int) else 1
+    most = tree.params.get("max_expansions", 1)
+    reserved = width * ((most if isinstance(most, int) else 1) + 1)
+    samples = tree.params.get("samples", 0)
+    reserved = max(reserved, samples if isinstance(samples, int) else 0)
+    used = [tree.node(child).slot + 1 for child in parent.children]
+    first = max([reserved, *used])
+    return tuple(range(first, first + count))
+
+
+def _distinct(tree: Tree, parent: Node, accepted: Sequence[Proposal]) -> list[ev.NewNode]:
+    seen = {tree.node(child).step for child in parent.children}
+    new: list[ev.NewNode] = []
+    for item in accepted:
+        if item.step not in seen:
+            seen.add(item.step)
+            number = len(tree.nodes) + len(new)
+            new.append(
+                ev.NewNode(number, item.step, item.slot, item.attempt, item.tokens, item.logprob)
+            )
+    return new
+
+
+def _above(tree: Tree, node: Node, value: float) -> list[ev.Backup]:
+    """V of the nodes above a node that takes another one."""
+    return _followed(tree, node, ev.Backup(node.id, value, node.visits))
+
+
+def _without(tree: Tree, node: Node, pruned: bool) -> list[ev.Backup]:
+    """V of the nodes above a node that is pruned or brought back."""
+    return _followed(tree, node, ev.Backup(node.id, node.value, 0 if pruned else node.visits))
+
+
+def _followed(tree: Tree, node: Node, now: ev.Backup) -> list[ev.Backup]:
+    fresh = {node.id: now}
+    if not node.visits:
+        return []
+    for identifier in reversed(tree.path(node.id)[:-1]):
+        one = tree.node(identifier)
+        # With every visited child pruned, the PRM's own value is all that is known.
+        mean = mean_of_children(tree, one, fresh)
+        value = one.prm_value if mean is None else mean
+        if one.locked or value is None or value == one.value:
+            break
+        fresh[identifier] = ev.Backup(identifier, value, one.visits)
+    return list(fresh.values())[1:]
