@@ -8,6 +8,7 @@ import { block, count, line, number } from "./text.js";
 
 const STEP = [["right", "Right"], ["wrong", "Wrong"], ["unclear", "Unclear"]];
 const ANSWER = [[true, "Right"], [false, "Wrong"], [null, "Oracle"]];
+const SHOWN = 2; // changes told beside their number
 const WAIT = 140; // milliseconds that a pointer rests on a button before what it would change is asked for
 
 export class VerdictButtons {
@@ -132,10 +133,10 @@ function effect(answer, would) {
   const one = answer.count === 1;
   const verb = would ? (one ? "row would change" : "rows would change") : one ? "row changed" : "rows changed";
   if (!answer.count) return [el("span", { text: would ? "No row would change" : "No row changed" })];
-  const moved = answer.changes.slice(0, 3).map((change) => `${change.node}: ${said(change.before)} \u2192 ${said(change.after)}`);
+  const moved = answer.changes.slice(0, SHOWN).map((change) => `node ${change.node}: ${said(change.before)} \u2192 ${said(change.after)}`);
   return [
     el("b", { text: `${count(answer.count)} ${verb}` }),
-    el("span", { text: moved.join("   ") + (answer.count > 3 ? "   \u2026" : "") }),
+    el("span", { text: moved.join("   ") + (answer.count > SHOWN ? "   \u2026" : "") }),
   ];
 }
 
