@@ -2,6 +2,7 @@
 
 import { el, icon } from "./dom.js";
 import { download, outcome } from "./export_words.js";
+import { line } from "./text.js";
 
 export class ExportButton {
   /**
@@ -13,8 +14,7 @@ export class ExportButton {
    */
   constructor(store, server, state, more, small = false) {
     Object.assign(this, { store, server, state, more, busy: false });
-    const title = "Export rewards: value targets of this tree, as JSON lines";
-    this.button = el("button", { type: "button", class: small ? "lab-tool" : "lab-primary", title, "aria-label": "Export rewards", on: { click: () => this.press() } },
+    this.button = el("button", { type: "button", class: small ? "lab-tool" : "lab-primary", "aria-label": "Export rewards", on: { click: () => this.press() } },
       icon("download"), small ? null : el("span", { text: "Export rewards" }));
     this.note = el("div", { class: "lab-export-note", role: "status", hidden: true });
     const other = small ? null : el("button", { type: "button", class: "lab-button", text: "Other exports", on: { click: more } });
@@ -22,12 +22,14 @@ export class ExportButton {
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.close(event));
     document.addEventListener("pointerdown", (event) => !this.element.contains(event.target) && (this.note.hidden = true));
     store.addEventListener("changed", () => this.draw());
+    state.addEventListener("changed", () => this.draw());
     store.addEventListener("opened", () => (this.note.hidden = true));
     this.draw();
   }
 
   draw() {
     this.button.disabled = this.busy || this.store.session === null;
+    this.button.title = `Export rewards: value targets of this tree by ${line(this.state.method, 40)}, as JSON lines. What is only supposed is not in them.`;
   }
 
   close(event) {
@@ -42,7 +44,7 @@ export class ExportButton {
     const { session } = this.store;
     this.busy = true;
     this.draw();
-    const entered = { what: "tree", session, form: "values", rows: true, container: "jsonl", method: "paper" };
+    const entered = { what: "tree", session, form: "values", rows: true, container: "jsonl", method: this.state.method };
     const answer = await this.server.export_save({ entered }).catch(() => ({ error: "Not exported: the lab does not answer." }));
     this.busy = false;
     this.draw();
