@@ -159,7 +159,13 @@ class Phases:
             models: dict[Role, str | None] = {"policy": adapter, "prm": self._start["prm"]}
             self._report(note=name)
             found[name] = self._solve(
-                self._problems.heldout, "sampling", _GREEDY, models, Limits(), f"greedy {name}"
+                self._problems.heldout,
+                "sampling",
+                _GREEDY,
+                models,
+                Limits(),
+                f"greedy {name}",
+                more=name == "before",
             )
         return {**found, "failed": self._failed(*found.values())}
 
@@ -180,7 +186,13 @@ class Phases:
             models: dict[Role, str | None] = {"policy": self._start["policy"], "prm": adapter}
             self._report(note=name)
             found[name] = self._solve(
-                self._problems.guided, "mcts_star", params, models, limits, f"guided {name}"
+                self._problems.guided,
+                "mcts_star",
+                params,
+                models,
+                limits,
+                f"guided {name}",
+                more=name == "before",
             )
         batches = found["before"], found["after"]
         judged = self._judged(batches, self._start["prm"], new)
@@ -201,8 +213,11 @@ class Phases:
         adapters: Mapping[Role, str | None],
         limits: Limits,
         name: str,
+        more: bool = False,
     ) -> str:
         """Search problems; the batch's id.
+
+        `more`: the phase has another one like it to do after this.
 
         Raises:
             RoundError: it failed.
@@ -215,7 +230,10 @@ class Phases:
         batch = solver.start(problems, first, limits, self._settings.parallel, title)
         while (state := solver.wait(batch, _POLL_SECONDS)).active:
             loading = state.message if state.status == "loading" else ""
-            self._report(done=state.done, total=state.problems, left=state.left, loading=loading)
+            left = state.left
+            if left is not None and more:
+                left += state.seconds + left
+            self._report(done=state.done, total=state.problems, left=left, loading=loading)
             if self._stopped():
                 solver.stop(batch)
                 solver.wait(batch, None)
