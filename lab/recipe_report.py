@@ -49,8 +49,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """`recipe` minus `other` (or `BEFORE`) on the same problems, after round `number`.
+    """`recipe` minus `other` on the same problems, after round `number`.
 
+    `other` is a recipe, `BEFORE`, or `recipe` itself: then it is the round before that one.
     `seeds`: the runs that it is pooled over, problem by problem.
     """
 
@@ -69,7 +70,8 @@ class Report(msgspec.Struct, frozen=True):
         problems: labels of the held-out problems that everybody has answered.
         before: whether the models that the recipes begin with answer them right.
         entries: the rounds.
-        differences: to before of every round, and between recipes after the same number of rounds.
+        differences: to before of every round, to the round before it, and between recipes after the
+            same number of rounds.
     """
 
     setting: dict[str, Any]
@@ -80,7 +82,9 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def differences(before: Sequence[bool], entries: Sequence[Entry]) -> list[Difference]:
-    """Of every round to before, a seed and pooled, and of recipes to each other."""
+    """Of every round to before, a seed and pooled, to the round before it, and of recipes to each
+    other.
+    """
     found = [
         _difference(entry.recipe, BEFORE, entry.number, [entry.seed], [entry.right], [before])
         for entry in entries
@@ -93,6 +97,12 @@ def differences(before: Sequence[bool], entries: Sequence[Entry]) -> list[Differ
             rights = list(made.values())
             every = [before] * len(rights)
             found.append(_difference(recipe, BEFORE, number, list(made), rights, every))
+        if earlier := runs.get((number - 1, recipe)):
+            shared = [seed for seed in made if seed in earlier]
+            then = [earlier[seed] for seed in shared]
+            found.append(
+                _difference(recipe, recipe, number, shared, [made[one] for one in shared], then)
+            )
     for (first, one), (second, other) in combinations(runs, 2):
         both = [seed for seed in runs[first, one] if seed in runs[second, other]]
         if first == second and both:
@@ -170,13 +180,18 @@ def _pairs(report: Report, titles: dict[str, str]) -> str:
     for one in sorted(report.differences, key=lambda one: one.number):
         if one.other == BEFORE and len(one.seeds) == 1:
             continue
-        other = BEFORE if one.other == BEFORE else titles[one.other]
         seeds = ", ".join(map(str, one.seeds))
         lines.append(
-            f"| {one.number} | {titles[one.recipe]} - {other} | {seeds} | {_points(one.points)} | "
-            f"{_significance(one.points)} |"
+            f"| {one.number} | {titles[one.recipe]} - {_other(one, titles)} | {seeds} | "
+            f"{_points(one.points)} | {_significance(one.points)} |"
         )
     return "\n".join(lines)
+
+
+def _other(one: Difference, titles: dict[str, str]) -> str:
+    if one.other == BEFORE:
+        return "the models before"
+    return "itself a round before" if one.other == one.recipe else titles[one.other]
 
 
 def _guided(entries: Iterable[Entry]) -> list[str]:
@@ -205,7 +220,7 @@ def _words(report: Report, titles: dict[str, str]) -> str:
             most[key] = one
     lines = {True: list[str](), False: list[str]()}
     for one in most.values():
-        other = "the models before" if one.other == BEFORE else titles[one.other]
+        other = _other(one, titles)
         points = one.points
         above = f"{titles[one.recipe]} over {other} ({100 * points.estimate:+.1f})"
         below = f"{other} over {titles[one.recipe]} ({-100 * points.estimate:+.1f})"
