@@ -14,7 +14,7 @@ export class Verdict {
     Object.assign(this, { server, does });
     this.message = new Message();
     this.adapters = el("div", { class: "lab-made" });
-    this.element = el("div", { class: "lab-verdict", hidden: true });
+    this.element = el("div", { class: "lab-round-verdict", hidden: true });
     this.clear();
   }
 
@@ -50,7 +50,7 @@ export class Verdict {
     const answer = await call(this.server.adapters, {});
     if (answer.error) this.message.say(answer.error);
     const rows = new Map((answer.adapters ?? []).map((row) => [row.id, row]));
-    const lineage = el("button", { type: "button", class: "lab-link", text: "See the lineage", on: { click: () => this.does.go("lineage") } });
+    const lineage = el("button", { type: "button", class: "lab-round-link", text: "See the lineage", on: { click: () => this.does.go("lineage") } });
     const none = el("p", { class: "lab-muted", text: "None: no model was trained." });
     this.adapters.replaceChildren(...(made.length ? [...made.map(([role, adapter]) => this.adapter(role, adapter, rows.get(adapter), verdict)), lineage] : [none]));
   }
