@@ -156,7 +156,7 @@ function planOf(plan) {
     plan.guided ? ["Compare", `${problems(plan.guided)} of them searched with the old and the new PRM, at equal tokens.`] : null,
     ["Begin with", [`policy ${line(plan.policy, 80)}`, `PRM ${line(plan.prm, 80)}`].join("; ")],
     ["Time", `${plan.seconds === null ? "known once the first problems are searched" : `about ${roughly(plan.seconds)}`}${plan.rounds > 1 ? " a round" : ""}.${plan.rounds > 1 ? ` ${count(plan.rounds)} rounds in a row.` : ""}`],
-    plan.memory ? ["Memory", `${line(plan.memory, 200)}.`] : null,
+    plan.memory ? ["Memory", `${line(plan.memory, 400)}.`] : null,
   ].filter(Boolean);
   const goes = plan.goes_on ? el("p", { class: "lab-message is-hint", text: `Goes on with the unfinished round ${line(plan.goes_on, 20)}${plan.done.length ? `: ${count(plan.done.length)} of its phases are done and will not be done again.` : "."}` }) : null;
   return [goes, el("dl", { class: "lab-plan-steps" }, ...steps.flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text })]))].filter(Boolean);
