@@ -61,8 +61,12 @@ class Drivers:
         """
         key = adapter_of(policy)[1], adapter_of(prm)[1]
         if key not in self._drivers:
-            self._drivers[key] = Driver(self.policy(key[0]), self.prm(key[1]), self._archive)
+            self._drivers[key] = Driver(*self.models_of(policy, prm), self._archive)
         return self._drivers[key]
+
+    def models_of(self, policy: str, prm: str) -> tuple[Policy, ProcessRewardModel]:
+        """The models of these labels; raises as `of`."""
+        return self.policy(adapter_of(policy)[1]), self.prm(adapter_of(prm)[1])
 
     def policy(self, adapter: str | None) -> Policy:
         """The policy with an adapter of the home, None for without."""

@@ -107,7 +107,7 @@ class View:
     def _fold_again(self) -> None:
         """Show the whole log anew, to whoever asks next."""
         self._tree = Tree.fold(self.log)
-        self._records = {node.id: _record(node) for node in self._tree.nodes}
+        self._records = {node.id: node_record(node) for node in self._tree.nodes}
         self._life = _new_life()
         self._version = 1
         self._changed = dict.fromkeys(self._records, 1)
@@ -117,10 +117,10 @@ class View:
         touched: set[int] = set()
         for event in events:
             self._tree.apply(event)
-            touched.update(_touched(event, self._tree))
+            touched.update(touched_by(event, self._tree))
         self._version += 1
         for identifier in sorted(touched):
-            self._records[identifier] = _record(self._tree.node(identifier))
+            self._records[identifier] = node_record(self._tree.node(identifier))
             self._changed.pop(identifier, None)
             self._changed[identifier] = self._version
         self._facts = _facts(self._tree)
@@ -170,7 +170,7 @@ def _params(tree: Tree) -> Any:
     return parse(algorithm(tree.algorithm).params, values)
 
 
-def _touched(event: ev.Event, tree: Tree) -> Iterable[int]:
+def touched_by(event: ev.Event, tree: Tree) -> Iterable[int]:
     """The nodes whose record an event has changed."""
     match event:
         case ev.SearchCreated():
@@ -204,7 +204,8 @@ def _touched(event: ev.Event, tree: Tree) -> Iterable[int]:
             return []
 
 
-def _record(node: Node) -> dict[str, Any]:
+def node_record(node: Node) -> dict[str, Any]:
+    """A node as the page sees it."""
     return {
         "id": node.id,
         "parent": node.parent,
@@ -264,7 +265,7 @@ def _details(tree: Tree, node: Node, best_path: list[int]) -> dict[str, Any]:
     sampling = tree.params.get("sampling", {})
     temperature = sampling.get("temperature") if isinstance(sampling, dict) else None
     return {
-        **_record(node),
+        **node_record(node),
         "steps": list(tree.steps(node.id)),
         "verdict_probability": node.verdict_probability,
         "analysis": node.analysis,
@@ -318,7 +319,7 @@ def _selection(tree: Tree, node: Node) -> dict[str, Any] | None:
 
 def node_records(tree: Tree) -> list[dict[str, Any]]:
     """Every node as the page sees it, with its note in words."""
-    return [{**_record(node), "note": node.note} for node in tree.nodes]
+    return [{**node_record(node), "note": node.note} for node in tree.nodes]
 
 
 def session_result(session: str, tree: Tree) -> SessionResult:

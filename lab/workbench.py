@@ -40,6 +40,7 @@ from lab.round_phases import Parts
 from lab.rounds import Rounds
 from lab.solve import Sessions, Solver
 from lab.steering import Steering
+from lab.studies import Studies
 from lab.verdicts import Verdicts
 from lab.view import session_result
 from lab.worker import Worker
@@ -65,6 +66,7 @@ class Workbench:
         imports: sessions out of files.
         steering: what a person does to a search.
         rounds: searching, learning from it, and whether that helped.
+        studies: a session in time, beside another one, and replayed with something changed.
         verdicts: what a person says of steps and answers, and the rewards that follow.
 
     Args:
@@ -90,6 +92,7 @@ class Workbench:
         self._worker = Worker(self._store, self.models, load, grade, home)
         self.steering = Steering(self._store, self._worker, self.adapters, self._current)
         self.verdicts = Verdicts(self._current, self.steering)
+        self.studies = Studies(self._store, self._worker, self.adapters, self._current, grade)
         shared = Sessions(self._shared, self._let_go)
         self._solver = Solver(self._store, self._worker, shared, home)
         parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
@@ -316,8 +319,6 @@ class Workbench:
     def state(self, session: str) -> RunState:
         """The present or last run of a session in this process."""
         return self._worker.state(session)
-
-    # Batches: all problems of a dataset, searched in one way. These return at once, too.
 
     def dataset(
         self,

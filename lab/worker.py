@@ -445,7 +445,8 @@ class Worker:
     def _end(self, session: str, status: Status, message: str = "") -> None:
         """Forget a job, give its lease back, say how it ended."""
         job = self._jobs.pop(session)
-        if job.search is not None and job.driver is not None:
+        kept = job.search is self._searches.get(session)  # and may be held in an iteration
+        if job.search is not None and job.driver is not None and not kept:
             job.driver.abandon(job.search)
         for _ in job.waiting:
             self._give_back(session)

@@ -1,0 +1,40 @@
+"""Ways to look into finished and unfinished searches: in time, side by side, what if."""
+
+from collections.abc import Callable
+
+from lab.adapters import Adapters
+from lab.compare import Comparisons
+from lab.live import LiveSession
+from lab.timeline import Timelines
+from lab.what_if import WhatIfs
+from lab.worker import Grading, Worker
+from sessions.store import Store
+
+
+class Studies:
+    """The studies of a home.
+
+    Attributes:
+        timelines: what each event of a session changed.
+        comparisons: two sessions side by side.
+        what_ifs: replays with something changed.
+
+    Args:
+        store: of the sessions.
+        worker: has the models.
+        adapters: of the models.
+        current: gives a session with everything that is on disk of it.
+        grading: compares answers.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        worker: Worker,
+        adapters: Adapters,
+        current: Callable[[str], LiveSession],
+        grading: Grading,
+    ) -> None:
+        self.timelines = Timelines(current)
+        self.comparisons = Comparisons(current)
+        self.what_ifs = WhatIfs(store, worker, adapters, current, grading)
