@@ -20,7 +20,9 @@ VerdictSource = Literal["", "text", "logits", "reply", "dead_end", "gate", "dept
 ExpansionStatus = Literal["expanded", "end_by_critic", "end_no_proposals", "skipped_end"]
 Mark = Literal["", "right", "wrong", "unclear"]
 Origin = Literal["policy", "person", "rollout"]
-StopReason = Literal["", "gate", "exhausted", "complete", "iterations", "tokens", "seconds"]
+StopReason = Literal[
+    "", "gate", "exhausted", "complete", "right", "iterations", "tokens", "seconds"
+]
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="kind"):

@@ -104,6 +104,13 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Hold a run before it asks a model again; the next one goes on there."""
+
+    session: str
+
+
+@dataclass(frozen=True)
 class Stop:
     """End a run at the next model call."""
 
@@ -122,4 +129,4 @@ class Close:
     """End the thread."""
 
 
-Command = Run | Do | Annotate | Load | Task | Pause | Stop | Drop | Close
+Command = Run | Do | Annotate | Load | Task | Pause | Hold | Stop | Drop | Close

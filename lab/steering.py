@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from engine import events as ev
-from engine.errors import EventError, TaskError
+from engine.errors import EventError, ParameterError, TaskError
 from engine.history import Item, end_before, items
 from engine.search import acts
 from engine.search.acts import Act, perform
+from engine.search.driver import Limits
 from engine.search.registry import algorithm
 from engine.tree import Tree
 from lab.adapters import Adapters
@@ -253,6 +254,31 @@ class Steering:
         title = name or f"{row.name or session} @ {end}"
         arrival = Arrival(kept, digest(Tree.fold(kept)), title, row.tags)
         return self._store.take_in([arrival]).sessions[0]
+
+    # Running, besides what the workbench offers. These return at once.
+
+    def hold(self, session: str) -> None:
+        """End a run before it asks a model again, in the midst of an iteration; the next run goes
+        on there. Nothing if none runs.
+        """
+        self._worker.hold(session)
+
+    def run_until_right(self, session: str) -> None:
+        """Run a session until the answer that wins is right, or nothing is left to do.
+
+        Raises:
+            ParameterError: nothing tells what is right, or the session needs other models.
+            SessionInUseError: another process works on it.
+        """
+        live = self._current(session)
+        with live.view.reading() as tree:
+            self._adapters.check(session, tree)
+            if tree.gold is None and all(node.regraded is None for node in tree.nodes):
+                raise ParameterError(
+                    "Nothing tells whether an answer is right: start a search with an oracle "
+                    "answer, or give a verdict on an answer."
+                )
+        self._worker.run(live, Limits(until_right=True))
 
     # How.
 

@@ -27,6 +27,7 @@ from lab.commands import (
     Do,
     Drop,
     Ending,
+    Hold,
     Load,
     Log,
     OnEnd,
@@ -169,6 +170,11 @@ class Worker:
         self._states.pausing(session)
         self._commands.put(Pause(session))
 
+    def hold(self, session: str) -> None:
+        """Hold the run before it asks a model again; nothing if there is none."""
+        self._states.pausing(session)
+        self._commands.put(Hold(session))
+
     def stop(self, session: str) -> None:
         """End the run at the next model call; nothing if there is none."""
         self._states.pausing(session)
@@ -247,7 +253,7 @@ class Worker:
         elif isinstance(command, Drop):
             if command.session in self._jobs:
                 self._end(command.session, "idle")
-        elif isinstance(command, (Pause, Stop)):
+        elif isinstance(command, (Pause, Hold, Stop)):
             self._end_early(command)
 
     def _do(self, title: str, work: Work, on_end: OnEnd) -> None:
@@ -262,7 +268,7 @@ class Worker:
         self._busy = ""
         on_end(ending)
 
-    def _end_early(self, command: Pause | Stop) -> None:
+    def _end_early(self, command: Pause | Hold | Stop) -> None:
         job = self._jobs.get(command.session)
         if job is None or job.search is None or job.driver is None:
             return  # its run has ended meanwhile
@@ -272,6 +278,8 @@ class Worker:
         try:
             if isinstance(command, Pause):
                 job.driver.pause(job.search)
+            elif isinstance(command, Hold):
+                job.driver.hold(job.search)
             else:
                 job.driver.stop(job.search)
         except Exception as error:

@@ -40,13 +40,15 @@ class Limits(msgspec.Struct, frozen=True):
     iterations: of this run. tokens: policy tokens sampled in this run; an iteration that would
     pass the limit is dropped, so it is never exceeded. seconds: of wall clock, looked at between
     iterations. phases: then the run is held in the midst of its iteration, and the next run goes on
-    there; nothing of that iteration is in the log before it is finished.
+    there; nothing of that iteration is in the log before it is finished. until_right: the run ends
+    as soon as the answer that wins is right.
     """
 
     iterations: int | None = None
     tokens: int | None = None
     seconds: float | None = None
     phases: int | None = None
+    until_right: bool = False
 
 
 class Failure(NamedTuple):
@@ -78,6 +80,12 @@ class Search:
     def stopped(self) -> ev.StopReason:
         """Why there is nothing more to do, "" if there is."""
         return self.algorithm.stopped(self.tree, self.params)
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer that wins is right."""
+        groups = self.algorithm.groups(self.tree, self.params)
+        return bool(groups) and groups[0].correct is True
 
     def read_parameters(self) -> None:
         """Take over the parameters of the tree."""
@@ -150,7 +158,7 @@ class _Run:
         self.drawn: set[str] = set()
         self.iterations = 0
         self.spent = ev.Cost()
-        self.pausing = False
+        self.pausing = self.holding = False
         self.concluding = False
 
     def go_on_from(self, other: "_Run") -> None:
@@ -255,6 +263,14 @@ class Driver:
         """End the run after the present iteration."""
         if id(search) in self._runs:
             self._runs[id(search)].pausing = True
+
+    def hold(self, search: Search) -> None:
+        """Hold the run before it asks a model again; the next run goes on there. What a person
+        has asked for meanwhile, and choosing the answers, are finished first.
+        """
+        if id(search) in self._runs:
+            self._runs[id(search)].holding = True
+            self.pause(search)
 
     def stop(self, search: Search) -> None:
         """End the run now; an unfinished iteration is dropped."""
@@ -374,7 +390,9 @@ class Driver:
             run.phase = None
         if isinstance(item, _PHASES):
             run.phase = type(item)
-        if not over or run.limits.phases is None or run.phases < run.limits.phases:
+        enough = over and run.limits.phases is not None and run.phases >= run.limits.phases
+        asks = not isinstance(item, ev.Event) and not (run.acting or run.concluding)
+        if not enough and not (run.holding and asks):
             return False
         run.next, run.held = item, True
         if run.on_held is not None:
@@ -456,6 +474,8 @@ class Driver:
 
     def _limit_reached(self, run: _Run) -> ev.StopReason:
         limits = run.limits
+        if limits.until_right and run.search.right:
+            return "right"
         if limits.iterations is not None and run.iterations >= limits.iterations:
             return "iterations"
         if limits.tokens is not None and run.spent.policy_generated >= limits.tokens:
