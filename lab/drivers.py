@@ -77,6 +77,13 @@ class Drivers:
             self._policies[adapter] = self.adapting.policy(self._find(adapter))
         return self._policies[adapter]
 
+    def opened(self, policy: str) -> Policy | None:
+        """The policy of a label if it is loaded, with its adapter; for any thread."""
+        model, adapter = adapter_of(policy)
+        if self.models is None or model != self._settings.label(self._settings.policy):
+            return None
+        return self.models.policy if adapter is None else self._policies.get(adapter)
+
     def prm(self, adapter: str | None) -> ProcessRewardModel:
         """The process reward model with an adapter of the home, None for without."""
         assert self.models is not None

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from engine.value_history import ValuePoint, value_history
 from lab.adapters import Adapters
 from lab.compare import Comparisons
 from lab.live import LiveSession
+from lab.node_tokens import NodeTokens, StepTokens
 from lab.timeline import Timelines
 from lab.what_if import WhatIfs
 from lab.worker import Grading, Worker
@@ -35,6 +37,21 @@ class Studies:
         current: Callable[[str], LiveSession],
         grading: Grading,
     ) -> None:
+        self._current = current
+        self._tokens = NodeTokens(store.archive, current, worker.opened)
         self.timelines = Timelines(current)
         self.comparisons = Comparisons(current)
         self.what_ifs = WhatIfs(store, worker, adapters, current, grading)
+
+    def tokens(self, session: str, node: int) -> StepTokens:
+        """The tokens of a node's step with their log-probabilities; see `NodeTokens.tokens`."""
+        return self._tokens.tokens(session, node)
+
+    def values(self, session: str, node: int) -> list[ValuePoint]:
+        """V of a node from its first value on.
+
+        Raises:
+            EventError: there is no such node.
+            StoreError: the session does not exist or cannot be read.
+        """
+        return value_history(list(self._current(session).view.log), node)

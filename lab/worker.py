@@ -16,6 +16,7 @@ from pathlib import Path
 
 from engine import events as ev
 from engine.errors import LabError
+from engine.models.base import Policy
 from engine.search.acts import Act
 from engine.search.driver import Driver, Limits, Search
 from lab.commands import (
@@ -209,6 +210,10 @@ class Worker:
         """What the loaded models have to say."""
         models = self._drivers.models
         return list(models.notices) if models else []
+
+    def opened(self, policy: str) -> Policy | None:
+        """The policy that logs name so, None if it is not loaded."""
+        return self._drivers.opened(policy)
 
     def close(self, timeout: float) -> bool:
         """Drop unfinished iterations and end the thread; False if a model call outlasts it."""

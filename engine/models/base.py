@@ -6,7 +6,7 @@ not let the grouping change what is sampled (see `engine.randomness`).
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -214,3 +214,14 @@ class ProcessRewardModel(Protocol):
 
     def text(self, request: PrefixRequest, reply: Reply) -> Sequence[int]:
         """As that of the policy."""
+
+
+@runtime_checkable
+class Spelling(Protocol):
+    """A policy that can tell what its tokens spell."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def spell(self, request: ProposalRequest, reply: Completion) -> list[str]:
+        """The text of each sampled token, in order; joined they are all that was written."""

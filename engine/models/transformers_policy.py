@@ -130,6 +130,20 @@ class TransformersPolicy:
         tokens = decoded.tokens[:-1] if decoded.stopped == "eos" else decoded.tokens
         return self.prompter.text(tokens, prefix) or None if tokens else None
 
+    def spell(self, request: ProposalRequest, reply: Completion) -> list[str]:
+        """See `engine.models.base.Spelling`. A character that takes several tokens is with the
+        last of them.
+        """
+        prefix = self.prompter.proposal(request.question, request.steps, request.analysis)
+        found: list[str] = []
+        known = ""
+        for end in range(1, len(reply.tokens) + 1):
+            text = self.prompter.text(reply.tokens[:end], prefix)
+            broken = text.endswith("\ufffd") and end < len(reply.tokens)
+            found.append("" if broken else text[len(known) :])
+            known = known if broken else text
+        return found
+
     def _completion(self, request: ProposalRequest, row: Row, decoded: Decoded) -> Completion:
         raw = self._words(decoded, row.prefix)
         unfinished = decoded.stopped in ("limit", "context")

@@ -106,13 +106,10 @@ class Fulfiller:
             tree, sampling = item.tree, item.sampling
             if ask.temperature is not None:
                 sampling = sampling.model_copy(update={"temperature": ask.temperature})
-            parts = (ask.steps, tree.seed, ask.slot, ask.attempt, ask.analysis)
-            where = address(
-                "propose", self._policy.identity, tree.question, *parts, sampling.address()
-            )
-            return where, ProposalRequest(
+            request = ProposalRequest(
                 tree.question, ask.steps, tree.seed, ask.slot, ask.attempt, sampling, ask.analysis
             )
+            return proposal_address(self._policy.identity, request), request
 
         return _answer(
             [[addressed(item, ask) for ask in item.request.asks] for item in needed],  # type: ignore[union-attr]
@@ -156,6 +153,13 @@ class Fulfiller:
     def _policy_charge(self, part: Asked, reply: Completion | Judgement | Summary) -> Charge:
         text = partial(self._policy.text, part, reply)
         return Charge(False, len(reply.tokens), reply.usage, text)
+
+
+def proposal_address(identity: str, request: ProposalRequest) -> str:
+    """Where the reply of a policy of this identity is stored."""
+    parts = (request.steps, request.seed, request.slot, request.attempt, request.analysis)
+    sampling = request.sampling.address()
+    return address("propose", identity, request.question, *parts, sampling)
 
 
 def _kind(request: Request) -> str:
