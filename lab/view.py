@@ -246,8 +246,10 @@ def _facts(tree: Tree) -> dict[str, Any]:
         "iteration": tree.iteration,
         "phase": tree.phase,
         "stop": tree.stop,
+        "range": list(tree.value_range),
         "path": tree.selected_path,
         "picks": msgspec.to_builtins(tree.picks),
+        "rollout": _rollout(tree),
         "best": found.best,
         "voted": tree.voted,
         "best_path": tree.path(found.best),
@@ -258,6 +260,28 @@ def _facts(tree: Tree) -> dict[str, Any]:
         "last_cost": msgspec.to_builtins(tree.costs[-1]) if tree.costs else None,
         "nodes": len(tree.nodes),
         "note": tree.note,
+    }
+
+
+def _rollout(tree: Tree) -> dict[str, Any] | None:
+    """The roll-out of the present iteration, or asked for by a person: the steps that it took."""
+    found = tree.rollout
+    if found is None:
+        return None
+    taken = [step for step in found.steps if step.chosen is not None]
+    return {
+        "node": found.node,
+        "best": found.best,
+        "value_before": found.value_before,
+        "value_after": found.value_after,
+        "steps": [
+            {
+                "text": step.candidates[step.chosen or 0],
+                "value": step.value,
+                "verdict": step.verdict,
+            }
+            for step in taken
+        ],
     }
 
 

@@ -17,8 +17,11 @@ export class Store extends EventTarget {
 
   clear() {
     this.cursor = -1;
+    this.life = (this.life ?? 0) + 1; // another one: nodes are others, though their ids may be the same
     this.nodes = new Map();
+    this.order = []; // ids, parents before children
     this.children = new Map();
+    this.moves = new Map(); // node to V and n before and after the last iteration, where they differ
     this.tree = null;
     this.settings = null;
     this.batch = null; // that the session belongs to
@@ -51,17 +54,14 @@ export class Store extends EventTarget {
     if (delta.reset) {
       this.nodes.clear();
       this.children.clear();
+      [this.order, this.mostVisits] = [[], 1];
+      this.life++;
     }
+    if (delta.reset || delta.tree?.iteration !== this.tree?.iteration) this.moves.clear();
     let structure = delta.reset;
-    for (const node of delta.nodes) {
-      if (!this.nodes.has(node.id)) {
-        structure = true;
-        if (node.parent !== null) this.childrenOf(node.parent).push(node.id);
-      }
-      this.nodes.set(node.id, node);
-      this.mostVisits = Math.max(this.mostVisits, node.visits);
-      if (node.value > this.range.high) this.range.high = node.value > 10 ? 100 : 10;
-    }
+    for (const node of delta.nodes) structure = this.take(node) || structure;
+    const [low, high] = delta.tree?.range ?? [0, 1];
+    this.range = { low, high };
     const before = this.fingerprint();
     this.cursor = delta.cursor;
     this.tree = delta.tree;
@@ -74,6 +74,27 @@ export class Store extends EventTarget {
     if (structure || delta.nodes.length || before !== this.fingerprint()) {
       this.emit("changed", { structure, nodes: delta.nodes.length });
     }
+  }
+
+  /** Take over a node; whether it is new. What is known keeps its object, so that views may hold it. */
+  take(node) {
+    this.mostVisits = Math.max(this.mostVisits, node.visits);
+    const known = this.nodes.get(node.id);
+    if (known) {
+      this.remember(known, node);
+      Object.assign(known, node);
+      return false;
+    }
+    this.nodes.set(node.id, node);
+    this.order.push(node.id);
+    if (node.parent !== null) this.childrenOf(node.parent).push(node.id);
+    return true;
+  }
+
+  remember(known, node) {
+    if (known.value === node.value && known.visits === node.visits) return;
+    const before = this.moves.get(node.id)?.before ?? { value: known.value, visits: known.visits };
+    this.moves.set(node.id, { before, after: { value: node.value, visits: node.visits } });
   }
 
   fingerprint() {
@@ -113,8 +134,9 @@ export class Store extends EventTarget {
 
 /** What a node is at a glance: "right", "wrong", "finished", "dead" or "open". */
 export function mark(node) {
-  if (node.correct === true) return "right";
-  if (node.correct === false && node.answer !== null) return "wrong";
+  const correct = node.regraded ?? node.correct;
+  if (correct === true) return "right";
+  if (correct === false && node.answer !== null) return "wrong";
   if (node.answer !== null && node.answer !== undefined) return "finished";
   if (node.verdict_source === "dead_end") return "dead";
   return node.verdict === "end" ? "finished" : "open";
