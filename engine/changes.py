@@ -152,7 +152,9 @@ def _(event: ev.RolledOut, tree: "Tree") -> None:
     node = tree.node(event.node)
     _back_up(node, event.value_after, event.visits)
     node.rolled_out = event
-    tree.phase, tree.rollout = "rolled out", event
+    tree.rollout = event
+    if tree.phase != "concluded":  # a person's roll-out changes no answer
+        tree.phase = "rolled out"
 
 
 @change.register(ev.BackedUp)
@@ -164,11 +166,15 @@ def _(event: ev.BackedUp, tree: "Tree") -> None:
 
 
 def _back_up(node: Node, value: float, visits: int) -> None:
-    if (value, visits) == (node.value, node.visits):
+    node.visits = visits
+    if value == node.value or node.locked:  # logs of before there were locks would change it
         return
-    node.value, node.visits = value, visits
-    if not node.locked:  # the search has gone over what a person said of V
-        node.found_value = None
+    node.value, node.found_value = value, None  # it is the search's again
+
+
+@change.register(ev.Committed)
+def _(event: ev.Committed, tree: "Tree") -> None:
+    tree.tip, tree.committed_at = tree.node(event.node).id, tree.iteration
 
 
 @change.register(ev.Exhausted)
@@ -250,7 +256,7 @@ def _(event: ev.Overruled, tree: "Tree") -> None:
             node.value = node.found_value
         node.locked, node.found_value = False, None
     else:
-        if node.overruled is None:
+        if node.found_value is None:
             node.found_value = node.value
         node.locked, node.value = event.locked, event.value
     node.overruled = event.value
@@ -267,8 +273,7 @@ def _(event: ev.Pruned, tree: "Tree") -> None:
     _hide(tree, node)
     for other, value in changed:
         other.value = value
-    if not event.pruned:
-        _reopen(tree, node)
+    _go_on(tree)
     _reconsider(tree)
 
 
@@ -280,11 +285,22 @@ def _hide(tree: "Tree", node: Node) -> None:
         _file(tree, one, was_end)
 
 
-def _reopen(tree: "Tree", node: Node) -> None:
-    """Something is left to do below a node after all."""
-    for identifier in tree.path(node.id):
-        tree.nodes[identifier].exhausted = False
-    tree.stop = ""
+@change.register(ev.Reopened)
+def _(event: ev.Reopened, tree: "Tree") -> None:
+    _reopen(tree, [tree.node(identifier) for identifier in event.nodes])
+
+
+def _reopen(tree: "Tree", nodes: list[Node]) -> None:
+    for node in nodes:
+        node.exhausted = False
+        _file(tree, node, _is_end(node))
+    _go_on(tree)
+
+
+def _go_on(tree: "Tree") -> None:
+    """What ended the search may not end it now, unless nothing is left to do."""
+    if not tree.root.exhausted:
+        tree.stop = ""
 
 
 def _reconsider(tree: "Tree") -> None:
@@ -300,8 +316,9 @@ def _(event: ev.Added, tree: "Tree") -> None:
     if parent.hidden or parent.finished:
         state = "pruned" if parent.hidden else "finished"
         raise EventError(f"Node {parent.id} is {state}: no step can be added below it.")
+    parent.asked = max(parent.asked, event.asked)
     if event.children:
-        _reopen(tree, parent)
+        _reopen(tree, [tree.nodes[identifier] for identifier in tree.path(parent.id)])
         source = tree.source
         if event.temperature is not None:
             source = source._replace(temperature=event.temperature)
@@ -318,12 +335,8 @@ def _(event: ev.Acted, tree: "Tree") -> None:
 
 @change.register(ev.ParametersChanged)
 def _(event: ev.ParametersChanged, tree: "Tree") -> None:
-    reopened = [tree.node(identifier) for identifier in event.reopened]
     tree.params = event.params
-    for node in reopened:
-        node.exhausted = False
-        _file(tree, node, _is_end(node))
-    tree.stop = ""
+    _go_on(tree)
     _note_source(tree)
     _reconsider(tree)
 

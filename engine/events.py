@@ -209,6 +209,12 @@ class BackedUp(Event, frozen=True, tag="backed_up"):
     backups: list[Backup]
 
 
+class Committed(Event, frozen=True, tag="committed"):
+    """The search goes on below this node only: its step is taken."""
+
+    node: int
+
+
 class Exhausted(Event, frozen=True, tag="exhausted"):
     """Nothing below these nodes can change any more: selection leaves them out."""
 
@@ -305,7 +311,8 @@ class Pruned(Event, frozen=True, tag="pruned"):
 class Added(Event, frozen=True, tag="added"):
     """Children that a person wrote, asked for, or kept from a roll-out: no expansion of the search.
 
-    temperature: that they were sampled at, if it was not that of the search.
+    temperature: that they were sampled at, if it was not that of the search. asked: the slots below
+    the node that are asked for by now are smaller than this.
     """
 
     node: int
@@ -313,10 +320,17 @@ class Added(Event, frozen=True, tag="added"):
     origin: Origin
     temperature: float | None = None
     rejected: list[Rejected] = []
+    asked: int = 0
+
+
+class Reopened(Event, frozen=True, tag="reopened"):
+    """By what a person did just before, something is left to do below these exhausted nodes."""
+
+    nodes: list[int]
 
 
 class Acted(Event, frozen=True, tag="acted"):
-    """The end of what a person had the models do between two iterations, and what it took."""
+    """The end of an act of several events, and what the models took for it."""
 
     cost: Cost = Cost()
     drawn: list[str] = []
@@ -324,13 +338,9 @@ class Acted(Event, frozen=True, tag="acted"):
 
 
 class ParametersChanged(Event, frozen=True, tag="parameters_changed"):
-    """The search goes on with other parameters: all of them, the policy's under "sampling".
-
-    reopened: exhausted nodes below which something is left to do now.
-    """
+    """The search goes on with other parameters: all of them, the policy's under "sampling"."""
 
     params: dict[str, object]
-    reopened: list[int] = []
 
 
 class ModelsChosen(Event, frozen=True, tag="models_chosen"):
@@ -366,6 +376,7 @@ AnyEvent = (
     | Evaluated
     | RolledOut
     | BackedUp
+    | Committed
     | Exhausted
     | Answered
     | IterationFinished
@@ -376,6 +387,7 @@ AnyEvent = (
     | Overruled
     | Pruned
     | Added
+    | Reopened
     | Acted
     | ParametersChanged
     | ModelsChosen

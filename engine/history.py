@@ -91,6 +91,27 @@ def items(log: Sequence[ev.Event]) -> list[Item]:
     return found
 
 
+def present(log: Sequence[ev.Event]) -> int:
+    """The place whose state a log is in: the end of an item; 1 at least."""
+    return max((item.last for item in items(log) if item.standing), default=1)
+
+
+def after_undoing(log: Sequence[ev.Event]) -> int | None:
+    """The end of the item that was done at the present place and was left last, None if none is."""
+    found, at = items(log), present(log)
+    before = {item.last: item.before for item in found}
+    visited = sorted(
+        [(item.last, item.last) for item in found]
+        + [(place, event.to) for place, event in enumerate(log, 1) if isinstance(event, ev.Rewound)]
+    )
+    for _, place in reversed(visited):
+        while place in before:
+            if before[place] == at:
+                return place
+            place = before[place]
+    return None
+
+
 def end_before(log: Sequence[ev.Event], place: int) -> int:
     """The end of the last item that ends at a place or before it; at least 1.
 
@@ -112,17 +133,12 @@ def _ends(group: list[ev.Event], following: ev.Event | None) -> bool:
     if _concludes(group[0]):
         return isinstance(last, ev.Concluded)
     if isinstance(group[0], ev.Added | ev.RolledOut):
-        return isinstance(last, ev.Acted) or not _belongs(following)
-    return True
+        return isinstance(last, ev.Acted)
+    return not isinstance(following, ev.Reopened)
 
 
 def _concludes(event: ev.Event | None) -> bool:
     return isinstance(event, ev.Answered | ev.Concluded)
-
-
-def _belongs(event: ev.Event | None) -> bool:
-    """Whether an event follows the one that an act with the models began with."""
-    return isinstance(event, ev.Added | ev.Evaluated | ev.Judged | ev.Answered | ev.Acted)
 
 
 def _doing(group: list[ev.Event]) -> Doing:

@@ -28,6 +28,7 @@ class Node:
         prm_value: what the PRM said, before roll-outs and backups; None while not valued.
         children: ids in creation order.
         expansions: how many times children were asked for and came.
+        asked: a person has had all slots below this one asked for, besides the search's own.
         verdict: the self-critic's: unknown, continue or end.
         verdict_source: where the verdict came from.
         verdict_probability: of `end`, if the critic read it from logits.
@@ -42,9 +43,9 @@ class Node:
         note: a person's words, "" if none.
         mark, mark_reason: a person's verdict on the step, and why.
         regraded: a person's verdict on the answer, None if the oracle's stands.
-        overruled: a person's V, None if there is none.
+        overruled: a person's V, None if there is none; the search may have gone over it.
         locked: that V is a person's and stays whatever is found below.
-        found_value: V as it was before a person overruled it.
+        found_value: V as it was before a person overruled it, None where V is not a person's.
         origin: who wrote the step.
         pruned: a person has taken it out, with everything below.
         hidden: it or a node above it is pruned: it counts nowhere.
@@ -62,6 +63,7 @@ class Node:
     prm_value: float | None = None
     children: list[int] = field(default_factory=list)
     expansions: int = 0
+    asked: int = 0
     verdict: ev.Verdict = "unknown"
     verdict_source: ev.VerdictSource = ""
     verdict_probability: float | None = None

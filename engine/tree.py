@@ -25,6 +25,8 @@ class Tree:
         growing: ids of the leaves that are neither finished nor exhausted.
         ends: ids of the finished leaves, depth-first. (A leaf here is a node without children.)
             Neither of these two holds what a person has pruned.
+        tip: the node that a search which goes step by step has come to; committed_at: in which
+            iteration.
         source: what new nodes are made with.
     """
 
@@ -53,6 +55,8 @@ class Tree:
         self.best: int | None = None
         self.voted: int | None = None
         self.chosen: int | None = None
+        self.tip = 0
+        self.committed_at = 0
         self.note = ""
         self.tags: tuple[str, ...] = ()
         self.source = Source("", "", None)

@@ -1,7 +1,8 @@
 """What a person does to a search between two iterations, as scripts of requests and events.
 
 Each act is made for the tree as it stands, and is refused in words where it does not fit. Those
-that need no model can be performed at once (`perform`); the driver fulfils what others ask for.
+that need no model can be performed at once (`perform`); the driver fulfils what others ask for. An
+act that begins with `Added` or `RolledOut` ends with `Acted`, so that a log tells where it ends.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from engine.node import Node
 from engine.search.asking import judge, look_for_answers
 from engine.search.backup import mean_of_children
 from engine.search.parameters import parse
-from engine.search.registry import algorithm
+from engine.search.registry import algorithm, params_of
 from engine.search.requests import (
     Branching,
     Evaluate,
@@ -57,19 +58,18 @@ def overrule(node: int, value: float | None, locked: bool = True) -> Act:
     """Give a node another V; None takes it back.
 
     V of the nodes above follows at once, as if the node had been valued so from the beginning.
-    Locked, it stays whatever is found below; otherwise the next backup through it goes over it.
+    Locked, it stays whatever is found below; otherwise until the search backs up through it.
     """
 
     def script(tree: Tree) -> Script:
         target = _step(tree, node)
         own: list[ev.Backup] = []
         if value is None:
-            mean = mean_of_children(tree, target) if target.locked else None
-            back = target.machine_value if mean is None else mean
-            own = [ev.Backup(node, back, target.visits)]
+            own = [ev.Backup(node, _without_person(tree, target), target.visits)]
         fresh = own[0].value if own else value
         assert fresh is not None
         yield ev.Overruled(node, value, locked, [*own, *_above(tree, target, fresh)])
+        yield from _reopen(tree)
 
     return script
 
@@ -82,6 +82,7 @@ def prune(node: int, pruned: bool = True) -> Act:
         if target.pruned == pruned:
             return
         yield ev.Pruned(node, pruned, _without(tree, target, pruned))
+        yield from _reopen(tree)
 
     return script
 
@@ -97,11 +98,11 @@ def change_parameters(changes: dict[str, object]) -> Act:
         new = {**tree.params, **changes}
         sampling = {**_mapping(tree.params.get("sampling")), **_mapping(changes.get("sampling"))}
         new.pop("sampling", None)
-        params = parse(kind.params, new)
-        full = params.model_dump()
+        full = parse(kind.params, new).model_dump()
         full["sampling"] = parse(Sampling, sampling).model_dump()
         if full != tree.params:
-            yield ev.ParametersChanged(full, kind.reopened(tree, params))
+            yield ev.ParametersChanged(full)
+            yield from _reopen(tree)
 
     return script
 
@@ -117,26 +118,32 @@ def choose_models(policy: str, prm: str) -> Act:
 
 
 def keep_rollout(node: int) -> Act:
-    """Make nodes of the steps of the last roll-out from a node, with the values they got."""
+    """Make nodes of the steps of the last roll-out from a node, with the values they got; the
+    answer is read if it came to one.
+    """
 
     def script(tree: Tree) -> Script:
         start = tree.node(node)
-        if start.rolled_out is None:
+        if start.rolled_out is None or not start.rolled_out.steps:
             raise EventError(f"Node {node} has not been rolled out: there is nothing to keep.")
-        parent = start
+        parent, before = _open(tree, node), len(tree.nodes)
         for step in start.rolled_out.steps:
             if step.chosen is None or step.value is None:
                 break
             text = step.candidates[step.chosen]
             known = _child(tree, parent, text)
             if known is None:
-                new = ev.NewNode(len(tree.nodes), text, step.chosen)
-                yield ev.Added(parent.id, [new], "rollout")
-                yield ev.Evaluated([ev.NodeValue(new.id, step.value)])
+                child = ev.NewNode(len(tree.nodes), text, step.chosen)
+                yield ev.Added(parent.id, [child], "rollout")
+                yield ev.Evaluated([ev.NodeValue(child.id, step.value)])
                 if step.verdict != "unknown":
-                    yield ev.Judged(new.id, step.verdict, "reply")
-                known = tree.node(new.id)
+                    yield ev.Judged(child.id, step.verdict, "reply")
+                known = tree.node(child.id)
             parent = known
+        new = range(before, len(tree.nodes))
+        yield from look_for_answers(tree, [i for i in new if tree.node(i).finished])
+        if new:
+            yield ev.Acted()
 
     return script
 
@@ -158,6 +165,7 @@ def write_step(parent: int, text: str) -> Act:
         new = ev.NewNode(len(tree.nodes), step)
         yield ev.Added(parent, [new], "person")
         yield from _look_at(tree, [new.id])
+        yield ev.Acted()
 
     return script
 
@@ -176,11 +184,13 @@ def expand(node: int, count: int, temperature: float | None = None) -> Act:
             )
         if temperature is not None:
             parse(Sampling, {"temperature": temperature})
-        branching = Branching(tree.steps(node), _unused_slots(tree, parent, count))
+        slots = _unused_slots(tree, parent, count)
+        branching = Branching(tree.steps(node), slots)
         found: Proposals = (yield from propose([branching], _ATTEMPTS, temperature))[0]
         new = _distinct(tree, parent, found.accepted)
-        yield ev.Added(node, new, "policy", temperature, found.rejected)
+        yield ev.Added(node, new, "policy", temperature, found.rejected, slots[-1] + 1)
         yield from _look_at(tree, [child.id for child in new])
+        yield ev.Acted()
 
     return script
 
@@ -214,6 +224,7 @@ def roll_out(node: int, steps: int) -> Act:
                 break
         pick = ev.Pick(node if start.parent is None else start.parent, [], node)
         yield ev.RolledOut(node, pick, taken, best, start.value, start.value, start.visits)
+        yield ev.Acted()
 
     return script
 
@@ -275,7 +286,7 @@ def _unused_slots(tree: Tree, parent: Node, count: int) -> tuple[int, ...]:
     samples = tree.params.get("samples", 0)
     reserved = max(reserved, samples if isinstance(samples, int) else 0)
     used = [tree.node(child).slot + 1 for child in parent.children]
-    first = max([reserved, *used])
+    first = max([reserved, parent.asked, *used])
     return tuple(range(first, first + count))
 
 
@@ -294,24 +305,44 @@ def _distinct(tree: Tree, parent: Node, accepted: Sequence[Proposal]) -> list[ev
 
 def _above(tree: Tree, node: Node, value: float) -> list[ev.Backup]:
     """V of the nodes above a node that takes another one."""
+    if not node.visits or node.pruned:
+        return []
     return _followed(tree, node, ev.Backup(node.id, value, node.visits))
 
 
 def _without(tree: Tree, node: Node, pruned: bool) -> list[ev.Backup]:
     """V of the nodes above a node that is pruned or brought back."""
+    if not node.visits:
+        return []
     return _followed(tree, node, ev.Backup(node.id, node.value, 0 if pruned else node.visits))
 
 
 def _followed(tree: Tree, node: Node, now: ev.Backup) -> list[ev.Backup]:
     fresh = {node.id: now}
-    if not node.visits:
-        return []
+    below = node
     for identifier in reversed(tree.path(node.id)[:-1]):
         one = tree.node(identifier)
+        # What is below a pruned node counts for nothing above it, and a person's value stands.
+        if (below.pruned and below is not node) or one.found_value is not None:
+            break
         # With every visited child pruned, the PRM's own value is all that is known.
         mean = mean_of_children(tree, one, fresh)
         value = one.prm_value if mean is None else mean
-        if one.locked or value is None or value == one.value:
+        if value is None or value == one.value:
             break
         fresh[identifier] = ev.Backup(identifier, value, one.visits)
+        below = one
     return list(fresh.values())[1:]
+
+
+def _without_person(tree: Tree, node: Node) -> float:
+    """V of a node without a person's word on it."""
+    mean = mean_of_children(tree, node) if node.found_value is not None else None
+    return node.machine_value if mean is None else mean
+
+
+def _reopen(tree: Tree) -> Part[None]:
+    """Say what is not exhausted any more after the last event."""
+    nodes = algorithm(tree.algorithm).reopened(tree, params_of(tree))
+    if nodes:
+        yield ev.Reopened(nodes)

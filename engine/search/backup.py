@@ -49,3 +49,16 @@ def mean_of_children(
         weight += count
         total += value * count
     return total / weight if weight > 0 else None
+
+
+def averages(tree: Tree, path: Sequence[int], value: float) -> list[Backup]:
+    """One visit more on every node of a path, each V the mean of all values backed up through it.
+
+    A locked value stays. Deepest first, as `backups`.
+    """
+    found = []
+    for identifier in reversed(path):
+        node = tree.node(identifier)
+        mean = node.value + (value - node.value) / (node.visits + 1) if node.visits else value
+        found.append(Backup(identifier, node.value if node.locked else mean, node.visits + 1))
+    return found

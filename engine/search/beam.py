@@ -8,7 +8,6 @@ from typing import Literal
 
 from engine import events as ev
 from engine.search import chains
-from engine.search.answers import AnswerGroup, answer_groups
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
 from engine.tree import Tree
@@ -58,16 +57,6 @@ def end_leaves(tree: Tree, params: BeamParams) -> list[int]:
     return chains.finished(tree)
 
 
-def groups(tree: Tree, params: BeamParams) -> list[AnswerGroup]:
-    """The answers found so far, by the sum of their V."""
-    return answer_groups(tree.node(i) for i in end_leaves(tree, params))
-
-
 def conclude(tree: Tree, params: BeamParams, reason: ev.StopReason) -> Script:
     """Choose the answer by `final_choice`."""
-    leaves = [tree.node(i) for i in end_leaves(tree, params)]
-    best = max(leaves, key=lambda leaf: leaf.value).id if leaves else 0
-    found = groups(tree, params)
-    voted = found[0].node if found else None
-    chosen = voted if params.final_choice == "vote" and voted is not None else best
-    yield ev.Concluded(reason, best, voted, chosen)
+    yield from chains.conclude(tree, params.final_choice, reason)

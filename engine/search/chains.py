@@ -1,6 +1,7 @@
 """What sampling and beam search share: growing many partial solutions by one step at a time."""
 
 from engine import events as ev
+from engine.search.answers import AnswerGroup, answer_groups
 from engine.search.asking import judge, look_for_answers
 from engine.search.requests import (
     Branching,
@@ -8,6 +9,7 @@ from engine.search.requests import (
     Part,
     Proposal,
     Proposals,
+    Script,
     propose,
 )
 from engine.tree import Tree
@@ -69,3 +71,19 @@ def judge_and_answer(tree: Tree, nodes: list[int]) -> Part[None]:
     """Ask the self-critic about new nodes and read the answers of the finished ones."""
     yield from judge(tree, nodes)
     yield from look_for_answers(tree, [i for i in nodes if tree.node(i).finished])
+
+
+def groups(tree: Tree, params: object) -> list[AnswerGroup]:
+    """The answers found so far, by the sum of their V."""
+    return answer_groups(tree.node(leaf) for leaf in finished(tree))
+
+
+def conclude(tree: Tree, choice: str, reason: ev.StopReason) -> Script:
+    """Choose the answer of the finished solution of the largest V, or by value-weighted vote."""
+    leaves = [tree.node(leaf) for leaf in finished(tree)]
+    yield from look_for_answers(tree, [leaf.id for leaf in leaves])
+    best = max(leaves, key=lambda leaf: leaf.value).id if leaves else 0
+    found = groups(tree, None)
+    voted = found[0].node if found else None
+    chosen = voted if choice == "vote" and voted is not None else best
+    yield ev.Concluded(reason, best, voted, chosen)

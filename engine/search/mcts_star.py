@@ -182,7 +182,7 @@ def iterate(tree: Tree, params: MctsStarParams) -> Script:
 
 def stopped(tree: Tree, params: MctsStarParams) -> ev.StopReason:
     """Why the search has nothing more to do, "" if it has."""
-    if params.sample_value == "simple" and tree.closed:
+    if params.sample_value == "simple" and _closed(tree):
         return "gate"
     return "exhausted" if tree.root.exhausted else ""
 
@@ -192,7 +192,8 @@ def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Scrip
     leaves = [tree.node(leaf) for leaf in end_leaves(tree, params)]
     if params.sample_value == "simple":
         ranked = leaves if params.require_finished and leaves else []
-        best = min(tree.closed) if tree.closed else _best_leaf(tree, ranked)
+        closed = _closed(tree)
+        best = min(closed) if closed else _best_leaf(tree, ranked)
     else:
         best = _best_leaf(tree, leaves)
     asked = [leaf.id for leaf in leaves]
@@ -225,6 +226,11 @@ def groups(tree: Tree, params: MctsStarParams) -> list[answers.AnswerGroup]:
     return answers.answer_groups(tree.node(leaf) for leaf in end_leaves(tree, params))
 
 
+def _closed(tree: Tree) -> list[int]:
+    """Ids of the nodes that the end gate closed and nobody has pruned."""
+    return [identifier for identifier in tree.closed if not tree.node(identifier).hidden]
+
+
 def _best_leaf(tree: Tree, leaves: list[Node]) -> int:
     """The leaf with the largest V (the first on ties), or the best node of all without leaves."""
     if not leaves:
@@ -254,6 +260,8 @@ def _wants_more(tree: Tree, node: Node, params: MctsStarParams) -> bool:
     the search branch there, not here. A person's value goes before the PRM's, and where a person
     has pruned all children there must be others.
     """
+    if node.finished:  # a person has written on below what the critic calls finished
+        return False
     shown = list(tree.shown(node.id))
     if not shown:
         return node.expansions <= params.max_expansions
@@ -452,11 +460,13 @@ def selects(tree: Tree, params: MctsStarParams) -> list[int]:
 
 
 def reopened(tree: Tree, params: MctsStarParams) -> list[int]:
-    """Exhausted nodes that want more children by these parameters, and all above them."""
+    """Exhausted nodes below which something is left to do by these parameters."""
     found: set[int] = set()
-    for node in tree.nodes:
-        if node.exhausted and node.expanded and _wants_more(tree, node, params):
-            found.update(tree.path(node.id))
+    for node in reversed(tree.nodes):  # children before their parents
+        if node.exhausted and node.expanded and not node.hidden:
+            below = any(not one.exhausted or one.id in found for one in tree.shown(node.id))
+            if below or _wants_more(tree, node, params):
+                found.add(node.id)
     return sorted(found)
 
 

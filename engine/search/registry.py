@@ -7,7 +7,18 @@ import msgspec
 
 from engine.errors import ParameterError
 from engine.events import StopReason
-from engine.search import beam, mcts_star, sampling
+from engine.search import (
+    beam,
+    chains,
+    dvts,
+    lookahead,
+    mcts_star,
+    puct,
+    rebase,
+    sampling,
+    tree_of_thoughts,
+    uct,
+)
 from engine.search.answers import AnswerGroup
 from engine.search.parameters import ParameterInfo, Parameters, describe, parse
 from engine.search.requests import Script
@@ -26,7 +37,7 @@ class Algorithm(msgspec.Struct, frozen=True):
         end_leaves: ids of the finished solutions, depth-first.
         groups: the answers found so far, the one that wins the vote first.
         selects: the path that the next iteration would select, None where V does not choose one.
-        reopened: exhausted nodes below which these parameters leave something to do.
+        reopened: exhausted nodes below which something is left to do after all.
     """
 
     name: str
@@ -78,7 +89,75 @@ ALGORITHMS: dict[str, Algorithm] = {
             beam.stopped,
             beam.conclude,
             beam.end_leaves,
-            beam.groups,
+            chains.groups,
+        ),
+        Algorithm(
+            "tree_of_thoughts",
+            "Tree of Thoughts",
+            "Breadth-first or depth-first over states valued by the PRM (ToT).",
+            tree_of_thoughts.TreeOfThoughtsParams,
+            tree_of_thoughts.iterate,
+            tree_of_thoughts.stopped,
+            tree_of_thoughts.conclude,
+            tree_of_thoughts.end_leaves,
+            chains.groups,
+        ),
+        Algorithm(
+            "lookahead",
+            "Lookahead",
+            "A beam whose candidates are valued by where a greedy roll-out leads.",
+            lookahead.LookaheadParams,
+            lookahead.iterate,
+            lookahead.stopped,
+            lookahead.conclude,
+            lookahead.end_leaves,
+            chains.groups,
+        ),
+        Algorithm(
+            "dvts",
+            "DVTS",
+            "Independent subtrees, each keeping its best candidate at every step.",
+            dvts.DvtsParams,
+            dvts.iterate,
+            dvts.stopped,
+            dvts.conclude,
+            dvts.end_leaves,
+            chains.groups,
+        ),
+        Algorithm(
+            "rebase",
+            "REBASE",
+            "Places shared out among partial solutions by their values.",
+            rebase.RebaseParams,
+            rebase.iterate,
+            rebase.stopped,
+            rebase.conclude,
+            rebase.end_leaves,
+            chains.groups,
+        ),
+        Algorithm(
+            "puct",
+            "PUCT",
+            "Tree search with the policy's probabilities as prior, valued by the PRM.",
+            puct.PuctParams,
+            puct.iterate,
+            puct.stopped,
+            puct.conclude,
+            puct.end_leaves,
+            chains.groups,
+            selects=puct.selects,
+        ),
+        Algorithm(
+            "uct",
+            "UCT with roll-outs",
+            "Step by step, roll-outs scored by the oracle (MCTS process supervision).",
+            uct.UctParams,
+            uct.iterate,
+            uct.stopped,
+            uct.conclude,
+            uct.end_leaves,
+            chains.groups,
+            selects=uct.selects,
         ),
     )
 }
@@ -93,6 +172,16 @@ def algorithm(name: str) -> Algorithm:
     if name not in ALGORITHMS:
         raise ParameterError(f"There is no algorithm {name!r}. Known are: {', '.join(ALGORITHMS)}.")
     return ALGORITHMS[name]
+
+
+def params_of(tree: Tree) -> Parameters:
+    """The parameters that a tree is searched with.
+
+    Raises:
+        ParameterError: an unknown algorithm or parameter, or a value out of range.
+    """
+    values = {name: value for name, value in tree.params.items() if name != "sampling"}
+    return validate(tree.algorithm, values)
 
 
 def parameters(name: str) -> list[ParameterInfo]:

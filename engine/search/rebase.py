@@ -1,0 +1,90 @@
+"""REBASE: reward-balanced search (arXiv 2408.00724).
+
+At every depth the places that are left go to the open nodes in proportion to exp(value / T), and
+each node gets so many children; a finished solution keeps its place. All solutions vote.
+"""
+
+import math
+from typing import Literal
+
+from engine import events as ev
+from engine.search import chains
+from engine.search.parameters import Parameters, parameter
+from engine.search.requests import Script
+from engine.tree import Tree
+
+
+class RebaseParams(Parameters):
+    """Parameters of REBASE."""
+
+    width: int = parameter(
+        16, "Solutions in all: places at every depth.", symbol="N", origin="paper", ge=1, le=1024
+    )
+    balance: float = parameter(
+        0.1,
+        "Temperature of the softmax over values: small gives the best node most places.",
+        symbol="T_b",
+        origin="paper",
+        gt=0.0,
+        le=100.0,
+    )
+    final_choice: Literal["vote", "best"] = parameter(
+        "vote", "Value-weighted vote, or answer of the best finished solution.", origin="paper"
+    )
+    attempts: int = parameter(
+        3, "Tries for a proposal before its slot is given up.", advanced=True, ge=1, le=20
+    )
+    max_depth: int = parameter(
+        32, "Longest solution in steps.", origin="ours", advanced=True, ge=1, le=1000
+    )
+
+
+def iterate(tree: Tree, params: RebaseParams) -> Script:
+    """Share the places among the open nodes and grow them."""
+    if tree.root.verdict == "unknown":
+        yield ev.Judged(0, "continue", "text")
+    nodes = chains.open_nodes(tree)
+    places = max(1, params.width - len(tree.ends))
+    shares = share([tree.node(i).value for i in nodes], places, params.balance)
+    without = [i for i, count in zip(nodes, shares, strict=True) if not count]
+    slots = {i: tuple(range(n)) for i, n in zip(nodes, shares, strict=True) if n}
+    new = yield from chains.grow(tree, slots, params.attempts, distinct=False)
+    yield from chains.evaluate(tree, new)
+    yield from chains.judge_and_answer(tree, new)
+    over = [*without, *(i for i in new if tree.node(i).depth >= params.max_depth)]
+    if over:
+        yield ev.Exhausted(over)
+
+
+def share(values: list[float], places: int, balance: float) -> list[int]:
+    """How many of the places each value gets: its share of exp(value / balance), rounded so that
+    the sum is right (the largest remainders first, ties in order).
+
+    Args:
+        values: of the nodes, at least one.
+        places: to give away.
+        balance: temperature.
+    """
+    top = max(values)
+    weights = [math.exp((value - top) / balance) for value in values]
+    exact = [places * weight / math.fsum(weights) for weight in weights]
+    given = [math.floor(part) for part in exact]
+    order = sorted(range(len(values)), key=lambda i: given[i] - exact[i])
+    for i in order[: places - sum(given)]:
+        given[i] += 1
+    return given
+
+
+def stopped(tree: Tree, params: RebaseParams) -> ev.StopReason:
+    """Complete once every place is taken by a finished solution."""
+    return "" if tree.growing else "complete"
+
+
+def end_leaves(tree: Tree, params: RebaseParams) -> list[int]:
+    """Ids, depth-first, of the finished solutions."""
+    return chains.finished(tree)
+
+
+def conclude(tree: Tree, params: RebaseParams, reason: ev.StopReason) -> Script:
+    """Choose the answer by `final_choice`."""
+    yield from chains.conclude(tree, params.final_choice, reason)

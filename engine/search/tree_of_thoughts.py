@@ -1,0 +1,105 @@
+"""Tree of Thoughts (arXiv 2305.10601): breadth-first and depth-first, with thoughts of one step.
+
+Breadth-first keeps the best states of each depth, greedily or drawn in proportion to their values;
+depth-first goes down the best child first, gives up below a threshold and goes back.
+"""
+
+from typing import Literal
+
+from engine import events as ev
+from engine.randomness import generator
+from engine.search import chains
+from engine.search.parameters import Parameters, parameter
+from engine.search.requests import Script
+from engine.tree import Tree
+
+
+class TreeOfThoughtsParams(Parameters):
+    """Parameters of Tree of Thoughts."""
+
+    order: Literal["bfs", "dfs"] = parameter(
+        "bfs",
+        "Breadth-first: a depth at a time; depth-first: the best child first.",
+        origin="paper",
+    )
+    branch: int = parameter(
+        5, "Thoughts asked for below a state.", symbol="k", origin="paper", ge=1, le=256
+    )
+    width: int = parameter(
+        5, "States kept at each depth (bfs).", symbol="b", origin="paper", ge=1, le=256
+    )
+    keep: Literal["greedy", "sample"] = parameter(
+        "greedy", "Keep the best states, or draw them by value (bfs).", origin="paper"
+    )
+    threshold: float = parameter(
+        0.0, "States of less value are given up.", symbol="v_th", origin="paper", ge=-1e3, le=1e3
+    )
+    first_solution: bool = parameter(
+        False, "Stop at the first finished solution (dfs).", origin="paper", advanced=True
+    )
+    final_choice: Literal["best", "vote"] = parameter(
+        "best", "Answer of the best finished solution, or value-weighted vote.", origin="paper"
+    )
+    attempts: int = parameter(
+        3, "Tries for a thought before its slot is given up.", advanced=True, ge=1, le=20
+    )
+    max_depth: int = parameter(
+        32, "Deepest state.", symbol="T", origin="ours", advanced=True, ge=1, le=1000
+    )
+
+
+def iterate(tree: Tree, params: TreeOfThoughtsParams) -> Script:
+    """Grow a whole depth (bfs), or the state whose turn it is (dfs)."""
+    if tree.root.verdict == "unknown":
+        yield ev.Judged(0, "continue", "text")
+    states = chains.open_nodes(tree) if params.order == "bfs" else [_next(tree)]
+    slots = {i: tuple(range(params.branch)) for i in states}
+    new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
+    yield from chains.evaluate(tree, new)
+    yield from chains.judge_and_answer(tree, new)
+    promising = [i for i in new if tree.node(i).value >= params.threshold]
+    kept = set(_kept(tree, promising, params) if params.order == "bfs" else promising)
+    given_up = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]
+    if given_up:
+        yield ev.Exhausted(given_up)
+
+
+def stopped(tree: Tree, params: TreeOfThoughtsParams) -> ev.StopReason:
+    """Complete once no state is left, or at the first solution if that is asked for."""
+    first = params.order == "dfs" and params.first_solution
+    if first and any(tree.node(leaf).answer is not None for leaf in tree.ends):
+        return "complete"
+    return "" if tree.growing else "complete"
+
+
+def end_leaves(tree: Tree, params: TreeOfThoughtsParams) -> list[int]:
+    """Ids, depth-first, of the finished solutions."""
+    return chains.finished(tree)
+
+
+def conclude(tree: Tree, params: TreeOfThoughtsParams, reason: ev.StopReason) -> Script:
+    """Choose the answer by `final_choice`."""
+    yield from chains.conclude(tree, params.final_choice, reason)
+
+
+def _next(tree: Tree) -> int:
+    """The first open state on a walk that goes down the best children first, ties by creation."""
+
+    def way(node: int) -> list[tuple[float, int]]:
+        return [(-tree.node(i).value, i) for i in tree.path(node)[1:]]
+
+    return min(tree.growing, key=way)
+
+
+def _kept(tree: Tree, states: list[int], params: TreeOfThoughtsParams) -> list[int]:
+    """`width` of the states of a depth; sorted() is stable, so that ties go by creation."""
+    if params.keep == "greedy":
+        return sorted(states, key=lambda i: -tree.node(i).value)[: params.width]
+
+    def key(state: int) -> float:
+        # The exponential race: the smallest are a draw without replacement in proportion to V.
+        draw = generator("keep", tree.seed, tree.question, list(tree.steps(state)))
+        value = tree.node(state).value
+        return float(draw.exponential()) / value if value > 0 else float("inf")
+
+    return sorted(states, key=key)[: params.width]
