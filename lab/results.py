@@ -93,16 +93,21 @@ class Settings(msgspec.Struct, frozen=True):
 class SessionInfo(msgspec.Struct, frozen=True):
     """A line in the list of sessions.
 
-    `created` is Unix time; `state` that of this process; `in_use_by` names another process that
-    works on it, None if there is none; `batch` is the batch that it belongs to, None if to none.
+    Times are Unix seconds; `state` that of this process; `in_use_by` names another process that
+    works on it, None if there is none; `batch` is the batch that it belongs to, None if to none;
+    `deleted` when it was put away, None if it was not.
     """
 
     id: str
     name: str
+    tags: list[str]
     question: str
     gold: str | None
     algorithm: str
+    policy: str
+    prm: str
     created: float
+    updated: float
     iterations: int
     nodes: int
     answer: str | None
@@ -110,6 +115,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     state: RunState
     in_use_by: str | None
     batch: str | None = None
+    deleted: float | None = None
 
 
 class BatchState(msgspec.Struct, frozen=True):

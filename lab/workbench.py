@@ -22,6 +22,7 @@ from engine.tasks.datasets import Dataset, read_dataset
 from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
 from lab.adapters import Adapters
+from lab.collection import Collection
 from lab.export import Exports
 from lab.imports import Imports
 from lab.live import LiveSession
@@ -45,8 +46,7 @@ from lab.verdicts import Verdicts
 from lab.view import session_result
 from lab.worker import Worker
 from sessions.batches import BatchProblem
-from sessions.errors import SessionInUseError
-from sessions.store import SessionRow, Store
+from sessions.store import Store
 
 __all__ = ["BatchState", "ModelSettings", "RunState", "Workbench"]
 
@@ -62,6 +62,7 @@ class Workbench:
 
     Attributes:
         adapters: of the models, and which of them new sessions use.
+        collection: its sessions as a list that a person keeps in order.
         exports: training rows and documents out of sessions.
         imports: sessions out of files.
         steering: what a person does to a search.
@@ -90,6 +91,7 @@ class Workbench:
         self._live: dict[str, LiveSession] = {}
         self._lock = threading.Lock()
         self._worker = Worker(self._store, self.models, load, grade, home)
+        self.collection = Collection(self._store, self._worker.state, self._forget)
         self.steering = Steering(self._store, self._worker, self.adapters, self._current)
         self.verdicts = Verdicts(self._current, self.steering)
         self.studies = Studies(self._store, self._worker, self.adapters, self._current, grade)
@@ -194,11 +196,7 @@ class Workbench:
 
     def sessions(self) -> list[SessionInfo]:
         """All sessions, the newest first."""
-        holders = self._store.leases.holders()
-        return [
-            _info(row, self.state(row.id), str(holders[row.id]) if row.id in holders else None)
-            for row in self._store.sessions()
-        ]
+        return self.collection.sessions()
 
     def settings(self, session: str) -> Settings:
         """What a session was made with.
@@ -247,12 +245,7 @@ class Workbench:
             SessionInUseError: it is running, here or in another process.
             StoreError: it does not exist.
         """
-        if self.state(session).active:
-            raise SessionInUseError(f"Session {session} is running: stop it, then delete it.")
-        self._store.delete(session)
-        self._worker.forget(session)
-        with self._lock:
-            self._live.pop(session, None)
+        self.collection.delete(session)
 
     def note(self, session: str, node: int | None, text: str) -> None:
         """Put a note on a node, or on the session if `node` is None; an empty text removes it.
@@ -444,6 +437,11 @@ class Workbench:
         with self._lock:
             return self._live.setdefault(session, LiveSession(self._store, session))
 
+    def _forget(self, session: str) -> None:
+        self._worker.forget(session)
+        with self._lock:
+            self._live.pop(session, None)
+
     def _let_go(self, session: str) -> None:
         with self._lock:
             live = self._live.get(session)
@@ -479,21 +477,3 @@ def _text(what: str, text: str, longest: int) -> str:
     except UnicodeEncodeError as error:
         raise TaskError(f"The {what} is not valid Unicode text: {error.reason}.") from error
     return text
-
-
-def _info(row: SessionRow, state: RunState, in_use_by: str | None) -> SessionInfo:
-    return SessionInfo(
-        id=row.id,
-        name=row.name,
-        question=row.question,
-        gold=row.gold,
-        algorithm=row.algorithm,
-        created=row.created,
-        iterations=row.digest.iterations,
-        nodes=row.digest.nodes,
-        answer=row.digest.answer,
-        correct=row.digest.correct,
-        state=state,
-        in_use_by=in_use_by,
-        batch=row.batch,
-    )

@@ -155,9 +155,14 @@ def _rounds(db: Database) -> None:
     """)
 
 
+def _deleted(db: Database) -> None:
+    """Version 4: sessions that are deleted and can still be had back."""
+    db.execute("ALTER TABLE sessions ADD COLUMN deleted REAL")
+
+
 # The schema version is the number of migrations that were run. Append only: a released migration
 # never changes.
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_tables, _batches, _rounds)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_tables, _batches, _rounds, _deleted)
 
 
 def prepare(path: Path, locks: Path) -> int:

@@ -42,7 +42,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     """A session without its log.
 
     Times are Unix seconds; `events` is the length of the log; `batch` the batch that it belongs to,
-    None if it belongs to none.
+    None if it belongs to none; `deleted` when it was deleted, None if it is not.
     """
 
     id: str
@@ -58,6 +58,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     updated: float
     events: int
     batch: str | None
+    deleted: float | None
     digest: Digest
 
 
@@ -189,6 +190,7 @@ class Store:
                 else:
                     there = session_at(db, batch, position)
                 if there is not None:
+                    _undelete(db, there)
                     known.append(there)
                     sessions.append(there)
                     continue
@@ -314,9 +316,16 @@ class Store:
             return self._length(db, session)
 
     def sessions(self) -> list[SessionRow]:
-        """All sessions, the newest first."""
+        """All sessions but the deleted ones, the newest first."""
+        return self._rows("deleted IS NULL ORDER BY created DESC, id")
+
+    def deleted(self) -> list[SessionRow]:
+        """Sessions that are deleted and can be had back, the last deleted first."""
+        return self._rows("deleted IS NOT NULL ORDER BY deleted DESC, id")
+
+    def _rows(self, which: str) -> list[SessionRow]:
         with self._reads.reading() as db:
-            rows = list(db.query(f"{_SESSIONS} ORDER BY created DESC, id"))
+            rows = list(db.query(f"{_SESSIONS} WHERE {which}"))
         return [_session_row(row) for row in rows]
 
     def session(self, session: str) -> SessionRow:
@@ -347,8 +356,28 @@ class Store:
         """
         self._set(session, "tags", json.dumps(list(tags)))
 
+    def put_away(self, session: str) -> None:
+        """Delete a session so that `bring_back` still can bring it back.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+            SessionInUseError: another process works on it.
+        """
+        with self.leases.holding(session):
+            self._set(session, "deleted", time.time())
+
+    def bring_back(self, session: str) -> None:
+        """List a session again that was put away; nothing if it was not.
+
+        Raises:
+            SessionNotFoundError: there is none with this id.
+        """
+        self._set(session, "deleted", None)
+
     def delete(self, session: str) -> None:
-        """Delete a session and its log. Stored replies stay: other sessions may share them.
+        """Delete a session and its log for good.
+
+        Stored replies stay: other sessions may share them.
 
         Raises:
             SessionNotFoundError: there is none with this id.
@@ -359,7 +388,7 @@ class Store:
             db.execute("DELETE FROM sessions WHERE id = ?", [session])
         self.leases.remove(session)
 
-    def _set(self, session: str, column: str, value: str) -> None:
+    def _set(self, session: str, column: str, value: str | float | None) -> None:
         with self._log.writing() as db:
             changed = db.execute(
                 f"UPDATE sessions SET {column} = ? WHERE id = ?", [value, session]
@@ -423,6 +452,10 @@ def _bodies(events: Sequence[Event]) -> list[str]:
         decode(body)
         bodies.append(body.decode())
     return bodies
+
+
+def _undelete(db: Database, session: str) -> None:
+    db.execute("UPDATE sessions SET deleted = NULL WHERE id = ?", [session])
 
 
 def _unused_id(db: Database) -> str:
