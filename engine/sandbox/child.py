@@ -5,6 +5,7 @@ input; what the code prints goes to standard output, and how it ended to file de
 """
 
 import ctypes
+import importlib
 import io
 import json
 import os
@@ -63,7 +64,7 @@ def _limit(asked: dict[str, Any]) -> list[str]:
         resource.setrlimit(kind, (most, most))
     layers.append("limits of processor time, memory and files")
     sys.path.insert(0, asked["folder"])
-    import filter as seccomp
+    seccomp = importlib.import_module("filter")
 
     sys.path.pop(0)
     if seccomp.supported():

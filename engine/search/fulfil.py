@@ -6,7 +6,7 @@ business.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,9 +27,12 @@ from engine.models.base import (
     Valuation,
 )
 from engine.randomness import address
+from engine.sandbox.runner import run
 from engine.search.archive import Archive
 from engine.search.requests import (
     Ask,
+    Execute,
+    Executed,
     FinalAnswer,
     Judge,
     Propose,
@@ -91,6 +94,7 @@ class Fulfiller:
             "verdict": lambda batch: self._judge(batch, "verdict"),
             "analysis": lambda batch: self._judge(batch, "analysis"),
             "summarise": self._summarise,
+            "execute": _execute,
         }
         groups: dict[str, list[int]] = {}
         for index, item in enumerate(needed):
@@ -162,6 +166,22 @@ def proposal_address(identity: str, request: ProposalRequest) -> str:
     return address("propose", identity, request.question, *parts, sampling)
 
 
+def _execute(needed: Sequence[Needed]) -> list[Answer]:
+    """Programs are run anew each time: that costs no token."""
+    answers = []
+    for item in needed:
+        assert isinstance(item.request, Execute)
+        ran = [_ran(program) for program in item.request.programs]
+        answers.append(Answer(ran, {}))
+    return answers
+
+
+@lru_cache(maxsize=4096)
+def _ran(program: str) -> Executed:
+    found = run(program)
+    return Executed(found.ended, found.output, found.error)
+
+
 def _kind(request: Request) -> str:
     """What can share a call: the kind of request, for the critic its mode."""
     return request.mode if isinstance(request, Judge) else type(request).__name__.lower()
@@ -169,7 +189,7 @@ def _kind(request: Request) -> str:
 
 def _prefixes(item: Needed, *kind: str) -> list[tuple[str, PrefixRequest]]:
     """The prefixes of a request, each with its address."""
-    assert not isinstance(item.request, Propose)
+    assert not isinstance(item.request, Propose | Execute)
     question = item.tree.question
     return [
         (address(*kind, question, steps), PrefixRequest(question, steps))

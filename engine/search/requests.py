@@ -52,6 +52,20 @@ class Summarise(msgspec.Struct, frozen=True):
     prefixes: tuple[Steps, ...]
 
 
+class Execute(msgspec.Struct, frozen=True):
+    """Run Python programs that the policy wrote; reply: one `Executed` per program, in order."""
+
+    programs: tuple[str, ...]
+
+
+class Executed(msgspec.Struct, frozen=True):
+    """How a program ended: "done" if it ran, else why not; what it printed; the error in words."""
+
+    ended: str
+    output: str
+    error: str
+
+
 class FinalAnswer(msgspec.Struct, frozen=True):
     """The words an answer was read from, the answer (None: none found), and its verdict."""
 
@@ -70,8 +84,8 @@ class Proposal(msgspec.Struct, frozen=True):
     logprob: float | None
 
 
-Request = Propose | Evaluate | Judge | Summarise
-Reply = list[Completion] | list[float] | list[Judgement] | list[FinalAnswer] | None
+Request = Propose | Evaluate | Judge | Summarise | Execute
+Reply = list[Completion] | list[float] | list[Judgement] | list[FinalAnswer] | list[Executed] | None
 
 Result = TypeVar("Result")
 # A piece of an algorithm that returns a Result. Sent are replies; their type follows from the

@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import events as ev
 from engine.errors import ParameterError
 from engine.models.base import (
     Completion,
+    Judgement,
     PrefixRequest,
     ProposalRequest,
+    Summary,
     Usage,
     Valuation,
 )
+from engine.sandbox.runner import protection
 from engine.search.driver import Limits, Search
 from engine.search.rebase import share
 from engine.search.registry import ALGORITHMS
@@ -222,3 +226,63 @@ def test_with_one_place_every_search_is_a_chain_of_thought(
         other = new_search(algorithm=algorithm, seed=seed, **params)
         run(other, Limits(), World(empty=0.0))
         assert [n.step for n in other.tree.nodes] == [n.step for n in chain.tree.nodes]
+
+
+class Coder(World):
+    """Writes Python: slot k adds k, slot 3 divides by zero, slot 4 does not compile; the third step
+    prints. Only a sum of 3 is right.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(empty=0.0)
+
+    def _propose(self, request: ProposalRequest) -> Completion:
+        bad = {3: "x = 1 / 0\n", 4: "x = = 1\n"}
+        start = "x = 0\n" if not request.steps else ""
+        text = f"# add {request.slot}\n{start}x += {request.slot}\n"
+        if len(request.steps) == 2:
+            total = sum(int(step.split()[2]) for step in request.steps)
+            text = f"Answer: {int(total == 3)}\n"
+        text = bad.get(request.slot, text) if len(request.steps) < 2 else f"# {text}"
+        return Completion(text, text, "", (0, 1), (-0.5, -0.5), Usage(5))
+
+    def judge(self, requests, mode):  # type: ignore[no-untyped-def]
+        ended = lambda steps: len(steps) == 3  # noqa: E731
+        return [Judgement("end" if ended(r.steps) else "continue", "text") for r in requests]
+
+    def summarise(self, requests):  # type: ignore[no-untyped-def]
+        return [Summary(r.steps[-1], r.steps[-1].split()[-1]) for r in requests]
+
+
+@pytest.mark.skipif(not protection(), reason="code of a model is not run on this machine")
+def test_code_that_does_not_run_gives_no_step() -> None:
+    search = new_search(algorithm="rstar_math", branch=5, run_code=True, guide="terminal")
+    run(search, Limits(iterations=40), Coder())
+    tree = search.tree
+    assert [tree.node(i).slot for i in tree.root.children] == [0, 1, 2]
+    refused = next(e for e in search.log if isinstance(e, ev.Expanded)).rejected
+    assert ["ZeroDivisionError" in r.reason or "SyntaxError" in r.reason for r in refused] == [
+        True,
+        True,
+    ]
+    assert answer(tree) is True
+    plain = new_search(algorithm="rstar_math", branch=5, guide="terminal")
+    run(plain, Limits(iterations=1), Coder())
+    assert len(plain.tree.root.children) == 5, "nothing is run where it is not switched on"
+
+
+def test_q_is_the_share_of_right_ends() -> None:
+    search = new_search(algorithm="rstar_math", branch=3, guide="terminal")
+    run(search, Limits(iterations=300), Maze())
+    tree = search.tree
+    assert answer(tree) is True
+    ends = [event.path[-1] for event in search.log if isinstance(event, ev.Selected)]
+    right = sum(tree.node(end).correct is True for end in ends)
+    assert tree.root.visits == 300
+    assert tree.root.value == pytest.approx(right / 300)
+    assert right > 100, "Q leads there"
+    guided = new_search(algorithm="rstar_math", branch=3, guide="ppm")
+    run(guided, Limits(iterations=1), Maze())
+    child = guided.tree.node(guided.tree.selected_path[1])
+    assert child.step == "turn 0\n"
+    assert child.value == pytest.approx((0.9 + 0.0) / 2), "the model's word counts like one end"

@@ -1,0 +1,197 @@
+"""rStar-Math (arXiv 2501.04519): roll-outs through code-augmented steps.
+
+A step is a sentence as a comment and the Python that does it; a candidate is valid only if all code
+so far runs. One iteration is one roll-out from the root to an end, every node on its way expanded.
+Q of a node is q / N: terminal-guided, q sums the rewards of the ends reached through it;
+PPM-guided, it starts with what the process preference model says of the node.
+
+Rewards here are 1 and 0 where the paper has 1 and -1, so that V stays between 0 and 1; with half
+the paper's c the choices are the same. Code runs only where that is switched on.
+"""
+
+import math
+from typing import Literal
+
+from engine import events as ev
+from engine.errors import ParameterError
+from engine.search import chains
+from engine.search.asking import judge, look_for_answers
+from engine.search.backup import averages
+from engine.search.parameters import Parameters, parameter
+from engine.search.requests import (
+    Branching,
+    Execute,
+    Executed,
+    Part,
+    Proposal,
+    Script,
+    propose,
+)
+from engine.tree import Node, Tree
+
+
+class RStarMathParams(Parameters):
+    """Parameters of rStar-Math."""
+
+    branch: int = parameter(
+        8, "Candidates asked for at an expansion.", symbol="n", origin="paper", ge=1, le=64
+    )
+    exploration_constant: float = parameter(
+        1.0, "Weight of exploration: half the paper's.", symbol="c", origin="ours", ge=0.0, le=1e3
+    )
+    guide: Literal["ppm", "terminal"] = parameter(
+        "ppm", "Where q starts: at the model's value of the node, or at 0.", origin="paper"
+    )
+    run_code: bool = parameter(
+        False,
+        "Run the Python of candidates and drop those that fail. It is a model's code: it runs in a "
+        "process that can only compute.",
+        origin="paper",
+    )
+    final_choice: Literal["vote", "best"] = parameter(
+        "best", "Answer of the best finished solution, or value-weighted vote.", origin="paper"
+    )
+    attempts: int = parameter(
+        3, "Tries for a proposal before its slot is given up.", advanced=True, ge=1, le=20
+    )
+    max_depth: int = parameter(
+        16, "Longest solution in steps.", origin="paper", advanced=True, ge=1, le=1000
+    )
+
+
+def iterate(tree: Tree, params: RStarMathParams) -> Script:
+    """One roll-out."""
+    if params.guide == "terminal" and tree.gold is None:
+        raise ParameterError(
+            "Terminal-guided roll-outs ask the oracle: give the right answer, or take guide = ppm."
+        )
+    path, picks = [0], list[ev.Pick]()
+    node = tree.root
+    yield from judge(tree, [0])
+    while not node.finished:
+        if not list(tree.shown(node.id)):
+            yield from _expand(tree, node, params)
+        open_children = [child for child in tree.shown(node.id) if not child.exhausted]
+        if not open_children:
+            break
+        pick = _pick(node, open_children, params)
+        picks.append(pick)
+        path.append(pick.chosen)
+        node = tree.node(pick.chosen)
+    yield ev.Selected(path, picks, node.finished)
+    yield from look_for_answers(tree, [node.id] if node.finished else [])
+    yield ev.BackedUp(_backups(tree, path, _reward(tree.node(path[-1]), params), params))
+    over = _newly_exhausted(tree, path)
+    if over:
+        yield ev.Exhausted(over)
+
+
+def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
+    """Valid candidates become children; without any the node is a dead end."""
+    if node.depth >= params.max_depth:
+        yield ev.Judged(node.id, "end", "depth")
+        return
+    first = params.branch * node.expansions
+    slots = tuple(range(first, first + params.branch))
+    steps = tree.steps(node.id)
+    proposals = (yield from propose([Branching(steps, slots)], params.attempts))[0]
+    distinct = list({item.step: item for item in reversed(proposals.accepted)}.values())[::-1]
+    rejected = list(proposals.rejected)
+    valid: list[Proposal] = distinct
+    if params.run_code and distinct:
+        programs = tuple("".join((*steps, item.step)) for item in distinct)
+        ran: list[Executed] = yield Execute(programs)
+        valid = [item for item, end in zip(distinct, ran, strict=True) if end.ended == "done"]
+        rejected += [
+            ev.Rejected(item.slot, item.attempt, item.step, f"its code fails: {end.error}")
+            for item, end in zip(distinct, ran, strict=True)
+            if end.ended != "done"
+        ]
+    children = [
+        ev.NewNode(
+            len(tree.nodes) + k, item.step, item.slot, item.attempt, item.tokens, item.logprob
+        )
+        for k, item in enumerate(valid)
+    ]
+    texts = [item.step for item in proposals.accepted]
+    if not children:
+        yield ev.Expanded(node.id, "end_no_proposals", [], texts, rejected)
+        yield ev.Judged(node.id, "end", "dead_end")
+        return
+    yield ev.Expanded(node.id, "expanded", children, texts, rejected)
+    new = [child.id for child in children]
+    if params.guide == "ppm":
+        yield from chains.evaluate(tree, new)
+    yield from judge(tree, new)
+
+
+def _pick(parent: Node, children: list[Node], params: RStarMathParams) -> ev.Pick:
+    scores = [_score(parent, child, params) for child in children]
+    top = max(score.total for score in scores)
+    return ev.Pick(parent.id, scores, next(s.node for s in scores if s.total == top))
+
+
+def _score(parent: Node, child: Node, params: RStarMathParams) -> ev.Score:
+    """Q + c sqrt(ln N(parent) / N): without a prior, an unvisited child goes first."""
+    counted = child.visits + (params.guide == "ppm")
+    if counted == 0:
+        bonus = 1e6
+    else:
+        above = parent.visits + (params.guide == "ppm")
+        bonus = params.exploration_constant * math.sqrt(math.log(max(1, above)) / counted)
+    return ev.Score(child.id, child.value, bonus, child.value + bonus)
+
+
+def _reward(end: Node, params: RStarMathParams) -> float:
+    """By a person or the oracle, else by the model; 0 where the roll-out did not come to an end."""
+    if not end.finished or end.verdict_source in ("dead_end", "depth"):
+        return 0.0
+    if end.accepted is not None:
+        return float(end.accepted)
+    return 0.0 if end.answer is None else end.prm_value or 0.0
+
+
+def _backups(
+    tree: Tree, path: list[int], reward: float, params: RStarMathParams
+) -> list[ev.Backup]:
+    """Q after one more end; what the model said of a node counts like one end before."""
+    if params.guide == "terminal":
+        return averages(tree, path, reward)
+    found = []
+    for identifier in reversed(path):
+        node = tree.node(identifier)
+        known = node.visits + (node.prm_value is not None)
+        mean = (node.value * known + reward) / (known + 1)
+        found.append(ev.Backup(identifier, node.value if node.locked else mean, node.visits + 1))
+    return found
+
+
+def _newly_exhausted(tree: Tree, path: list[int]) -> list[int]:
+    """Dead ends, and nodes above them with nothing else left: finished solutions are walked again,
+    because how often they are is what Q counts.
+    """
+    done: list[int] = []
+    for identifier in reversed(path):
+        node = tree.node(identifier)
+        below = list(tree.shown(identifier))
+        dead = node.finished and node.verdict_source in ("dead_end", "depth")
+        over = all(c.exhausted or c.id in done for c in below) if below else dead
+        if not over:
+            break
+        done.append(identifier)
+    return done
+
+
+def stopped(tree: Tree, params: RStarMathParams) -> ev.StopReason:
+    """Exhausted where every way is a dead end."""
+    return "exhausted" if tree.root.exhausted else ""
+
+
+def end_leaves(tree: Tree, params: RStarMathParams) -> list[int]:
+    """Ids, depth-first, of the finished solutions."""
+    return chains.finished(tree)
+
+
+def conclude(tree: Tree, params: RStarMathParams, reason: ev.StopReason) -> Script:
+    """Choose the answer by `final_choice`."""
+    yield from chains.conclude(tree, params.final_choice, reason)
