@@ -1,6 +1,7 @@
 """What the model thread is told to do, and what it answers."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -25,6 +26,11 @@ class Log(Protocol):
     ) -> None:
         """Put events on disk; `summed` is the digest after them, `after` the length of the log
         that they follow. Raises StoreError.
+        """
+
+    def at_rest(self) -> AbstractContextManager[None]:
+        """Nobody writes to the log within the block; nothing of this may be called there but
+        `told`.
         """
 
     def told(self, *, upto: int = 0, place: int = 0) -> None:

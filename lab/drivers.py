@@ -97,6 +97,7 @@ class Drivers:
         """Take adapters that no search uses off the base, so that their memory can be used."""
         for key, driver in list(self._drivers.items()):
             if not driver.active:
+                driver.drop_held()
                 del self._drivers[key]
         used = {adapter for key in self._drivers for adapter in key}
         for opened in (self._policies, self._prms):

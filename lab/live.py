@@ -1,7 +1,8 @@
 """A session in this process: its log on disk and its view, advanced together."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from engine.events import Event, Rewound
 from engine.search.acts import Act, perform
@@ -25,7 +26,7 @@ class LiveSession:
         self._view: View | None = None
         self._store = store
         # The order of the log is the order of the view: one writer at a time.
-        self._order = threading.Lock()
+        self._order = threading.RLock()
         self._aside: list[int] = []  # places of events that a search under way does not know of
 
     @property
@@ -61,6 +62,12 @@ class LiveSession:
         if self._view is not None:
             self._view.preview(events)
 
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nobody else writes to the log within the block."""
+        with self._order:
+            yield
+
     def act(self, act: Act) -> None:
         """Do something between two iterations that needs no model: at once, or not at all.
 
@@ -76,15 +83,13 @@ class LiveSession:
                 self._store.append(self.session, view.length, events, digest(tree))
                 view.publish(events)
 
-    def annotate(self, events: Sequence[Event], running: bool) -> list[int]:
+    def annotate(self, events: Sequence[Event], tell: Callable[[list[int]], None]) -> None:
         """Put words of a person on disk that no search asks for: at once, also while one runs.
 
         Args:
             events: notes, tags, marks, verdicts on answers.
-            running: whether a search of the session is under way; it is to be told of them.
-
-        Returns:
-            Their places in the log.
+            tell: called with their places in the log, to tell a search that is under way; must not
+                wait, and must lead to `told`.
 
         Raises:
             LabError: one does not fit.
@@ -97,10 +102,9 @@ class LiveSession:
                 tree.apply(event)
             self._store.append(self.session, view.length, events, digest(tree))
             places = list(range(view.length + 1, view.length + 1 + len(events)))
-            view.publish(events)
-            if running:
-                self._aside += places
-            return places
+            view.publish(events, aside=True)
+            self._aside += places
+            tell(places)
 
     def told(self, *, upto: int = 0, place: int = 0) -> None:
         """The search under way knows an annotation now, or all up to a place."""
@@ -144,6 +148,8 @@ class LiveSession:
                     summed = digest(tree)
             seen = self._view is not None
             length = self._catch_up().length if seen else self._store.length(self.session)
+            if after is not None and self._aside:  # the search does not know of all
+                summed = digest(Tree.fold([*self._store.events(self.session), *events]))
             if after is not None:
                 length = after + len(self._aside)
             self._store.append(self.session, length, events, summed, result)

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,6 +220,10 @@ class _Log:
         self._run = run
         self._live = live
         self._tokens = tokens
+
+    def at_rest(self) -> AbstractContextManager[None]:
+        """Nobody writes meanwhile; see `LiveSession.at_rest`."""
+        return self._live.at_rest()
 
     def told(self, *, upto: int = 0, place: int = 0) -> None:
         """The search knows; see `LiveSession.told`."""

@@ -1,17 +1,18 @@
 """What a person does to a search: values, branches, steps, parameters, models; back and forth."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from engine import events as ev
 from engine.errors import EventError, ParameterError, TaskError
-from engine.history import Item, end_before, items
+from engine.history import Item, after_undoing, end_before, items, present
 from engine.search import acts
 from engine.search.acts import Act, perform
 from engine.search.driver import Limits
-from engine.search.registry import algorithm
+from engine.search.registry import algorithm, params_of
 from engine.tree import Tree
 from lab.adapters import Adapters
 from lab.live import LiveSession, digest
@@ -42,7 +43,7 @@ class Consequences(msgspec.Struct, frozen=True):
     Attributes:
         values: V that changes, of the node itself and of those above.
         path_before, path_after: what the next iteration would select; empty where the algorithm
-            does not select by V.
+            does not select by V, or has nothing left to do.
         answer_before, answer_after: the answer that wins.
     """
 
@@ -87,15 +88,15 @@ class Steering:
             SessionInUseError: another process works on the session.
             StoreError: it cannot be written.
         """
-        self.at_once(session, acts.overrule(node, value, locked))
+        self.at_once(session, acts.overrule(node, value, locked), node)
 
     def prune(self, session: str, node: int, pruned: bool = True) -> None:
         """Take a node out with everything below, or bring it back; raises as `overrule`."""
-        self.at_once(session, acts.prune(node, pruned))
+        self.at_once(session, acts.prune(node, pruned), node)
 
     def keep_rollout(self, session: str, node: int) -> None:
-        """Make nodes of the steps of the last roll-out from a node; raises as `overrule`."""
-        self.at_once(session, acts.keep_rollout(node))
+        """Make nodes of the steps of the last roll-out from a node; raises as `expand`."""
+        self._with_models(session, acts.keep_rollout(node), node)
 
     def tag(self, session: str, node: int | None, tags: Sequence[str]) -> None:
         """Put tags on a node, or on the session if `node` is None, in place of those there.
@@ -140,13 +141,11 @@ class Steering:
             SessionInUseError: the session is running.
             StoreError: it cannot be written.
         """
-        if self._worker.state(session).active:
-            raise SessionInUseError(f"Session {session} is running: pause it, then choose models.")
-        with self._current(session).view.reading() as tree:
-            labels: dict[Role, str] = {"policy": tree.policy, "prm": tree.prm}
-        for role, adapter in adapters.items():
-            labels[role] = self._adapters.label(role, adapter)
-        self.at_once(session, acts.choose_models(*(labels[role] for role in ROLES)))
+        chosen = {role: self._adapters.label(role, one) for role, one in adapters.items()}
+        with self._idle(session, "choose models") as live:
+            with live.view.reading() as tree:
+                labels = {"policy": tree.policy, "prm": tree.prm, **chosen}
+            live.act(acts.choose_models(*(labels[role] for role in ROLES)))
 
     def write(self, session: str, parent: int, text: str) -> None:
         """Add a step of one's own; the process reward model values it.
@@ -159,7 +158,7 @@ class Steering:
         """
         if len(text) > LONGEST_STEP:
             raise TaskError(f"The step has {len(text):,} characters; it can have {LONGEST_STEP:,}.")
-        self._with_models(session, acts.write_step(parent, _text(text)))
+        self._with_models(session, acts.write_step(parent, _text(text)), parent)
 
     def expand(
         self, session: str, node: int, count: int = 3, temperature: float | None = None
@@ -171,11 +170,11 @@ class Steering:
             ParameterError: a number is out of range, or the session needs other models.
             SessionInUseError: another process works on the session.
         """
-        self._with_models(session, acts.expand(node, count, temperature))
+        self._with_models(session, acts.expand(node, count, temperature), node)
 
     def roll_out(self, session: str, node: int, steps: int = 8) -> None:
         """Write on greedily from a node, to see where it leads; raises as `expand`."""
-        self._with_models(session, acts.roll_out(node, steps))
+        self._with_models(session, acts.roll_out(node, steps), node)
 
     def consequences(
         self, session: str, node: int, value: float | None, pruned: bool | None = None
@@ -186,7 +185,9 @@ class Steering:
             EventError: it does not fit.
         """
         act = acts.overrule(node, value) if pruned is None else acts.prune(node, pruned)
-        log = self._current(session).view.log
+        live = self._current(session)
+        _check_finished(live, node)
+        log = list(live.view.log)
         before, after = Tree.fold(log), Tree.fold(log)
         perform(after, act)
         values = [
@@ -216,30 +217,39 @@ class Steering:
             SessionInUseError: it is running, here or in another process.
             StoreError: it cannot be written.
         """
-        if self._worker.state(session).active:
-            raise SessionInUseError(f"Session {session} is running: pause it, then go back.")
-        with self._store.leases.holding(session):
-            live = self._current(session)
-            if to != end_before(live.view.log, to):
+        with self._idle(session, "go back") as live:
+            log = live.view.log
+            if to != end_before(log, to):
                 raise EventError(f"Event {to} is in the midst of something: take the end of it.")
-            live.rewind(to)
+            if to != present(log):
+                self._rewind(live, to)
 
     def undo(self, session: str) -> None:
-        """Take back what was done last; nothing where nothing is left. Raises as `rewind`."""
-        done = [item for item in self.history(session) if item.standing]
-        if len(done) > 1:
-            self.rewind(session, done[-1].before)
+        """Take back what was done last: an iteration in the midst of which the search is held, else
+        an item of the history. Nothing where nothing is left. Raises as `rewind`.
+        """
+        with self._idle(session, "go back") as live:
+            done = [item for item in items(live.view.log) if item.standing]
+            if live.view.unfinished():
+                self._worker.stop(session)
+            elif len(done) > 1:
+                self._rewind(live, done[-1].before)
 
     def redo(self, session: str) -> None:
         """Do again what was taken back last; nothing where nothing is. Raises as `rewind`."""
-        found = self.history(session)
-        at = max(item.last for item in found if item.standing)
-        following = [item for item in found if item.before == at]
-        if following:
-            self.rewind(session, following[-1].last)
+        with self._idle(session, "go on") as live:
+            to = after_undoing(live.view.log)
+            if to is not None:
+                self._rewind(live, to)
 
     def fork(self, session: str, at: int | None = None, name: str = "") -> str:
-        """A new session with the log of this one up to a place, or to what it ends an item before.
+        """A new session with the log of this one up to the end of an item of the history.
+
+        Args:
+            session: id.
+            at: a place in the log: up to the last item that ends there or before; None for the
+                present state.
+            name: of the new session.
 
         Returns:
             Its id.
@@ -249,7 +259,7 @@ class Steering:
             StoreError: it cannot be read or written.
         """
         row, log = self._store.session(session), self._store.events(session)
-        end = end_before(log, len(log) if at is None else at)
+        end = present(log) if at is None else end_before(log, at)
         kept = log[:end]
         title = name or f"{row.name or session} @ {end}"
         arrival = Arrival(kept, digest(Tree.fold(kept)), title, row.tags)
@@ -282,19 +292,25 @@ class Steering:
 
     # How.
 
-    def at_once(self, session: str, act: Act) -> None:
+    def at_once(self, session: str, act: Act, node: int | None = None) -> None:
         """Do something that needs no model.
+
+        Args:
+            session: id.
+            act: what.
+            node: to which node, None for the whole session.
 
         Raises:
             LabError: it does not fit.
         """
         live = self._current(session)
-        if self._worker.state(session).active:
-            perform(Tree.fold(live.view.log), act)  # what does not fit must not end the run
-            self._worker.act(live, act)
-            return
-        with self._store.leases.holding(session):
-            live.act(act)
+        _check_finished(live, node)
+        with self._store.leases.holding(session), live.at_rest():
+            if not self._worker.state(session).active:
+                live.act(act)
+                return
+        perform(Tree.fold(list(live.view.log)), act)  # what does not fit is better said at once
+        self._worker.act(live, act)
 
     def annotate(self, session: str, events: Sequence[Annotation]) -> None:
         """Say something that no search asks for: it is there at once, also while one runs.
@@ -305,26 +321,53 @@ class Steering:
             StoreError: it cannot be written.
         """
         live = self._current(session)
+        for event in events:
+            _check_finished(live, event.node)
         with self._store.leases.holding(session):
-            if self._worker.state(session).active:
-                self._worker.annotate(live, events, live.annotate(events, True))
-            else:
-                live.annotate(events, False)
+            live.annotate(events, lambda places: self._worker.annotate(live, events, places))
 
-    def _with_models(self, session: str, act: Act) -> None:
+    def _with_models(self, session: str, act: Act, node: int) -> None:
         live = self._current(session)
-        with live.view.reading() as tree:
-            self._adapters.check(session, tree)
-            next(act(tree), None)  # its own checks come first
+        _check_finished(live, node)
+        tree = Tree.fold(list(live.view.log))
+        self._adapters.check(session, tree)
+        next(act(tree), None)  # its own checks come first
         self._worker.act(live, act)
+
+    @contextmanager
+    def _idle(self, session: str, then: str) -> Iterator[LiveSession]:
+        """A session in which nothing happens within the block."""
+        with self._store.leases.holding(session):
+            live = self._current(session)
+            live.catch_up()
+            with live.at_rest():
+                if self._worker.state(session).active:
+                    raise SessionInUseError(f"Session {session} is running: pause it, then {then}.")
+                yield live
+
+    def _rewind(self, live: LiveSession, to: int) -> None:
+        with live.view.reading() as tree:
+            before = tree.tags
+        live.rewind(to)
+        with live.view.reading() as tree:
+            after = tree.tags
+        if after != before:
+            self._store.tag(live.session, after)
+
+
+def _check_finished(live: LiveSession, node: int | None) -> None:
+    if node is not None and live.view.unfinished(node):
+        raise EventError(
+            f"Node {node} belongs to an iteration that is not finished: let it finish first."
+        )
 
 
 def _next_path(tree: Tree) -> list[int]:
     kind = algorithm(tree.algorithm)
     if kind.selects is None:
         return []
-    values = {name: value for name, value in tree.params.items() if name != "sampling"}
-    return kind.selects(tree, kind.params.model_validate(values))
+    params = params_of(tree)
+    return [] if kind.stopped(tree, params) else kind.selects(tree, params)
 
 
 def _text(text: str) -> str:

@@ -79,17 +79,24 @@ class View:
         self._life = _new_life()
         self._lock = threading.Lock()
 
-    def publish(self, events: Iterable[ev.Event]) -> None:
+    def publish(self, events: Iterable[ev.Event], aside: bool = False) -> None:
         """Show events that are on disk now.
+
+        Args:
+            events: the next ones of the log.
+            aside: no iteration asks for them, so that one that is previewed goes on.
 
         Raises:
             EventError: one does not fit.
         """
         with self._lock:
             new = list(events)
-            shown, self._ahead = self._ahead, []
             self.log += new
             self.length += len(new)
+            if aside:
+                self._show(new)
+                return
+            shown, self._ahead = self._ahead, []
             if any(isinstance(event, ev.Rewound) for event in new) or new[: len(shown)] != shown:
                 self._fold_again()
             else:
@@ -103,6 +110,13 @@ class View:
                 self._fold_again()
                 shown = []
             self._show(self._ahead[len(shown) :])
+
+    def unfinished(self, node: int | None = None) -> bool:
+        """Whether it shows an unfinished iteration; with a node, whether that is of it."""
+        with self._lock:
+            made = [event.children for event in self._ahead if isinstance(event, ev.Expanded)]
+            first = len(self._tree.nodes) - sum(map(len, made))
+            return bool(self._ahead) and (node is None or first <= node < len(self._tree.nodes))
 
     def _fold_again(self) -> None:
         """Show the whole log anew, to whoever asks next."""
@@ -194,8 +208,8 @@ def touched_by(event: ev.Event, tree: Tree) -> Iterable[int]:
             return [*below, *tree.path(event.node)]
         case ev.Added():
             return [*tree.path(event.node), *(child.id for child in event.children)]
-        case ev.ParametersChanged():
-            return event.reopened
+        case ev.Reopened():
+            return event.nodes
         case ev.Tagged():
             return [] if event.node is None else [event.node]
         case ev.Noted():
@@ -249,7 +263,7 @@ def _facts(tree: Tree) -> dict[str, Any]:
         "range": list(tree.value_range),
         "path": tree.selected_path,
         "picks": msgspec.to_builtins(tree.picks),
-        "rollout": _rollout(tree),
+        "rollout": _rollout(tree.rollout),
         "best": found.best,
         "voted": tree.voted,
         "best_path": tree.path(found.best),
@@ -263,9 +277,8 @@ def _facts(tree: Tree) -> dict[str, Any]:
     }
 
 
-def _rollout(tree: Tree) -> dict[str, Any] | None:
-    """The roll-out of the present iteration, or asked for by a person: the steps that it took."""
-    found = tree.rollout
+def _rollout(found: ev.RolledOut | None) -> dict[str, Any] | None:
+    """A roll-out, of the search or asked for by a person: the steps that it took."""
     if found is None:
         return None
     taken = [step for step in found.steps if step.chosen is not None]
@@ -286,8 +299,7 @@ def _rollout(tree: Tree) -> dict[str, Any] | None:
 
 
 def _details(tree: Tree, node: Node, best_path: list[int]) -> dict[str, Any]:
-    sampling = tree.params.get("sampling", {})
-    temperature = sampling.get("temperature") if isinstance(sampling, dict) else None
+    source = node.source or tree.source
     return {
         **node_record(node),
         "steps": list(tree.steps(node.id)),
@@ -301,12 +313,13 @@ def _details(tree: Tree, node: Node, best_path: list[int]) -> dict[str, Any]:
         "note": node.note,
         "mark_reason": node.mark_reason,
         "best_path": node.id in best_path,
+        "rolled_out": _rollout(node.rolled_out),
         "selection": _selection(tree, node),
         "origin": {
-            "policy": tree.policy,
-            "prm": tree.prm,
+            "policy": source.policy,
+            "prm": source.prm,
             "seed": tree.seed,
-            "temperature": temperature,
+            "temperature": source.temperature,
         },
     }
 

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from engine import events as ev
 from engine.errors import LabError
 from engine.models.base import Policy
 from engine.search.acts import Act
-from engine.search.driver import Driver, Limits, Search
+from engine.search.driver import Driver, Failure, Limits, Search
 from lab.commands import (
     BATCH,
     INTERACTIVE,
@@ -74,6 +75,15 @@ class _Job:
     driver: Driver | None = None
     waiting: deque[Run] = field(default_factory=deque)  # the present run is the first
     generated: int = 0
+    trouble: str = ""  # why an act of its runs was not done
+    only_acts: bool = True
+
+
+class _Kept(NamedTuple):
+    """A search that somebody may go on with soon; it may be held in the midst of an iteration."""
+
+    search: Search
+    live: Log
 
 
 class Worker:
@@ -105,7 +115,7 @@ class Worker:
         # All below is the thread's own.
         self._drivers = Drivers(settings, load, store.archive, store.adapters.open)
         self._jobs: dict[str, _Job] = {}
-        self._searches: dict[str, Search] = {}
+        self._searches: dict[str, _Kept] = {}
         self._standing_since: float | None = None  # for another process
         self._thread = threading.Thread(target=self._work, name="models", daemon=True)
         self._thread.start()
@@ -139,7 +149,7 @@ class Worker:
         self._commands.put(Do(live, act))
 
     def annotate(self, live: Log, events: Sequence[ev.Event], places: Sequence[int]) -> None:
-        """Let a search under way know what a person has said, which is on disk at these places."""
+        """Let the search, if there is one, know what is on disk at these places; does not wait."""
         self._commands.put(Annotate(live, events, places))
 
     def load(self, on_end: OnEnd) -> None:
@@ -258,6 +268,7 @@ class Worker:
         elif isinstance(command, Drop):
             if command.session in self._jobs:
                 self._end(command.session, "idle")
+            self._drop_held(command.session)
         elif isinstance(command, (Pause, Hold, Stop)):
             self._end_early(command)
 
@@ -276,6 +287,8 @@ class Worker:
     def _end_early(self, command: Pause | Hold | Stop) -> None:
         job = self._jobs.get(command.session)
         if job is None or job.search is None or job.driver is None:
+            if isinstance(command, Stop):
+                self._drop_held(command.session)
             return  # its run has ended meanwhile
         while len(job.waiting) > 1:
             job.waiting.pop().on_end(Ending(False))
@@ -301,10 +314,13 @@ class Worker:
         job.driver.act(job.search, command.act, lambda search, events: self._keep(job, events))
 
     def _annotate(self, command: Annotate) -> None:
-        job = self._jobs.get(command.live.session)
-        search = job.search if job else None  # one that only is kept is folded anew
+        session = command.live.session
+        job, kept = self._jobs.get(session), self._searches.get(session)
+        search = job.search if job else kept and kept.search
         for event, place in zip(command.events, command.places, strict=True):
-            if job is not None and search is not None and place > job.known:
+            # One that is kept may be held in the midst of an iteration, and must go on there.
+            news = place > job.known if job else search and place == len(search.log) + 1
+            if search is not None and news:
                 search.tree.apply(event)
                 search.log.append(event)
             command.live.told(place=place)
@@ -317,9 +333,10 @@ class Worker:
         if job.search is None:
             try:
                 self._ready(session)
-                job.search = self._search(session)
-                job.known = len(job.search.log)
-                command.live.told(upto=job.known)
+                with command.live.at_rest():
+                    job.search = self._search(session)
+                    job.known = len(job.search.log)
+                    command.live.told(upto=job.known)
                 job.driver = self._drivers.of(job.search.tree.policy, job.search.tree.prm)
                 self._start(job, act)
             except (Exception, SystemExit) as error:
@@ -338,10 +355,11 @@ class Worker:
             run.live.preview(events)
 
         if act is None:
+            job.only_acts = False
             job.driver.start(job.search, run.limits, keep, run.priority, show)
         else:
             job.driver.act(job.search, act, keep, run.priority)
-        self._states.set(job.session, status="running", message="")
+        self._states.set(job.session, status="running", message=job.trouble)
 
     def _ready(self, session: str | None) -> None:
         """Have the models loaded; the state of a session, if one waits, says how far that is."""
@@ -361,31 +379,30 @@ class Worker:
 
     def _search(self, session: str) -> Search:
         """The search of a session as it is on disk; kept ones save folding long logs again."""
-        kept = self._searches.pop(session, None)
-        length = self._store.length(session)
-        if kept is not None and len(kept.log) != length:
-            self._abandon(kept)
-            kept = None
-        if kept is None:
-            log = self._store.events(session)
-            first = log[0]
-            assert isinstance(first, ev.SearchCreated)
-            kept = Search(log, lambda answer: self._grading(answer, first.gold))
-        return kept
+        kept = self._searches.get(session)
+        if kept is not None and len(kept.search.log) == self._store.length(session):
+            return self._searches.pop(session).search
+        self._drop_held(session)
+        log = self._store.events(session)
+        first = log[0]
+        assert isinstance(first, ev.SearchCreated)
+        return Search(log, lambda answer: self._grading(answer, first.gold))
 
-    def _abandon(self, search: Search) -> None:
-        """Forget a search that may be held in the midst of an iteration."""
-        for driver in self._drivers.all:
-            driver.abandon(search)
+    def _drop_held(self, session: str) -> None:
+        """Forget a search that is kept, and the iteration in the midst of which it may be held."""
+        kept = self._searches.pop(session, None)
+        if kept is not None:
+            for driver in self._drivers.all:
+                driver.abandon(kept.search)
+            kept.live.preview([])
 
     def _advance(self) -> None:
         if not self._jobs or self._stands_back():
             return
         for driver in self._due():
             try:
-                for search, error in driver.tick():
-                    failed = [name for name, job in self._jobs.items() if job.search is search]
-                    self._fail(failed, error)
+                for failure in driver.tick():
+                    self._heed(failure)
             except (Exception, SystemExit) as error:
                 # Of no search in particular, such as a library that wants the program to end.
                 self._fail(
@@ -431,10 +448,11 @@ class Worker:
             self._start(job)
         else:
             if run.priority >= INTERACTIVE:  # nobody comes back to those of a batch so soon
-                self._searches[session] = job.search
+                self._searches[session] = _Kept(job.search, run.live)
             while len(self._searches) > _KEPT_SEARCHES:
-                self._abandon(self._searches.pop(next(iter(self._searches))))
-            self._end(session, "idle")
+                self._drop_held(next(iter(self._searches)))
+            failed = job.only_acts and job.trouble
+            self._end(session, "failed" if failed else "idle", job.trouble)
         run.on_end(Ending(True))
 
     def _keep(self, job: _Job, events: Sequence[ev.Event]) -> None:
@@ -447,6 +465,15 @@ class Worker:
         job.generated = tree.cost.policy_generated
         self._states.add(job.session, finished, generated)
 
+    def _heed(self, failure: Failure) -> None:
+        """An error has ended a run, or an act: the run then goes on."""
+        for session, job in list(self._jobs.items()):
+            if job.search is failure.search and failure.ended:
+                self._fail([session], failure.error)
+            elif job.search is failure.search:
+                job.trouble = self._words(failure.error)
+                self._states.set(session, message=job.trouble)
+
     def _fail(self, sessions: Sequence[str], error: BaseException) -> None:
         message = self._words(error)
         for session in sessions:
@@ -458,8 +485,7 @@ class Worker:
     def _end(self, session: str, status: Status, message: str = "") -> None:
         """Forget a job, give its lease back, say how it ended."""
         job = self._jobs.pop(session)
-        kept = job.search is self._searches.get(session)  # and may be held in an iteration
-        if job.search is not None and job.driver is not None and not kept:
+        if job.search is not None and job.driver is not None and session not in self._searches:
             job.driver.abandon(job.search)
         for _ in job.waiting:
             self._give_back(session)
