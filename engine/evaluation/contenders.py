@@ -1,0 +1,135 @@
+"""The methods that can be compared, as data: how each searches within a budget, and how its answer
+is read.
+
+Three kinds share work where that is fair. All readings of independent samples (chain of thought
+aside) take the same samples of one run, drawn one after the other: those of a smaller budget are
+the first ones. A search that goes on for as long as it may is run once, to the largest budget, and
+cut for the smaller ones: up to there it is the same search. A search whose width fixes its length
+is run anew for every budget, its width such that it is likely to end within it.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from engine.errors import ParameterError
+
+Kind = Literal["samples", "anytime", "width"]
+
+
+class Contender(msgspec.Struct, frozen=True):
+    """A method.
+
+    Attributes:
+        name, title: for commands and tables.
+        kind: see the module.
+        algorithm: name.
+        params: of the algorithm, the policy's under "sampling".
+        width: kind "width": the parameter that grows with the budget.
+        price: kind "width": how many solutions one of its width costs, in tokens of samples.
+        reading: kind "samples": which of them answers: majority, best or vote.
+        aggregate: kind "samples": how the PRM's values of the steps become one.
+        oracle: whether it asks the right answer while it searches: it makes data, and cannot be
+            compared with what does not.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    algorithm: str
+    params: dict[str, Any] = {}
+    width: str = ""
+    price: float = 1.0
+    reading: Literal["", "majority", "best", "vote"] = ""
+    aggregate: Literal["last", "min", "product", "mean"] = "min"
+    oracle: bool = False
+
+    def at(self, budget: int, solution: float) -> dict[str, Any]:
+        """The parameters for a budget.
+
+        Args:
+            budget: policy tokens of a problem.
+            solution: mean tokens of one sampled solution.
+        """
+        if self.kind != "width":
+            return self.params
+        width = max(1, int(budget / (max(1.0, solution) * self.price)))
+        return {**self.params, self.width: width}
+
+
+_SAMPLES: dict[str, Any] = {"samples": 1024, "at_once": 1, "final_choice": "best"}
+
+
+def _samples(
+    name: str,
+    title: str,
+    reading: Literal["majority", "best", "vote"],
+    aggregate: Literal["last", "min", "product", "mean"] = "min",
+) -> Contender:
+    return Contender(
+        name, title, "samples", "sampling", _SAMPLES, reading=reading, aggregate=aggregate
+    )
+
+
+def _wide(
+    name: str, title: str, algorithm: str, width: str, price: float, **params: Any
+) -> Contender:
+    return Contender(name, title, "width", algorithm, params, width, price)
+
+
+CONTENDERS: dict[str, Contender] = {
+    one.name: one
+    for one in (
+        Contender(
+            "cot",
+            "Chain of thought",
+            "anytime",
+            "sampling",
+            {"samples": 1, "sampling": {"temperature": 0.0}},
+        ),
+        _samples("majority", "Self-consistency", "majority"),
+        _samples("best_of_n", "Best of N, PRM min", "best", "min"),
+        _samples("best_of_n_last", "Best of N, PRM last", "best", "last"),
+        _samples("best_of_n_product", "Best of N, PRM product", "best", "product"),
+        _samples("best_of_n_mean", "Best of N, PRM mean", "best", "mean"),
+        _samples("vote", "PRM-weighted vote, min", "vote", "min"),
+        _samples("vote_last", "PRM-weighted vote, last", "vote", "last"),
+        _wide("beam", "Step beam", "beam", "width", 4, branch=4),
+        _wide("lookahead", "Lookahead, k = 2", "lookahead", "width", 12, branch=4, steps=2),
+        _wide("dvts", "DVTS", "dvts", "subtrees", 4, branch=4),
+        _wide("rebase", "REBASE", "rebase", "width", 1),
+        _wide("tot_bfs", "Tree of Thoughts, BFS", "tree_of_thoughts", "width", 5, branch=5),
+        Contender(
+            "tot_dfs",
+            "Tree of Thoughts, DFS",
+            "anytime",
+            "tree_of_thoughts",
+            {"order": "dfs", "branch": 3, "threshold": 0.2},
+        ),
+        Contender("puct", "PUCT", "anytime", "puct"),
+        Contender("mcts_star", "MCTS*", "anytime", "mcts_star"),
+        Contender(
+            "uct_oracle",
+            "UCT with the oracle's rewards",
+            "anytime",
+            "uct",
+            oracle=True,
+        ),
+        Contender("rstar_math", "rStar-Math, PPM-guided", "anytime", "rstar_math"),
+    )
+}
+USUAL = ("cot", "majority", "best_of_n", "vote", "beam", "tot_bfs", "dvts", "rebase", "mcts_star")
+"""What is compared if nobody says otherwise."""
+
+
+def contender(name: str) -> Contender:
+    """The method of this name.
+
+    Raises:
+        ParameterError: there is none.
+    """
+    if name not in CONTENDERS:
+        raise ParameterError(
+            f"There is no method {name!r} to compare: take {', '.join(CONTENDERS)}."
+        )
+    return CONTENDERS[name]
