@@ -6,16 +6,16 @@ page keeps no state of its own between presses, so a closed tab or a second one 
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from ui import exports, static
+from ui import exports, sessions, static
 from ui.batches import Batches, order
 from ui.interface import Workbench
-from ui.panels import SAMPLES, Form, build_panels
-from ui.server import Server, guarded, reply, words
+from ui.panels import SAMPLES, Entered, Form, build_panels
+from ui.server import Server, reply, words
 from ui.tree_view import head, tree_view
 
 # Takes the reply of a press to the script, as data.
@@ -77,10 +77,6 @@ class Wiring:
     def connect(self, view: gr.HTML) -> None:
         """Wire everything; called inside the page's context."""
         form = self.form
-        self.press(form.step.click, self.step)
-        self.press(form.run.click, self.run, [form.iterations])
-        self.press(form.pause.click, self.pause)
-        self.press(form.stop.click, self.stop)
         form.sample.input(
             self.choose, form.sample, [form.question, form.gold, self.outbox], **_QUIET
         ).then(None, self.outbox, None, js=_RECEIVE, **_QUIET)
@@ -101,55 +97,60 @@ class Wiring:
         view.open(self.open, None, [self.session, self.outbox, *form.outputs], **_QUIET).then(
             None, self.outbox, None, js=_RECEIVE, **_QUIET
         )
+        asked = [self.session, *form.inputs]
+        view.press(self.press, asked, [self.session, self.outbox], **_QUIET).then(
+            None, self.outbox, None, js=_RECEIVE, **_QUIET
+        )
+        view.compare(self.compare, asked, self.outbox, **_QUIET).then(
+            None, self.outbox, None, js=_RECEIVE, **_QUIET
+        )
         view.solve(self.solve, form.inputs, self.outbox, **_QUIET).then(
             None, self.outbox, None, js=_RECEIVE, **_QUIET
         )
 
-    def press(
-        self, event: Callable[..., Any], handler: Callable[..., Any], more: list[Any] | None = None
-    ) -> None:
-        """A button: `handler(session, *more, *form)` gives the session and a reply."""
-        event(
-            handler,
-            [self.session, *(more or []), *self.form.inputs],
-            [self.session, self.outbox],
-            **_QUIET,
-        ).then(None, self.outbox, None, js=_RECEIVE, **_QUIET)
-
-    @guarded
-    def step(self, session: str, *values: Any) -> tuple[str, dict[str, Any]]:
-        """One iteration, of a new session if the form no longer shows the open one."""
-        return self.start(session, values, 1)
-
-    @guarded
-    def run(self, session: str, iterations: Any, *values: Any) -> tuple[str, dict[str, Any]]:
-        """So many iterations."""
-        if not iterations or iterations < 1 or iterations != int(iterations):
-            message = f"Run a whole number of iterations from 1 on, not {iterations or 0:g}."
-            return session, reply(error=message)
-        return self.start(session, values, int(iterations))
-
-    def start(self, session: str, values: Any, iterations: int) -> tuple[str, dict[str, Any]]:
-        entered = self.form.read(values)
-        if not entered.question:
-            return session, reply(error="Write a question first, or pick a sample problem.")
-        if not session or not entered.same_as(self.workbench.settings(session)):
-            session = self.workbench.create(entered.question, entered.gold, **entered.way)
-        self.workbench.run(session, iterations=iterations)
+    def press(self, event: gr.EventData, session: str, *values: Any) -> tuple[str, dict[str, Any]]:
+        """Step or run: the open session, or a new one if the form asks for another search."""
+        pressed = getattr(event, "pressed", None) or {}
+        try:
+            entered = self.form.read(values)
+            if not entered.question:
+                raise ValueError("Write a question first, or pick a sample problem.")
+            how = _run(self.workbench, pressed)
+            session = self._session(session, entered, pressed.get("way") == "new")
+            how(session)
+        except Exception as error:  # whatever it is, it belongs where the person looks
+            return session, reply(error=words(error))
         hint = self.workbench.hint(entered.question)
-        return session, reply(session=session, hint=hint, pressed=True)
+        return session, reply(session=session, hint=hint, pressed=True, differs=None)
 
-    @guarded
-    def pause(self, session: str, *_: Any) -> tuple[str, dict[str, Any]]:
-        if session:
-            self.workbench.pause(session)
-        return session, reply()
+    def _session(self, session: str, entered: Entered, new: bool) -> str:
+        """The session to go on with; a change of parameters in mid-search is recorded."""
+        if session and not new:
+            settings = self.workbench.settings(session)
+            if not entered.another(settings):
+                if entered.changed(settings):
+                    self.workbench.steering.parameters(session, entered.params, entered.sampling)
+                return session
+        return self.workbench.create(entered.question, entered.gold, **entered.way)
 
-    @guarded
-    def stop(self, session: str, *_: Any) -> tuple[str, dict[str, Any]]:
-        if session:
-            self.workbench.stop(session)
-        return session, reply()
+    def compare(self, session: str, *values: Any) -> dict[str, Any]:
+        """How the form differs from the open session."""
+        if not session:
+            return reply(differs=None)
+        try:
+            entered, settings = self.form.read(values), self.workbench.settings(session)
+            return reply(
+                differs={
+                    "session": session,
+                    "another": entered.another(settings),
+                    "changed": [
+                        {"name": name.replace("_", " "), "before": before, "after": after}
+                        for name, (before, after) in entered.changed(settings).items()
+                    ],
+                }
+            )
+        except Exception as error:
+            return reply(error=words(error))
 
     def choose(self, sample: str) -> tuple[Any, Any, dict[str, Any]]:
         """Question and oracle answer of a sample problem, and what is to be said of it."""
@@ -187,6 +188,29 @@ class Wiring:
             return reply(begun=None, refused=words(error))
 
 
+def _run(workbench: Workbench, pressed: Mapping[str, Any]) -> Callable[[str], None]:
+    """What a press does to a session.
+
+    Raises:
+        ValueError: there is no such press, or its number is not one.
+    """
+    what, amount = pressed.get("what"), pressed.get("amount")
+    if what == "iteration":
+        return lambda session: workbench.run(session, iterations=1)
+    if what == "phase":
+        return lambda session: workbench.step(session, 1)
+    if what == "right":
+        return workbench.steering.run_until_right
+    if what == "end":
+        return workbench.run
+    if what not in ("iterations", "tokens", "seconds"):
+        raise ValueError(f"The page cannot do {what!r}.")
+    if not isinstance(amount, int | float) or amount < 1 or amount != int(amount):
+        shown = f"{amount:g}" if isinstance(amount, int | float) else "nothing"
+        raise ValueError(f"Run a whole number of {what} from 1 on, not {shown}.")
+    return lambda session: workbench.run(session, **{what: int(amount)})
+
+
 def launch(
     workbench: Workbench,
     host: str = "127.0.0.1",
@@ -210,7 +234,9 @@ def launch(
         footer_links=[],
         run_history=False,
         head=head(),
-        app_kwargs={"routes": [static.route(), exports.route(workbench)]},
+        app_kwargs={
+            "routes": [static.route(), exports.route(workbench), sessions.route(workbench)]
+        },
         theme=gr.themes.Base(font=[gr.themes.Font("Inter")], font_mono=[gr.themes.Font("Mono")]),
     )
     if block:

@@ -9,10 +9,9 @@ from gradio.components import Component
 
 from ui.interface import Problem, Settings, Workbench
 from ui.parameters import Field, ParameterForm, build_folded, build_form, whole
-from ui.tree_view import slot
+from ui.tree_view import place, slot
 
 SAMPLES = 40
-RUN_ITERATIONS = 20
 _DEFAULT_ALGORITHM = "mcts_star"
 
 
@@ -37,20 +36,24 @@ class Entered:
             "seed": self.seed,
         }
 
-    def same_as(self, settings: Settings) -> bool:
-        """Whether a session was created with just these values."""
-        return (
-            self.question == settings.question.strip()
-            and self.gold == (settings.gold or None)
-            and self.algorithm == settings.algorithm
-            and self.seed == settings.seed
-            and _within(self.params, settings.params)
-            and _within(self.sampling, settings.sampling)
-        )
+    def another(self, settings: Settings) -> list[str]:
+        """What makes these values another search than a session's, in words; [] if nothing does."""
+        differ = {
+            "the question": self.question != settings.question.strip(),
+            "the oracle answer": self.gold != (settings.gold or None),
+            "the algorithm": self.algorithm != settings.algorithm,
+            "the seed": self.seed != settings.seed,
+        }
+        return [name for name, differs in differ.items() if differs]
 
-
-def _within(values: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    return all(known.get(name, value) == value for name, value in values.items())
+    def changed(self, settings: Settings) -> dict[str, tuple[Any, Any]]:
+        """Parameters that are not those of a session: name -> theirs, the session's first."""
+        known = {**settings.params, **settings.sampling}
+        return {
+            name: (known[name], value)
+            for name, value in {**self.params, **self.sampling}.items()
+            if name in known and known[name] != value
+        }
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,6 @@ class Form:
     seed: gr.Number
     parameters: ParameterForm
     sampling: Sequence[Field]
-    iterations: gr.Number
-    step: gr.Button
-    run: gr.Button
-    pause: gr.Button
-    stop: gr.Button
 
     @property
     def inputs(self) -> list[Component]:
@@ -156,18 +154,7 @@ def build_panels(workbench: Workbench, problems: Sequence[Problem]) -> Form:
                 )
     with gr.Column(elem_id="lab-transport"):
         slot("error", "error")
-        with gr.Row(elem_classes=["lab-buttons"]):
-            step = gr.Button("Step", variant="primary", elem_id="lab-step")
-            run = gr.Button("Run", elem_id="lab-run")
-            iterations = gr.Number(
-                value=RUN_ITERATIONS,
-                step=1,
-                label="iterations to run",
-                show_label=False,
-                elem_id="lab-iterations",
-            )
-            pause = gr.Button("Pause", elem_id="lab-pause")
-            stop = gr.Button("Stop", elem_id="lab-stop")
+        place("transport")
     return Form(
         problems={problem.id: problem for problem in problems},
         sample=sample,
@@ -177,11 +164,6 @@ def build_panels(workbench: Workbench, problems: Sequence[Problem]) -> Form:
         seed=seed,
         parameters=parameters,
         sampling=sampling,
-        iterations=iterations,
-        step=step,
-        run=run,
-        pause=pause,
-        stop=stop,
     )
 
 

@@ -1,15 +1,15 @@
 """What the page's script may ask: thin, JSON-able answers of the workbench."""
 
-import functools
-from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 from ui.batches import Batches, order
 from ui.interface import Workbench
-from ui.listing import listing
 from ui.rewards import RewardsDoor
 from ui.rounds import RoundsDoor
+from ui.sessions import SessionsDoor
+from ui.steering import SteeringDoor
+from ui.studies import StudiesDoor
 from ui.tree_view import ServerFunction
 
 _serial = count(1)
@@ -23,20 +23,6 @@ def reply(**content: Any) -> dict[str, Any]:
 def words(error: Exception) -> str:
     """What to tell a person of an error."""
     return str(error) or type(error).__name__
-
-
-def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A press that fails answers with the error's words and keeps the session."""
-
-    @functools.wraps(handler)
-    def wrapped(self: Any, session: str, *values: Any) -> tuple[str, dict[str, Any]]:
-        try:
-            result: tuple[str, dict[str, Any]] = handler(self, session, *values)
-        except Exception as error:  # whatever it is, it belongs where the person looks
-            return session, reply(error=words(error))
-        return result
-
-    return wrapped
 
 
 def _exposed(door: Any, name: str) -> ServerFunction:
@@ -68,10 +54,7 @@ class Server:
         "node",
         "note",
         "about",
-        "sessions",
         "settings",
-        "rename",
-        "delete",
         "dataset",
         "batches",
         "problems",
@@ -82,7 +65,14 @@ class Server:
     def __init__(self, workbench: Workbench, batches: Batches) -> None:
         self._workbench = workbench
         self._batches = batches
-        self._doors: list[Any] = [self, RewardsDoor(workbench), RoundsDoor(workbench)]
+        self._doors: list[Any] = [
+            self,
+            SessionsDoor(workbench),
+            RewardsDoor(workbench),
+            RoundsDoor(workbench),
+            SteeringDoor(workbench),
+            StudiesDoor(workbench),
+        ]
 
     def functions(self) -> list[ServerFunction]:
         """All of them, as Gradio wants them: plain functions with the names the script calls."""
@@ -91,7 +81,8 @@ class Server:
     def delta(self, session: str, since: int) -> dict[str, Any]:
         """What changed; with everything of a session come its settings."""
         found = self._workbench.delta(session, int(since))
-        return found if since >= 0 else {**found, "settings": self.settings(session)}
+        new = since < 0 or found["reset"]
+        return {**found, "settings": self.settings(session)} if new else found
 
     def node(self, session: str, node: int) -> dict[str, Any]:
         return self._workbench.node(session, int(node))
@@ -112,12 +103,6 @@ class Server:
             "bundled": self._batches.bundled(),
         }
 
-    # Sessions.
-
-    def sessions(self, search: str = "") -> dict[str, Any]:
-        """The list of sessions; see `ui.listing`."""
-        return listing(self._workbench, str(search))
-
     def settings(self, session: str) -> dict[str, Any]:
         """What a session was made with, besides its question."""
         found = self._workbench.settings(session)
@@ -128,14 +113,6 @@ class Server:
             "seed": found.seed,
             "gold": found.gold,
         }
-
-    def rename(self, session: str, name: str) -> dict[str, Any]:
-        self._workbench.rename(session, str(name))
-        return {}
-
-    def delete(self, session: str) -> dict[str, Any]:
-        self._workbench.delete(session)
-        return {}
 
     # Datasets.
 

@@ -20,28 +20,38 @@ _SHEETS = (
     "tokens",
     "form",
     "view",
+    "tree",
+    "tree_tools",
+    "tree_table",
+    "keys",
     "header",
     "inspector",
+    "steering",
+    "history",
     "datasets",
+    "sessions",
     "batch",
     "rewards",
+    "timeline",
     "rounds",
     "rounds_new",
     "rounds_verdict",
     "lineage",
     "rounds_narrow",
     "narrow",
+    "drawer",
 )
 
-# How the script asks Python for what needs the form: to fill it from a session ('open'), or to
-# search a dataset in its way ('solve'). Gradio finds the names of events in this text.
+# How the script asks Python for what needs the form: to fill it from a session ('open'), to search
+# what it asks ('press'), to tell how it differs from the session ('compare'), or to search a
+# dataset in its way ('solve'). Gradio finds the names of events in this text.
 _ON_LOAD = """
 import(%s).then((lab) => lab.mount(
     element.querySelector(".lab-mount"), server, (event, data) => trigger(event, data)
 )).catch((error) => {
     element.textContent = "The page's script did not start: " + error;
 });
-// events: 'open', 'solve'
+// events: 'open', 'press', 'compare', 'solve'
 """
 
 
@@ -74,6 +84,16 @@ def slot(name: str, kind: str) -> gr.HTML:
         js_on_load=None,
         apply_default_css=False,
         elem_classes=["lab-slot"],
+    )
+
+
+def place(name: str) -> gr.HTML:
+    """An empty place in the form that the script fills."""
+    return gr.HTML(
+        value=None,
+        html_template=f'<div data-lab-place="{name}"></div>',
+        js_on_load=None,
+        apply_default_css=False,
     )
 
 

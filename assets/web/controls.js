@@ -1,25 +1,27 @@
 /**
  * The form's side of the page: shows the server's replies to presses where the person looks, and
- * lets each button be pressed only when it does something. The form itself is Gradio's.
+ * puts what the script draws into the places that the form keeps for it. The form is Gradio's.
  */
 
 import { block } from "./text.js";
 
 export class Controls {
-  constructor(store, opened) {
-    this.store = store;
-    this.opened = opened;
-    this.saved = null;
-    store.addEventListener("changed", () => this.draw());
+  /**
+   * @param {Store} store
+   * @param {(session: string | null) => void} opened another session is to be shown
+   * @param {ParametersNow} parametersNow
+   */
+  constructor(store, opened, parametersNow) {
+    Object.assign(this, { store, opened, parametersNow });
   }
 
-  /** A reply of the server to a press: {session, error, hint, note}. */
+  /** A reply of the server to a press: {session, error, hint, differs}. */
   receive(reply) {
     if (!reply) return;
     this.say("error", reply.error ?? "");
     if ("hint" in reply) this.say("hint", reply.hint ?? "");
     if (reply.session !== undefined) this.opened(reply.session);
-    this.draw();
+    if ("differs" in reply) this.parametersNow.show(reply.differs);
   }
 
   say(slot, text) {
@@ -29,15 +31,10 @@ export class Controls {
     }
   }
 
-  draw() {
-    const busy = this.store.busy;
-    this.enable("lab-pause", busy && this.store.run.status !== "pausing");
-    this.enable("lab-stop", busy);
-    document.documentElement.dataset.labBusy = busy;
-  }
-
-  enable(id, on) {
-    const button = document.getElementById(id);
-    if (button && button.disabled === on) button.disabled = !on;
+  /** Put elements into a place of the form, which may be there only later. */
+  put(place, ...elements) {
+    const found = document.querySelector(`[data-lab-place="${place}"]`);
+    if (found) found.replaceChildren(...elements);
+    else requestAnimationFrame(() => this.put(place, ...elements));
   }
 }

@@ -11,25 +11,36 @@ import { Datasets } from "./datasets.js";
 import { el } from "./dom.js";
 import { explain } from "./explanations.js";
 import { Header, initialTheme, setTheme } from "./header.js";
+import { Drawer } from "./drawer.js";
+import { Doings } from "./history.js";
 import { Inspector } from "./inspector.js";
+import { listen, register } from "./keys.js";
+import { KeysHelp } from "./keys_help.js";
+import { ParametersNow } from "./parameters_now.js";
 import { Poller } from "./poll.js";
 import { Rewards } from "./rewards.js";
 import { Rounds } from "./rounds.js";
+import { RunMenu } from "./run_menu.js";
+import { Sessions } from "./sessions.js";
 import { Status } from "./status.js";
-import { Store } from "./store.js";
+import { TimeStore } from "./time_store.js";
+import { ACTS, Timeline, detailsOf, timely } from "./timeline.js";
 import { Tips } from "./tip.js";
 import { Toolbar } from "./toolbar.js";
 import { Trail } from "./trail.js";
+import { treeKeys } from "./tree_keys.js";
+import { TreeTable } from "./tree_table.js";
 import { TreeView } from "./tree_view.js";
 
 /**
  * @param {HTMLElement} element
- * @param {Record<string, (query: object) => Promise<object>>} server functions of `ui/server.py`
+ * @param {Record<string, (query: object) => Promise<object>>} functions of `ui/server.py`
  * @param {(event: string, data: object) => void} trigger calls Python
  */
-export function mount(element, server, trigger) {
+export function mount(element, functions, trigger) {
   const alive = () => element.isConnected;
-  const store = new Store();
+  const store = new TimeStore();
+  const server = timely(functions, store, ACTS);
   const poller = new Poller(store, server.delta, alive);
   const batches = new Batches(server.batches, alive);
   // Python fills the form and replies with the session, which `receive` then shows.
@@ -50,12 +61,15 @@ export function mount(element, server, trigger) {
   const datasets = new Datasets(batches, server, { open: ask, solve: (entered) => trigger("solve", { entered }) });
   const rewards = new Rewards(store, server);
   const rounds = new Rounds(server, alive, { open: ask, batch: openBatch });
-  const sheets = [datasets, rewards, rounds];
+  const sessions = new Sessions(store, server, { open: ask, batch: openBatch });
+  const sheets = [sessions, datasets, rewards, rounds];
   const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
   const header = new Header(store, batches, server, { session: ask, batch: openBatch, sheet: (name) => sheets.find((sheet) => sheet.name === name).toggle() });
   const trail = new Trail(header.trail, batches, server, { session: ask, batch: openBatch });
-  const view = new TreeView(store);
-  const toolbar = new Toolbar(store, view);
+  const view = new TreeView(store, server);
+  const table = new TreeTable(store, view);
+  const help = new KeysHelp();
+  const toolbar = new Toolbar(store, view, table, () => help.toggle());
   toolbar.element.firstElementChild.append(rewards.shortcut.element);
   const statusLine = new Status(store, batches, openBatch);
   const open = (session) => {
@@ -63,20 +77,35 @@ export function mount(element, server, trigger) {
     remember(session, sheets);
     poller.wake();
   };
-  const controls = new Controls(store, open);
-  const inspector = new Inspector(store, server, rewards.section);
+  const doings = new Doings(store, server, () => poller.wake());
+  const parametersNow = new ParametersNow(store, () => trigger("compare", {}), () => trigger("open", { session: store.session }));
+  const press = (pressed) => trigger("press", { pressed: { ...pressed, way: parametersNow.way } });
+  const controls = new Controls(store, open, parametersNow);
+  const runMenu = new RunMenu(store, server, doings, press, (error) => controls.say("error", error));
+  controls.put("transport", parametersNow.element, runMenu.element);
+  const inspector = new Inspector(store, { ...server, node: detailsOf(store, server.node) }, rewards.section);
   const answers = new Answers(store);
-  const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector" }, inspector.element, answers.element);
+  const timeline = new Timeline(store, server, ask);
+  store.addEventListener("travelled", () => root.classList.toggle("is-past", store.past !== null));
+  const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector", tabindex: "-1" }, inspector.element, answers.element);
   const root = el("div", { class: "lab-view" }, header.element,
-    el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, invitation(store), statusLine.element), aside, ...sheets.map((sheet) => sheet.element));
+    el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, table.element, invitation(store), timeline.bar, timeline.element, statusLine.element), aside, ...sheets.map((sheet) => sheet.element), help.element);
   element.replaceChildren(root);
+  const drawer = new Drawer(root, aside, view);
+  toolbar.legend.element.append(drawer.button);
+  const details = () => {
+    drawer.toggle(true);
+    aside.focus({ preventScroll: true });
+  };
+  treeKeys(view, { details, table: () => table.show(!table.shown), legend: () => toolbar.legend.toggle() });
+  register("?", "these keys", () => help.toggle(), { group: "View" });
+  listen(alive, () => help.element.open || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas);
   explain(new Tips(root), { store, batches, server, header, statusLine });
   inspector.element.hidden = true;
   answers.draw();
-  controls.draw();
   const paint = () => {
     view.readTheme();
-    toolbar.paintMarks(view.painter.theme);
+    toolbar.paintMarks();
   };
   document.addEventListener("lab-theme", paint);
   document.fonts.ready.then(paint);
@@ -121,7 +150,10 @@ export function mount(element, server, trigger) {
       datasets.receive(reply);
       return;
     }
-    if (reply.pressed) unsettled(() => closeSheets());
+    if (reply.pressed) {
+      unsettled(() => closeSheets());
+      timeline.now();
+    }
     const before = store.session;
     controls.receive(reply);
     if ("batch" in reply) {
@@ -133,7 +165,7 @@ export function mount(element, server, trigger) {
     }
     poller.wake();
   };
-  window.lab = { store, receive, position: (id) => view.position(id), view, batches, datasets, rewards, rounds };
+  window.lab = { store, receive, position: (id) => view.position(id), view, table, batches, datasets, rewards, rounds, timeline };
 }
 
 function remember(session, sheets) {

@@ -17,6 +17,7 @@ import msgspec
 from tests.browser.fake_batches import FakeBatches
 from tests.browser.fake_rewards import FakeRewards
 from tests.browser.fake_rounds import FakeRounds
+from tests.browser.fake_steering import FakeSteering
 
 FAKE = "scripted, no model"
 
@@ -67,6 +68,9 @@ class Info(msgspec.Struct, frozen=True):
     created: float
     gold: str | None = None
     batch: str | None = None
+    tags: list[str] = []
+    updated: float = 1.79e9
+    deleted: float | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -167,6 +171,7 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
         self.texts = texts or []
         self.runs: dict[str, Run] = {}
         self.made = 0
+        self.steering = FakeSteering(self)
         self.lock = threading.RLock()
         self.learn()
 
@@ -260,6 +265,9 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
             return
         run.status, run.done, run.target, run.halt = "running", 0, iterations, False
         threading.Thread(target=self.work, args=(run,), daemon=True).start()
+
+    def step(self, session: str, phases: int = 1) -> None:
+        self.run(session, iterations=1)
 
     def pause(self, session: str) -> None:
         self.runs[session].halt = True

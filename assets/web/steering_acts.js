@@ -1,0 +1,186 @@
+/**
+ * What a person can have done at a node: prune it, write a step, ask for more children, roll out.
+ * Each button but the first opens its few fields; what needs a model tells how it goes.
+ */
+
+import { el, icon } from "./dom.js";
+import { count, line } from "./text.js";
+
+const STATES = { queued: "waits for its turn", loading: "the models are loading", running: "the models work", pausing: "waits for the run to end" };
+const CHILDREN = 3;
+const STEPS = 8;
+
+export class SteeringActs {
+  /**
+   * @param {Store} store
+   * @param {object} does
+   * @param {(pruned: boolean) => void} does.prune
+   * @param {(pruned: boolean) => void} does.preview what pruning would do
+   * @param {() => void} does.look
+   * @param {(act: string, query: object) => Promise<boolean>} does.ask what needs a model; whether it was taken on
+   */
+  constructor(store, does) {
+    Object.assign(this, { store, does });
+    this.node = null;
+    this.open = "";
+    this.waiting = null; // {node, children, what}: what the models were asked for
+    this.prune = this.button("prune", "Prune", () => does.prune(!this.node.pruned));
+    const would = () => does.preview(!this.node.pruned);
+    this.prune.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && would());
+    this.prune.addEventListener("focus", () => this.prune.matches(":focus-visible") && would());
+    for (const kind of ["pointerleave", "blur"]) this.prune.addEventListener(kind, () => does.look());
+    this.tabs = {
+      write: this.button("pen", "Write", () => this.toggle("write"), "Write a step of your own below this node; the PRM values it at once (W)"),
+      expand: this.button("children", "Children", () => this.toggle("expand"), "Ask the policy for more children here (E)"),
+      roll_out: this.button("roll", "Roll out", () => this.toggle("roll_out"), "Write on greedily from here, to see where it leads (R)"),
+    };
+    this.fields = { write: this.writing(), expand: this.expanding(), roll_out: this.rolling() };
+    this.why = el("p", { class: "lab-steer-why", hidden: true });
+    this.progress = el("p", { class: "lab-steer-progress", role: "status", hidden: true });
+    this.element = el("div", { class: "lab-steer-acts" },
+      el("div", { class: "lab-steer-buttons", role: "group", "aria-label": "Do here" }, this.prune, ...Object.values(this.tabs)),
+      this.why, ...Object.values(this.fields), this.progress);
+    store.addEventListener("changed", () => this.watch());
+  }
+
+  button(name, text, press, title = "") {
+    return el("button", { type: "button", class: "lab-steer-act", title, on: { click: press } }, icon(name), el("span", { text }));
+  }
+
+  writing() {
+    this.step = el("textarea", { rows: "3", maxlength: "20000", placeholder: "The next step, in your words", "aria-label": "Step", on: { keydown: (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.write();
+      else if (event.key === "Escape") this.toggle("");
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    } } });
+    return el("div", { class: "lab-steer-form", hidden: true }, this.step,
+      el("div", { class: "lab-steer-go" }, primary("Add step", () => this.write()), el("span", { class: "lab-muted", text: "Ctrl + Enter" })));
+  }
+
+  expanding() {
+    const submit = () => this.ask("expand", { count: asked(this.count), temperature: asked(this.heat) }, `${this.count.value} more children are asked for`);
+    this.count = field("Children", { min: "1", max: "64", step: "1", value: String(CHILDREN) }, submit, () => this.toggle(""));
+    this.heat = field("Temperature T", { min: "0", max: "5", step: "0.1", title: "Empty: that of the search" }, submit, () => this.toggle(""));
+    return el("div", { class: "lab-steer-form is-line", hidden: true }, label("children", this.count), label("temperature T", this.heat), primary("Ask", submit));
+  }
+
+  rolling() {
+    const submit = () => this.ask("roll_out", { steps: asked(this.steps) }, "a roll-out is on its way");
+    this.steps = field("Steps", { min: "1", max: "100", step: "1", value: String(STEPS) }, submit, () => this.toggle(""));
+    return el("div", { class: "lab-steer-form is-line", hidden: true }, label("steps at most", this.steps), primary("Roll out", submit));
+  }
+
+  show(node) {
+    const other = node.id !== this.node?.id;
+    this.node = node;
+    if (other) {
+      this.toggle("");
+      this.step.value = "";
+    }
+    const temperature = this.store.settings?.sampling?.temperature;
+    this.heat.placeholder = temperature === undefined ? "" : String(temperature);
+    const root = node.parent === null;
+    this.prune.hidden = root;
+    this.prune.lastElementChild.textContent = node.pruned ? "Restore" : "Prune";
+    this.prune.title = node.pruned ? "Bring the branch back (X)" : "Take this branch out of the search, its answers and its exports; it can be restored (X)";
+    const closed = this.closed(node);
+    for (const tab of Object.values(this.tabs)) tab.disabled = Boolean(closed);
+    this.why.hidden = !closed;
+    this.why.textContent = closed;
+    if (closed) this.toggle("");
+    this.watch();
+  }
+
+  /** Why no step can follow here. */
+  closed(node) {
+    if (node.hidden) return node.pruned ? "Pruned: restore it to go on here." : "A node above is pruned: restore that one to go on here.";
+    if (node.verdict === "end") return "Finished: no step follows it.";
+    return "";
+  }
+
+  toggle(name) {
+    this.open = this.open === name ? "" : name;
+    for (const [key, fields] of Object.entries(this.fields)) {
+      fields.hidden = key !== this.open;
+      this.tabs[key].setAttribute("aria-expanded", String(key === this.open));
+    }
+    if (this.open) (this.open === "write" ? this.step : this.fields[this.open].querySelector("input")).focus();
+  }
+
+  write() {
+    this.ask("write_step", { text: this.step.value }, "the PRM is asked about your step");
+  }
+
+  async ask(act, query, what) {
+    const { node } = this;
+    this.waiting = { session: this.store.session, node: node.id, children: this.store.childrenOf(node.id).length, rollout: JSON.stringify(node.rolled_out ?? null), act, what, begun: false };
+    this.tell(what);
+    const taken = await this.does.ask(act, { node: node.id, ...query });
+    if (taken) {
+      this.toggle("");
+      this.step.value = "";
+      if (this.waiting) this.waiting.begun = true;
+    } else {
+      this.waiting = null;
+      this.tell("");
+    }
+  }
+
+  /** What was asked for may have come, or failed. */
+  watch() {
+    const { waiting, store } = this;
+    if (!waiting || !waiting.begun) return;
+    if (waiting.session !== store.session) {
+      this.waiting = null;
+      this.tell("");
+      return;
+    }
+    const children = store.childrenOf(waiting.node);
+    const came = children.slice(waiting.children).map((id) => store.nodes.get(id));
+    if (came.length && (waiting.act !== "write_step" || came.at(-1).prm !== null)) {
+      this.waiting = null;
+      this.tell(waiting.act === "write_step" ? "" : `${count(came.length)} ${came.length === 1 ? "child" : "children"} came.`);
+      if (waiting.act === "write_step" && store.selected === waiting.node) store.select(came.at(-1).id);
+    } else if (store.busy) {
+      const { run } = store;
+      this.tell(`${waiting.what}: ${run.message ? line(run.message, 120) : STATES[run.status] ?? run.status}\u2026`);
+      waiting.seen = true;
+    } else if (waiting.seen || waiting.polled++ > 1) {
+      this.waiting = null;
+      const failed = store.run.status === "failed" || store.run.message;
+      this.tell(failed ? line(store.run.message, 400) : waiting.act === "expand" ? "Nothing new came: the policy wrote what is there already." : "", Boolean(failed));
+    } else {
+      waiting.polled ??= 0;
+    }
+  }
+
+  tell(text, failed = false) {
+    this.progress.hidden = !text;
+    this.progress.textContent = text;
+    this.progress.classList.toggle("is-error", failed);
+  }
+}
+
+function primary(text, press) {
+  return el("button", { type: "button", class: "lab-button lab-primary", text, on: { click: press } });
+}
+
+function field(name, options, submit, leave) {
+  return el("input", { type: "number", "aria-label": name, ...options, on: { keydown: (event) => {
+    if (event.key === "Enter") submit();
+    else if (event.key === "Escape") leave();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  } } });
+}
+
+function label(text, input) {
+  return el("label", { class: "lab-steer-field" }, el("span", { text }), input);
+}
+
+function asked(input) {
+  return input.value === "" ? null : Number(input.value);
+}
