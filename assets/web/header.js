@@ -5,6 +5,7 @@ import { SessionMenu } from "./menu.js";
 import { count, line } from "./text.js";
 
 const SHEETS = [
+  ["sessions", "Sessions", "Sessions: everything searched before", "list"],
   ["datasets", "Datasets", "Datasets: search all problems of a file", "table"],
   ["rewards", "Rewards", "Rewards: what this tree says of each of its steps", "scales"],
   ["rounds", "Rounds", "Rounds: learn from searches, and see whether it helped", "rounds"],

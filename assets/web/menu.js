@@ -1,6 +1,6 @@
 /**
- * The list of sessions: a search field, a line for each session and for each batch. A session can
- * be renamed and deleted here; deleting asks once.
+ * The short list of sessions under the title: a search field, a line for each session and for each
+ * batch, to go from one to another. What else can be done with sessions is on their sheet.
  */
 
 import { el, icon } from "./dom.js";
@@ -12,8 +12,8 @@ const LOST = "The lab does not answer. Is it still running?";
 export class SessionMenu {
   /**
    * @param {Store} store
-   * @param {{sessions: Function, rename: Function, delete: Function}} server
-   * @param {{session: (id: string | null) => void, batch: (id: string) => void}} open
+   * @param {{sessions: Function}} server
+   * @param {{session: (id: string | null) => void, batch: (id: string) => void, sheet: (name: string) => void}} open
    */
   constructor(store, server, open) {
     Object.assign(this, { store, server, open });
@@ -27,11 +27,13 @@ export class SessionMenu {
       type: "search", class: "lab-search", placeholder: "Search questions, answers, names", "aria-label": "Search questions, answers, names", spellcheck: "false",
       on: { input: () => this.searchSoon() },
     });
-    this.list = el("div", { class: "lab-menu-list" });
+    this.list = el("div", { class: "lab-menu-list", role: "group", "aria-label": "Sessions and batches" });
     this.menu = el("div", { class: "lab-menu", hidden: true },
       el("div", { class: "lab-menu-top" }, this.field,
         el("button", { type: "button", class: "lab-menu-new lab-button", on: { click: () => this.choose(null) } }, icon("plus"), el("span", { text: "New search" }))),
-      this.list);
+      this.list,
+      el("div", { class: "lab-menu-foot" },
+        el("button", { type: "button", class: "lab-link", text: "All sessions: filter, name, tag, delete, export, import", on: { click: () => { this.close(); open.sheet("sessions"); } } })));
     this.element = el("div", { class: "lab-session-box", on: { keydown: (event) => this.key(event) } }, this.button, this.menu);
     document.addEventListener("pointerdown", (event) => this.element.contains(event.target) || this.close());
   }
@@ -100,70 +102,11 @@ export class SessionMenu {
       session.algorithm, plural(session.iterations, "iteration"), plural(session.nodes, "node"), when(session.created),
       session.batch ? `batch ${line(session.batch, 30)}` : "", session.in_use_by ? `in use by ${line(session.in_use_by, 40)}` : "",
     ].filter(Boolean).join("  \u00b7  ");
-    const row = el("div", { class: `lab-menu-row${session.id === this.store.session ? " is-here" : ""}` });
-    const show = () => row.replaceChildren(
+    return el("div", { class: `lab-menu-row${session.id === this.store.session ? " is-here" : ""}` },
       el("button", { type: "button", class: "lab-menu-open", data: { tip: "session", side: "right", session: session.id }, on: { click: () => this.choose(session.id) } },
         el("span", { class: "lab-menu-question", text: line(session.name || session.question, 120) }),
         el("span", { class: `lab-menu-answer is-${kind}`, text: answer }),
-        el("span", { class: "lab-menu-facts", text: facts })),
-      el("div", { class: "lab-menu-acts" },
-        el("button", { type: "button", class: "lab-menu-act", text: "Rename", on: { click: () => this.rename(row, session, show) } }),
-        el("button", { type: "button", class: "lab-menu-act", text: "Delete", on: { click: () => this.askDelete(row, session, show) } })));
-    show();
-    return row;
-  }
-
-  rename(row, session, back) {
-    const error = el("span", { class: "lab-menu-error", role: "alert" });
-    const field = el("input", { class: "lab-search", "aria-label": "Name of the session", placeholder: "Name" });
-    field.value = session.name;
-    const save = async () => {
-      const answer = await this.server.rename({ session: session.id, name: field.value }).catch(() => ({ error: LOST }));
-      if (answer.error) {
-        error.textContent = line(answer.error, 300);
-        return;
-      }
-      session.name = field.value.trim();
-      back();
-      row.querySelector("button").focus();
-    };
-    field.addEventListener("keydown", (event) => event.key === "Enter" && save());
-    this.ask(row, back, el("span", { class: "lab-menu-ask" }, field), error, "Save", save);
-    field.select();
-  }
-
-  askDelete(row, session, back) {
-    const error = el("span", { class: "lab-menu-error", role: "alert" });
-    const remove = async () => {
-      const answer = await this.server.delete({ session: session.id }).catch(() => ({ error: LOST }));
-      if (answer.error) {
-        error.textContent = line(answer.error, 300);
-        return;
-      }
-      row.remove();
-      this.field.focus();
-      if (session.id === this.store.session) this.open.session(null);
-    };
-    const question = el("span", { class: "lab-menu-ask", text: `Delete \u201c${line(session.name || session.question, 60)}\u201d and its tree for good?` });
-    this.ask(row, back, question, error, "Delete", remove);
-    row.querySelector("button:last-of-type").focus();
-  }
-
-  /** Put a question in the place of a row; Escape and Cancel bring it back. */
-  ask(row, back, question, error, yes, act) {
-    const cancel = () => {
-      back();
-      row.querySelector("button").focus();
-    };
-    row.replaceChildren(el("div", { class: "lab-menu-question-box", on: { keydown: (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      cancel();
-    } } }, question, error,
-    el("span", { class: "lab-menu-choices" },
-      el("button", { type: "button", class: `lab-menu-act is-${yes.toLowerCase()}`, text: yes, on: { click: act } }),
-      el("button", { type: "button", class: "lab-menu-act", text: "Cancel", on: { click: cancel } }))));
-    row.querySelector("input")?.focus();
+        el("span", { class: "lab-menu-facts", text: facts })));
   }
 
   key(event) {
