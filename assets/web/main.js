@@ -92,7 +92,7 @@ export function mount(element, functions, trigger) {
     el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, table.element, invitation(store), timeline.bar, timeline.element, statusLine.element), aside, ...sheets.map((sheet) => sheet.element), help.element);
   element.replaceChildren(root);
   const drawer = new Drawer(root, aside, view);
-  toolbar.legend.element.append(drawer.button);
+  toolbar.element.append(drawer.button);
   const details = () => {
     drawer.toggle(true);
     aside.focus({ preventScroll: true });

@@ -1,39 +1,35 @@
 /**
- * Draws a tree on a canvas: edges, paths, nodes, labels. Reads the store, the layout's places and
- * the viewport; keeps nothing but the theme's colours.
+ * Draws a tree on a canvas: edges, the best path, nodes, labels. Only what is seen is drawn; where
+ * rows are closer than pixels, what shares a pixel is drawn once, and the nodes that matter most
+ * stand on top. Keeps nothing but the theme's colours and bitmaps.
  */
 
-import { colour, inkOn } from "./colour.js";
+import { Labels } from "./labels.js";
+import { Marks, touched } from "./marks.js";
 import { mark } from "./store.js";
-import { ending, number } from "./text.js";
 
-const LABEL_HEIGHT = 15;
-const VALUE_HEIGHT = 27;
-const LINE_HEIGHT = 13;
-const ABOVE = 50; // row height from which on a label may stand over its node
-const TWO_LINES = 46; // row height from which on a label may have two lines above its value
 const MARGIN = 40;
-const CHARACTER = 7.2; // width of one at 12 pixels
-const READABLE = 6; // a text cut shorter than this says nothing
+const DENSE = 2.6; // row height in pixels below which rows share pixels
+const BIN = 2; // pixels, the height of what then stands for several nodes
+const SALIENT = 90; // nodes that a dense tree shows in full
 // Edges run straight to here, as a share of the column, and only then part: labels sit on that run.
 const TRUNK = 0.55;
+// Edges by visits, as a share of the most: width in pixels and strength of the ink.
+const EDGES = [
+  { upTo: 0.03, width: 1, alpha: 0.3 }, { upTo: 0.18, width: 1.4, alpha: 0.4 }, { upTo: 0.36, width: 2.1, alpha: 0.46 },
+  { upTo: 0.6, width: 3, alpha: 0.52 }, { upTo: Infinity, width: 4.2, alpha: 0.58 },
+];
 
 /** The theme's colours and fonts, read from the style sheet. */
 export function readTheme(element) {
   const style = getComputedStyle(element);
-  const read = (name) => style.getPropertyValue(name).trim();
+  const read = (name) => style.getPropertyValue(`--lab-${name}`).trim();
+  const names = ["ground", "raised", "ink", "outline", "best", "accent", "right", "wrong", "mono", "sans", "person", "found", "line"];
+  const categories = ["open", "right", "wrong", "finished", "dead"].map((kind) => `cat-${kind}`);
   return {
-    ground: read("--lab-ground"),
-    ink: read("--lab-ink"),
-    soft: read("--lab-ink-2"),
-    faint: read("--lab-edge"),
-    outline: read("--lab-outline"),
-    best: read("--lab-best"),
-    accent: read("--lab-accent"),
-    right: read("--lab-right"),
-    wrong: read("--lab-wrong"),
-    mono: read("--lab-mono"),
-    sans: read("--lab-sans"),
+    ...Object.fromEntries([...names, ...categories].map((name) => [name, read(name)])),
+    soft: read("ink-2"), faint: read("edge"), warn: read("warn-soft"), pale: read("accent-soft"),
+    dark: document.body.classList.contains("dark"),
   };
 }
 
@@ -47,290 +43,216 @@ export function radius(node, store, viewport) {
 }
 
 export class Painter {
-  /** @param {CanvasRenderingContext2D} context */
-  constructor(context, store, layout, viewport) {
-    Object.assign(this, { context, store, layout, viewport });
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {{store: Store, layout: Layout, viewport: Viewport, folds: Folds, colouring: ColourBy}} world
+   */
+  constructor(context, world) {
+    Object.assign(this, { context, world }, world);
     this.theme = null;
+    this.marks = new Marks();
+    this.labels = new Labels(context, world);
+    this.regions = []; // what can be pressed besides nodes: {id, x, y, width, height}
   }
 
-  /** The whole picture. `focus`: {selected, hovered, labels, focused}. */
+  /** Colours of the page, and of the quantity that nodes show. */
+  recolour(theme) {
+    this.theme = theme;
+    this.palette = this.colouring.colours(theme);
+    this.labels.use(theme);
+  }
+
+  get dense() {
+    return this.viewport.row < DENSE;
+  }
+
+  /** The whole picture. `focus`: {selected, labels}. */
   draw(focus, ratio) {
     const { context, viewport } = this;
+    this.marks.use(this.theme, ratio, this.palette);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, viewport.width, viewport.height);
-    context.lineCap = "round";
-    context.lineJoin = "round";
-    this.drawEdges(focus);
-    const shown = this.shownNodes();
-    if (focus.labels) this.drawLabels(shown, focus);
-    for (const item of shown) this.drawNode(item);
-    this.drawFocus(focus);
+    context.lineCap = context.lineJoin = "round";
+    this.regions = [];
+    this.path([...this.store.bestPath], this.theme.best, 8);
+    if (this.dense) this.drawBinned();
+    else this.drawEdges();
+    this.drawPaths(focus);
+    const shown = this.seen(this.dense ? this.salient() : null);
+    this.drawFolded(shown);
+    if (focus.labels) this.labels.draw(shown, focus, ratio);
+    for (const { place, x, y, r } of shown) this.marks.draw(context, place.node, x, y, r, this.colouring.index(place.node));
   }
 
-  /** Nodes within the view with their place on the screen, small ones first. */
-  shownNodes() {
-    const { width, height } = this.viewport;
+  /** Nodes within the view with their place on the screen, those with few visits first. */
+  seen(only) {
+    const { layout, viewport, store } = this;
+    const [top, bottom] = viewport.rows(MARGIN);
     const shown = [];
-    for (const [id, place] of this.layout.places) {
-      const [x, y] = this.viewport.screen(place);
-      if (x < -MARGIN || y < -MARGIN || x > width + MARGIN || y > height + MARGIN) continue;
-      const node = this.store.nodes.get(id);
-      shown.push({ node, x, y, r: radius(node, this.store, this.viewport) });
-    }
+    const add = (place) => {
+      const [x, y] = viewport.screen(place);
+      if (x < -MARGIN || x > viewport.width + MARGIN || y < -MARGIN || y > viewport.height + MARGIN) return;
+      shown.push({ place, node: place.node, x, y, r: radius(place.node, store, viewport) });
+    };
+    if (only) only.forEach(add);
+    else for (const level of layout.levels) if (level && this.inView(level)) layout.between(level, top, bottom).forEach(add);
     return shown.sort((a, b) => a.r - b.r || a.node.id - b.node.id);
   }
 
-  drawEdges(focus) {
+  inView(level) {
+    if (this.layout.moving || !level.length) return true;
+    const x = this.viewport.x + level[0].column * this.viewport.column;
+    return x > -MARGIN && x < this.viewport.width + MARGIN;
+  }
+
+  /** The places of a dense tree that are drawn in full: paths, the most visited, a person's. */
+  salient() {
+    const { store, layout } = this;
+    const print = `${store.stamp} ${layout.print}`;
+    if (this.chosen?.print !== print) {
+      const visits = Float64Array.from(layout.places.values(), (place) => place.node.visits).sort();
+      const least = Math.max(2, visits[Math.max(0, visits.length - SALIENT)]);
+      const found = [];
+      for (const place of layout.places.values()) {
+        if (place.node.visits >= least && found.length < 2 * SALIENT) found.push(place);
+        else if (touched(place.node)) found.push(place);
+      }
+      this.chosen = { print, found };
+    }
+    const paths = [...store.bestPath, ...store.searchPath, ...store.pathTo(store.selected)];
+    return new Set([...this.chosen.found, ...paths.map((id) => layout.places.get(id)).filter(Boolean)]);
+  }
+
+  drawEdges() {
+    const { layout, viewport, context, store } = this;
+    const [top, bottom] = viewport.rows(0);
+    const curved = viewport.row >= 7;
+    const batches = EDGES.map(() => new Path2D());
+    const hidden = new Path2D();
+    for (const level of layout.levels) {
+      if (!level[0].parent || !this.edgesInView(level)) continue;
+      for (const place of layout.crossing(level, top, bottom)) {
+        const share = Math.sqrt(Math.max(0, place.node.visits - 1) / store.mostVisits);
+        const batch = place.node.hidden ? hidden : batches[EDGES.findIndex((edge) => share <= edge.upTo)];
+        this.edge(batch, place, curved);
+      }
+    }
+    context.strokeStyle = this.theme.soft;
+    batches.forEach((batch, k) => {
+      context.globalAlpha = EDGES[k].alpha;
+      context.lineWidth = curved ? EDGES[k].width : EDGES[k].width * 0.7;
+      context.stroke(batch);
+    });
+    context.globalAlpha = 0.3;
+    context.lineWidth = 1;
+    context.setLineDash([3, 4]);
+    context.stroke(hidden);
+    context.setLineDash([]);
+    context.globalAlpha = 1;
+  }
+
+  edgesInView(level) {
+    if (this.layout.moving) return true;
+    const { x, column, width } = this.viewport;
+    return x + level[0].column * column > 0 && x + level[0].parent.column * column < width;
+  }
+
+  edge(batch, place, curved) {
+    const [x1, y1] = this.viewport.screen(place.parent);
+    const [x2, y2] = this.viewport.screen(place);
+    batch.moveTo(x1, y1);
+    const part = x1 + (x2 - x1) * TRUNK;
+    if (curved) {
+      const bend = (part + x2) / 2;
+      batch.lineTo(part, y1);
+      batch.bezierCurveTo(bend, y1, bend, y2, x2, y2);
+    } else {
+      batch.lineTo(part, y1);
+      batch.lineTo(x2, y2);
+    }
+  }
+
+  /** A dense tree: a strip for each column, coloured by the most visited node of each pixel. */
+  drawBinned() {
+    const { layout, viewport, context } = this;
+    const [top, bottom] = viewport.rows(MARGIN);
+    const edges = new Path2D();
+    const strips = new Map();
+    const half = Math.max(1.5, Math.min(5, viewport.column * 0.09));
+    for (const level of layout.levels) {
+      if (level[0].parent) this.binEdges(edges, layout.crossing(level, top, bottom));
+      let bin = null;
+      let best = null;
+      for (const place of layout.between(level, top, bottom)) {
+        const at = Math.floor((viewport.y + place.row * viewport.row) / BIN);
+        if (at !== bin) {
+          if (best) this.strip(strips, best, bin, half);
+          [bin, best] = [at, place];
+        } else if (place.node.visits > best.node.visits) best = place;
+      }
+      if (best) this.strip(strips, best, bin, half);
+    }
+    context.lineWidth = 0.8;
+    context.globalAlpha = 0.22;
+    context.strokeStyle = this.theme.soft;
+    context.stroke(edges);
+    context.globalAlpha = 1;
+    for (const [index, path] of strips) {
+      context.fillStyle = this.palette[index].css;
+      context.fill(path);
+    }
+  }
+
+  strip(strips, place, bin, half) {
+    const index = this.colouring.index(place.node);
+    let path = strips.get(index);
+    if (!path) strips.set(index, (path = new Path2D()));
+    path.rect(this.viewport.x + place.column * this.viewport.column - half, bin * BIN, 2 * half, BIN);
+  }
+
+  /** Edges between the same pixels once: neighbours in order share them. */
+  binEdges(edges, places) {
+    let last = null;
+    for (const place of places) {
+      const [x1, y1] = this.viewport.screen(place.parent);
+      const [x2, y2] = this.viewport.screen(place);
+      const key = Math.round(y1 / BIN) * 65536 + Math.round(y2 / BIN);
+      if (key === last) continue;
+      last = key;
+      edges.moveTo(x1, y1);
+      edges.lineTo(x1 + (x2 - x1) * TRUNK, y1);
+      edges.lineTo(x2, y2);
+    }
+  }
+
+  drawPaths({ selected }) {
     const { store, theme } = this;
-    this.stroke(this.band(store.bestPath), theme.best, 8);
-    const crowded = this.viewport.row < 8;
-    const thin = [];
-    const thick = [];
-    for (const node of store.nodes.values()) {
-      if (node.parent === null) continue;
-      (node.visits > 1 ? thick : thin).push(node.id);
-    }
-    this.stroke(thin, theme.faint, crowded ? 0.7 : 1.1);
-    this.stroke(thick, theme.faint, crowded ? 1.2 : 2);
-    this.stroke(this.band(store.searchPath), theme.ink, 1.6, [1, 5]);
-    if (focus.selected !== null) {
-      this.stroke(this.band(store.pathTo(focus.selected)), theme.accent, 2);
-    }
+    this.path([...store.searchPath], theme.ink, 1.6, [1, 5]);
+    if (selected !== null) this.path(store.pathTo(selected), theme.accent, 2);
   }
 
-  band(path) {
-    return [...path].filter((id) => id !== 0);
-  }
-
-  /** Stroke the edges that lead to these nodes, in one go. */
-  stroke(ids, style, width, dash = []) {
-    const { context, layout, viewport, store } = this;
-    context.beginPath();
+  /** Stroke the edges along a path of nodes. */
+  path(ids, style, width, dash = []) {
+    const { context, layout } = this;
+    const batch = new Path2D();
     for (const id of ids) {
       const place = layout.places.get(id);
-      const above = layout.places.get(store.nodes.get(id)?.parent);
-      if (!place || !above) continue;
-      const [x1, y1] = viewport.screen(above);
-      const [x2, y2] = viewport.screen(place);
-      if (Math.max(y1, y2) < 0 || Math.min(y1, y2) > viewport.height) continue;
-      const part = x1 + (x2 - x1) * TRUNK;
-      const bend = (part + x2) / 2;
-      context.moveTo(x1, y1);
-      context.lineTo(part, y1);
-      context.bezierCurveTo(bend, y1, bend, y2, x2, y2);
+      if (place?.parent) this.edge(batch, place, this.viewport.row >= 7);
     }
     context.setLineDash(dash);
     context.lineWidth = width;
     context.strokeStyle = style;
-    context.stroke();
+    context.stroke(batch);
     context.setLineDash([]);
   }
 
-  drawNode({ node, x, y, r }) {
-    const { context, theme, store } = this;
-    const kind = mark(node);
-    shape(context, node.parent === null ? "root" : kind, x, y, r);
-    context.fillStyle = node.visits || node.prm !== null ? colour(node.value, store.range) : theme.ground;
-    context.fill();
-    if (r > 2.4) {
-      context.lineWidth = kind === "open" ? 1 : 1.4;
-      context.strokeStyle = kind === "right" ? theme.right : kind === "wrong" ? theme.wrong : theme.outline;
-      context.stroke();
-    }
-    if (r >= 6 && (kind === "right" || kind === "wrong")) this.drawGlyph(kind, node, x, y, r);
-    if (node.note) {
-      context.beginPath();
-      context.arc(x + r * 0.9, y - r * 0.9, 2.6, 0, 7);
-      context.fillStyle = theme.accent;
-      context.fill();
+  /** What stands for folded subtrees: how many nodes, and the best V among them. */
+  drawFolded(shown) {
+    for (const item of shown) {
+      if (!this.folds.folded.has(item.node.id)) continue;
+      const region = this.labels.folded(item, this.folds.summary(item.node.id), this.viewport.row >= 11 || shown.length < 60);
+      item.reach = region.width + 5;
+      this.regions.push({ id: item.node.id, ...region });
     }
   }
-
-  drawGlyph(kind, node, x, y, r) {
-    const { context, store } = this;
-    const s = r * 0.38;
-    context.beginPath();
-    if (kind === "right") {
-      context.moveTo(x - s, y + s * 0.1);
-      context.lineTo(x - s * 0.25, y + s * 0.8);
-      context.lineTo(x + s, y - s * 0.8);
-    } else {
-      context.moveTo(x - s * 0.8, y - s * 0.8);
-      context.lineTo(x + s * 0.8, y + s * 0.8);
-      context.moveTo(x + s * 0.8, y - s * 0.8);
-      context.lineTo(x - s * 0.8, y + s * 0.8);
-    }
-    context.lineWidth = Math.max(1.4, r * 0.2);
-    context.strokeStyle = inkOn(node.value, store.range);
-    context.stroke();
-  }
-
-  drawFocus({ selected, hovered, focused }) {
-    for (const [id, style, gap] of [
-      [hovered, this.theme.soft, 3],
-      [selected, this.theme.accent, 4],
-    ]) {
-      const place = this.layout.places.get(id);
-      if (!place) continue;
-      const [x, y] = this.viewport.screen(place);
-      const r = radius(this.store.nodes.get(id), this.store, this.viewport);
-      this.context.beginPath();
-      this.context.arc(x, y, r + gap, 0, 7);
-      this.context.lineWidth = id === selected && focused ? 2.6 : 1.6;
-      this.context.strokeStyle = style;
-      this.context.stroke();
-    }
-  }
-
-  /** Step texts where there is room, the most telling nodes first; none overlaps another. */
-  drawLabels(shown, focus) {
-    const { context, theme, store } = this;
-    const detailed = this.viewport.row >= 30;
-    const taken = new Map();
-    const above = [];
-    const weight = (node) =>
-      (node.id === focus.selected || node.id === focus.hovered ? 1e9 : 0) +
-      (store.bestPath.has(node.id) ? 1e8 : 0) + (store.searchPath.has(node.id) ? 1e7 : 0) +
-      node.visits * 100 + node.value;
-    const crowded = this.viewport.row < 6;
-    for (const item of [...shown].sort((a, b) => weight(b.node) - weight(a.node))) {
-      const { node, x, y, r } = item;
-      if (node.parent === null || (crowded && weight(node) < 1e9)) continue;
-      const lines = this.lines(node.step, this.labelRoom(node, x, r));
-      const more = (lines.length - 1) * LINE_HEIGHT;
-      if (!lines.length) {
-        if (this.viewport.row >= ABOVE) this.labelAbove(item, above, focus);
-        continue;
-      }
-      if (!this.claim(taken, node.depth, y - more / 2, (detailed ? VALUE_HEIGHT : LABEL_HEIGHT) + more)) continue;
-      const best = store.bestPath.has(node.id);
-      const strong = this.strong(node, focus);
-      const inner = store.children.get(node.id)?.length > 0;
-      const left = x + r + 6;
-      context.textBaseline = "middle";
-      context.font = `${strong ? 600 : 450} 12px ${theme.mono}`;
-      const plated = inner && !detailed;
-      if (plated) this.plate(left, y, lines[0], best);
-      lines.forEach((text, k) => this.text(text, left, detailed ? y - 9 - more + k * LINE_HEIGHT : y, strong ? theme.ink : theme.soft, !plated));
-      if (!detailed) continue;
-      context.font = `450 10.5px ${theme.sans}`;
-      this.text(`${number(node.value)}   n ${node.visits}`, left, y + 10, theme.soft);
-    }
-  }
-
-  strong(node, focus) {
-    return this.store.bestPath.has(node.id) || node.id === focus.selected;
-  }
-
-  /** In a deep tree: over the node, two columns wide, at one of two heights where nothing else is. */
-  labelAbove({ node, x, y, r }, above, focus) {
-    const fits = Math.floor((2 * this.viewport.column - 10) / CHARACTER);
-    const text = ending(node.step, fits);
-    if (fits < READABLE || text.length > fits) return;
-    const width = text.length * CHARACTER;
-    const left = Math.max(4, Math.min(x - width / 2, this.viewport.width - width - 4));
-    const free = (at) => above.every((other) =>
-      Math.abs(other.at - at) >= LINE_HEIGHT || other.left > left + width + CHARACTER || other.left + other.width + CHARACTER < left);
-    const first = node.depth % 2;
-    const at = [first, 1 - first].map((tier) => y - r - 10 - tier * LINE_HEIGHT).find(free);
-    if (at === undefined) return;
-    above.push({ at, left, width });
-    const strong = this.strong(node, focus);
-    this.context.textBaseline = "middle";
-    this.context.font = `${strong ? 600 : 450} 12px ${this.theme.mono}`;
-    this.text(text, left, at, strong ? this.theme.ink : this.theme.soft);
-  }
-
-  /** Ground under a label that lies on its own edges; the best path shows through. */
-  plate(x, y, text, best) {
-    const { context, theme } = this;
-    context.beginPath();
-    context.roundRect(x - 3, y - 8, text.length * CHARACTER + 6, 16, 4);
-    context.fillStyle = theme.ground;
-    context.fill();
-    if (!best) return;
-    context.fillStyle = theme.best;
-    context.fill();
-  }
-
-  /** Up to the next column; in the last one, to the edge of the view. */
-  labelRoom(node, x, r) {
-    const last = this.layout.places.get(node.id).goal.column >= this.layout.extent.columns;
-    const right = last ? this.viewport.width - 4 : x + this.viewport.column - 8;
-    return Math.min(right - x - r - 8, this.viewport.column * 1.4);
-  }
-
-  claim(taken, depth, y, height) {
-    if (!taken.has(depth)) taken.set(depth, new Set());
-    const rows = taken.get(depth);
-    const first = Math.floor((y - height / 2) / 4);
-    const last = Math.floor((y + height / 2 - 1) / 4);
-    for (let row = first; row <= last; row++) if (rows.has(row)) return false;
-    for (let row = first; row <= last; row++) rows.add(row);
-    return true;
-  }
-
-  /** The end of a step in as many lines as there is room for, none if nothing readable fits. */
-  lines(step, room) {
-    // A monospaced face: its width need not be measured for every label of every frame.
-    const fits = Math.max(Math.floor(room / CHARACTER), 1);
-    const one = ending(step, fits);
-    const cut = one.startsWith("\u2026");
-    if (cut && this.viewport.row >= TWO_LINES) {
-      const two = broken(ending(step, 2 * fits), fits);
-      if (two) return two;
-    }
-    return one.length > fits || (cut && fits < READABLE) ? [] : [one];
-  }
-
-  text(text, x, y, style, halo = true) {
-    const { context, theme } = this;
-    context.lineWidth = 4;
-    context.strokeStyle = theme.ground;
-    if (halo) context.strokeText(text, x, y);
-    context.fillStyle = style;
-    context.fillText(text, x, y);
-  }
-}
-
-/** A text in two lines, the last as full as its words allow; null if they do not fit. */
-function broken(text, fits) {
-  const at = text.indexOf(" ", text.length - fits - 1);
-  if (at < 0 || fits < READABLE) return null;
-  const [first, last] = [text.slice(0, at), text.slice(at + 1)];
-  if (first === "\u2026") return null;
-  if (first.length <= fits) return [first, last];
-  const rest = first.includes(" ") ? ending(first, fits) : "";
-  return rest && rest.length <= fits ? [rest, last] : null;
-}
-
-/** The outline of a node mark; also used by the legend. */
-export function shape(context, kind, x, y, r) {
-  context.beginPath();
-  if (kind === "root") {
-    context.roundRect(x - r, y - r, 2 * r, 2 * r, r * 0.45);
-  } else if (kind === "right") {
-    polygon(context, x, y, 10, (k) => (k % 2 ? r * 0.78 : r * 1.3));
-  } else if (kind === "wrong") {
-    polygon(context, x, y, 4, () => r * 1.2);
-  } else if (kind === "finished") {
-    context.rect(x - r * 0.88, y - r * 0.88, r * 1.76, r * 1.76);
-  } else if (kind === "dead") {
-    context.moveTo(x - r * 0.75, y - r);
-    context.lineTo(x + r * 0.95, y);
-    context.lineTo(x - r * 0.75, y + r);
-    context.closePath();
-  } else {
-    context.arc(x, y, r, 0, 7);
-  }
-}
-
-function polygon(context, x, y, corners, length) {
-  for (let k = 0; k < corners; k++) {
-    const angle = (Math.PI * 2 * k) / corners - Math.PI / 2;
-    const [px, py] = [x + Math.cos(angle) * length(k), y + Math.sin(angle) * length(k)];
-    if (k) context.lineTo(px, py);
-    else context.moveTo(px, py);
-  }
-  context.closePath();
 }

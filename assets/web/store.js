@@ -44,6 +44,11 @@ export class Store extends EventTarget {
     this.emit("selected");
   }
 
+  /** Differs whenever nodes do: of another session, another time, or with other values. */
+  get stamp() {
+    return `${this.life} ${this.cursor} ${this.past?.at ?? ""}`;
+  }
+
   get busy() {
     return BUSY.has(this.run.status);
   }
@@ -92,7 +97,8 @@ export class Store extends EventTarget {
   }
 
   remember(known, node) {
-    if (known.value === node.value && known.visits === node.visits) return;
+    const valued = known.visits > 0 || known.prm !== null;
+    if (!valued || (known.value === node.value && known.visits === node.visits)) return;
     const before = this.moves.get(node.id)?.before ?? { value: known.value, visits: known.visits };
     this.moves.set(node.id, { before, after: { value: node.value, visits: node.visits } });
   }

@@ -1,39 +1,45 @@
-/** Above the tree: what the view does, and what colours and shapes mean. */
+/** Around the tree: tree or table, what the view does, finding, what is hidden, and the legend. */
 
-import { gradient } from "./colour.js";
 import { el, icon } from "./dom.js";
-import { shape } from "./paint.js";
-import { number } from "./text.js";
-
-const KINDS = [
-  ["open", "unfinished"], ["right", "right"], ["wrong", "wrong"], ["finished", "finished"], ["dead", "dead end"],
-];
+import { Legend } from "./legend.js";
+import { count, ending } from "./text.js";
 
 export class Toolbar {
-  constructor(store, view) {
-    this.store = store;
-    this.view = view;
+  /**
+   * @param {Store} store
+   * @param {TreeView} view
+   * @param {TreeTable} table
+   * @param {() => void} help shows the keys
+   */
+  constructor(store, view, table, help) {
+    Object.assign(this, { store, view, table });
     this.fit = this.button("fit", "Fit: keep the whole tree in view (F)", () => view.setMode(view.mode === "fit" ? "free" : "fit"));
-    this.follow = this.button("follow", "Follow the search: keep the selected path in the middle", () =>
+    this.follow = this.button("follow", "Go with the search: keep the selected path in the middle (G)", () =>
       view.setMode(view.mode === "follow" ? "free" : "follow"));
     this.labels = this.button("labels", "Step labels (L)", () => view.setLabels(!view.labels));
-    this.low = el("span", {});
-    this.high = el("span", {});
-    this.marks = el("div", { class: "lab-marks" }, ...KINDS.map(([kind, name]) => this.mark(kind, name)));
+    this.ghosts = this.button("ghost", "Steps of roll-outs", () => view.setGhosts(!view.ghosts));
+    this.gist = this.button("fold", "", () => view.gist());
+    this.subtree = this.button("subtree", "", () => view.focusOn(view.folds.root ? null : store.selected));
+    this.tabs = { tree: this.tab("Tree"), table: this.tab("Table") };
+    this.legend = new Legend(view);
     this.element = el("div", { class: "lab-toolbar" },
       el("div", { class: "lab-tools", role: "toolbar", "aria-label": "View" },
-        this.fit, this.follow, this.labels,
+        el("div", { class: "lab-tabs", role: "group", "aria-label": "How nodes are shown" }, this.tabs.tree, this.tabs.table),
+        this.fit, this.follow, this.labels, this.ghosts, this.gist, this.subtree,
         this.button("minus", "Zoom out (\u2212)", () => view.zoom(0.8)),
-        this.button("plus", "Zoom in (+)", () => view.zoom(1.25))),
-      el("div", { class: "lab-legend" }, this.marks,
-        el("div", { class: "lab-scale", title: "Colour: value V of a node. Size: visits n." },
-          el("span", { class: "lab-scale-name", text: "value V" }), this.low, el("i", { style: { background: gradient() } }), this.high)));
+        this.button("plus", "Zoom in (+)", () => view.zoom(1.25)),
+        this.button("keys", "All keys (?)", help)),
+      view.find.element);
     this.lines = el("div", { class: "lab-lines" },
-      ...[["best", "best path"], ["search", "last selection"], ["chosen", "to the clicked node"]].map(([kind, name]) =>
+      ...[["best", "best path"], ["search", "last selection"], ["chosen", "to the selected node"]].map(([kind, name]) =>
         el("span", {}, el("i", { class: `is-${kind}` }), el("span", { text: name }))));
-    view.element.append(this.lines);
+    this.crumbs = el("nav", { class: "lab-crumbs", "aria-label": "Subtree", hidden: true });
+    this.chip = el("button", { type: "button", class: "lab-folded-chip", hidden: true, on: { click: () => view.gist() } });
+    view.element.append(this.crumbs, el("div", { class: "lab-foot" }, this.lines, this.chip, this.legend.element), this.legend.sheet);
     view.element.addEventListener("mode", () => this.draw());
+    table.addEventListener("shown", () => this.draw());
     store.addEventListener("changed", () => this.draw());
+    store.addEventListener("selected", () => this.draw());
     this.draw();
   }
 
@@ -41,32 +47,63 @@ export class Toolbar {
     return el("button", { type: "button", class: "lab-tool", title, "aria-label": title, on: { click: act } }, icon(name));
   }
 
-  mark(kind, name) {
-    const canvas = el("canvas", { class: "lab-mark", width: "32", height: "32", data: { kind } });
-    return el("span", {}, canvas, el("span", { text: name }));
+  tab(name) {
+    return el("button", { type: "button", class: "lab-tab", text: name, on: { click: () => this.table.show(name === "Table") } });
   }
 
   draw() {
-    this.fit.setAttribute("aria-pressed", this.view.mode === "fit");
-    this.follow.setAttribute("aria-pressed", this.view.mode === "follow");
-    this.labels.setAttribute("aria-pressed", this.view.labels);
-    this.lines.hidden = this.store.nodes.size < 2;
-    this.low.textContent = number(this.store.range.low, 0);
-    this.high.textContent = number(this.store.range.high, 0);
+    const { view, store, table } = this;
+    const press = (button, on) => button.setAttribute("aria-pressed", String(Boolean(on)));
+    press(this.fit, view.mode === "fit");
+    press(this.follow, view.mode === "follow");
+    press(this.labels, view.labels);
+    press(this.ghosts, view.ghosts);
+    press(this.tabs.tree, !table.shown);
+    press(this.tabs.table, table.shown);
+    const { folded, root } = view.folds;
+    this.name(this.gist, folded.size ? "Unfold everything (Q)" : "Fold all but the most visited (Q)");
+    press(this.gist, folded.size);
+    this.name(this.subtree, root ? "Back to the whole tree (S)" : "Show the selected subtree alone (S)");
+    press(this.subtree, root);
+    this.subtree.disabled = !root && !store.children.get(store.selected)?.length;
+    this.lines.hidden = store.nodes.size < 2;
+    this.drawChip();
+    this.drawCrumbs();
+  }
+
+  name(button, title) {
+    button.title = title;
+    button.setAttribute("aria-label", title);
+  }
+
+  /** How much of the tree is hidden; in a tree too dense to read, the way out. */
+  drawChip() {
+    const { view, store } = this;
+    const { folded } = view.folds;
+    const dense = view.painter.dense && store.nodes.size > 400;
+    this.chip.hidden = !folded.size && !dense;
+    if (this.chip.hidden) return;
+    this.chip.textContent = folded.size
+      ? `${count(view.layout.places.size)} of ${count(store.nodes.size)} nodes shown: unfold all`
+      : `${count(store.nodes.size)} nodes: fold the less visited`;
+  }
+
+  /** The way from the question to the subtree in focus. */
+  drawCrumbs() {
+    const { view, store } = this;
+    const { root } = view.folds;
+    this.crumbs.hidden = !root;
+    if (!root) return;
+    const path = store.pathTo(root);
+    this.crumbs.replaceChildren(...path.map((id) => el("button", {
+      type: "button", title: id ? `Show the subtree of node ${id}` : "Show the whole tree", "aria-current": id === root ? "true" : null,
+      on: { click: () => view.focusOn(id) }, text: id ? ending(store.nodes.get(id).step, 18) : "whole tree",
+    })));
   }
 
   /** Redraw the marks in the theme's colours. */
-  paintMarks(theme) {
-    for (const canvas of this.marks.querySelectorAll("canvas")) {
-      const context = canvas.getContext("2d");
-      const kind = canvas.dataset.kind;
-      context.clearRect(0, 0, 32, 32);
-      shape(context, kind, 16, 16, 9);
-      context.fillStyle = theme.faint;
-      context.fill();
-      context.lineWidth = 2.6;
-      context.strokeStyle = kind === "right" ? theme.right : kind === "wrong" ? theme.wrong : theme.soft;
-      context.stroke();
-    }
+  paintMarks() {
+    this.legend.paint();
+    this.legend.draw();
   }
 }

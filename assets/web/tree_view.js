@@ -1,65 +1,91 @@
 /**
- * The tree on the page: redraws when something changes, and turns pointer and keys into pan, zoom,
- * hover and selection.
+ * The tree on the page: what of it is shown, how it follows the search, and when it is drawn anew.
+ * Pointer and keys are in `tree_pointer.js` and `tree_keys.js`.
  */
 
+import { ColourBy } from "./colour_by.js";
+import { el } from "./dom.js";
+import { Find } from "./find.js";
+import { Folds } from "./folds.js";
 import { Layout } from "./layout.js";
+import { Minimap } from "./minimap.js";
+import { Overlay } from "./overlay.js";
 import { Painter, readTheme } from "./paint.js";
 import { MARKS, mark } from "./store.js";
-import { el } from "./dom.js";
 import { line, number } from "./text.js";
+import { Pointer } from "./tree_pointer.js";
+import { TreeTip } from "./tree_tip.js";
 import { Viewport } from "./viewport.js";
 
 const REACH = 26;
 const PADS = { left: 34, right: 14, top: 62, bottom: 44 };
+const NARROWER = 0.7; // share of the width below which a drawer may not push the tree
 
+/** Events of `element`: "mode" (detail: the mode), when what the tools show has changed. */
 export class TreeView {
-  constructor(store) {
+  /**
+   * @param {Store} store
+   * @param {{keep_rollout?: Function}} server
+   */
+  constructor(store, server) {
     this.store = store;
     this.layout = new Layout();
     this.viewport = new Viewport();
+    this.folds = new Folds(store);
+    this.colouring = new ColourBy(store);
+    this.find = new Find(store, (id) => store.select(id));
     this.mode = "fit";
     this.labels = true;
+    this.ghosts = true;
     this.hovered = null;
     this.frame = null;
+    this.stale = true; // the scene is to be drawn anew, not only what lies over it
+    this.inset = 0; // pixels at the right that something covers
+    const world = { ...this.world, found: this.find };
+    this.scene = el("canvas", { class: "lab-scene", "aria-hidden": "true" });
     this.canvas = el("canvas", {
-      class: "lab-canvas",
-      tabindex: "0",
-      role: "application",
-      "aria-label": "Search tree. Arrow keys walk from node to node, F fits, Escape deselects.",
+      class: "lab-canvas", tabindex: "0", role: "application", "aria-roledescription": "search tree",
+      "aria-label": "Search tree. Arrow keys walk from node to node, question mark shows all keys, the table has the same nodes as rows.",
     });
-    this.tip = el("div", { class: "lab-tip", role: "tooltip", hidden: true });
     this.live = el("div", { class: "lab-sr", "aria-live": "polite" });
-    this.element = el("div", { class: "lab-tree" }, this.canvas, this.tip, this.live);
-    this.painter = new Painter(this.canvas.getContext("2d"), store, this.layout, this.viewport);
+    this.tip = new TreeTip(this, server);
+    this.minimap = new Minimap(world, (place) => this.centre(place));
+    this.element = el("div", { class: "lab-tree" }, this.scene, this.canvas, this.tip.element, this.tip.keep, this.minimap.element, this.live);
+    this.painter = new Painter(this.scene.getContext("2d"), world);
+    this.overlay = new Overlay(this.canvas.getContext("2d"), world);
+    this.pointer = new Pointer(this);
     this.listen();
   }
 
+  get world() {
+    const { store, layout, viewport, folds, colouring } = this;
+    return { store, layout, viewport, folds, colouring };
+  }
+
   listen() {
-    this.store.addEventListener("opened", () => {
+    const { store } = this;
+    store.addEventListener("opened", () => {
       this.layout.clear();
       this.setMode("fit");
     });
-    this.store.addEventListener("changed", (event) => this.changed(event.detail));
-    this.store.addEventListener("selected", () => this.announce());
+    store.addEventListener("changed", (event) => this.changed(event.detail));
+    store.addEventListener("selected", () => this.announce());
+    this.folds.addEventListener("changed", () => this.folded());
+    this.colouring.addEventListener("changed", () => this.recolour());
+    this.find.addEventListener("changed", () => this.redraw(false));
+    this.find.addEventListener("done", () => this.canvas.focus());
     new ResizeObserver(() => this.resize()).observe(this.element);
-    const canvas = this.canvas;
-    canvas.addEventListener("pointerdown", (event) => this.press(event));
-    canvas.addEventListener("pointermove", (event) => this.hover(event));
-    canvas.addEventListener("pointerleave", () => this.setHovered(null));
-    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    canvas.addEventListener("dblclick", () => this.setMode("fit"));
-    canvas.addEventListener("keydown", (event) => this.key(event));
-    canvas.addEventListener("focus", () => this.redraw());
-    canvas.addEventListener("blur", () => this.redraw());
+    for (const type of ["focus", "blur"]) this.canvas.addEventListener(type, () => this.redraw(false));
   }
 
   resize() {
     const { clientWidth: width, clientHeight: height } = this.element;
     if (!width || !height) return;
     this.ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(width * this.ratio);
-    this.canvas.height = Math.round(height * this.ratio);
+    for (const canvas of [this.scene, this.canvas]) {
+      canvas.width = Math.round(width * this.ratio);
+      canvas.height = Math.round(height * this.ratio);
+    }
     const first = this.viewport.width === 0;
     Object.assign(this.viewport, { width, height });
     this.readTheme();
@@ -69,31 +95,48 @@ export class TreeView {
 
   /** Take the colours of the page's present theme. */
   readTheme() {
-    this.painter.theme = readTheme(this.element);
+    this.overlay.theme = readTheme(this.element);
+    this.recolour();
+  }
+
+  recolour() {
+    this.colouring.refresh();
+    this.painter.recolour(this.overlay.theme);
     this.redraw();
+    this.tell();
   }
 
   changed({ structure }) {
-    if (structure) {
-      const anchor = this.anchor();
-      this.layout.update(this.store, performance.now());
-      this.keep(anchor);
-    }
+    if (structure) this.relayout();
+    this.colouring.refresh();
     this.redraw();
   }
 
-  /** The node that must not move under the reader's eyes while the tree grows. */
+  relayout() {
+    const anchor = this.anchor();
+    this.layout.update(this.store, this.folds, performance.now());
+    this.keep(anchor);
+  }
+
+  folded() {
+    this.relayout();
+    this.redraw();
+    this.tell();
+  }
+
+  /** The node that must not move under the reader's eyes while the tree changes. */
   anchor() {
-    const id = this.store.selected ?? this.nearest(this.viewport.width / 2, this.viewport.height / 2, Infinity);
+    const { width, height } = this.viewport;
+    const id = this.layout.places.has(this.store.selected) ? this.store.selected : this.nearest(width / 2, height / 2, Infinity);
     const place = this.layout.places.get(id);
-    return place ? { id, at: this.viewport.screen(place.goal ?? place) } : null;
+    return place ? { id, at: this.viewport.screen(place.goal) } : null;
   }
 
   keep(anchor) {
     if (this.mode === "fit") return this.fitIfNeeded();
     if (this.mode === "follow") return this.follow();
     const place = anchor && this.layout.places.get(anchor.id);
-    if (!place) return undefined;
+    if (!place) return this.fitIfNeeded();
     const [x, y] = this.viewport.screen(place.goal);
     const view = { ...this.viewport, x: this.viewport.x + anchor.at[0] - x, y: this.viewport.y + anchor.at[1] - y };
     return this.move(view);
@@ -108,38 +151,65 @@ export class TreeView {
     this.mode = mode;
     if (mode === "fit") this.fit();
     if (mode === "follow") this.follow();
-    this.element.dispatchEvent(new CustomEvent("mode", { detail: mode }));
+    this.tell();
+  }
+
+  /** Tell the tools that what they show has changed. */
+  tell() {
+    this.element.dispatchEvent(new CustomEvent("mode", { detail: this.mode }));
+  }
+
+  get pads() {
+    return this.inset ? { ...PADS, right: PADS.right + this.inset } : PADS;
+  }
+
+  /** Something covers so many pixels at the right. */
+  cover(pixels) {
+    this.inset = pixels < this.viewport.width * NARROWER ? pixels : 0;
+    if (this.mode === "fit") this.fit();
+    else this.bringIn(this.store.selected);
   }
 
   fit(animated = true) {
-    this.move(this.viewport.fitted(this.layout.extent, PADS), animated && this.layout.places.size > 1);
+    this.move(this.viewport.fitted(this.layout.extent, this.pads), animated && this.layout.places.size > 1);
   }
 
   /** Refit only when the tree outgrows the view or has become far too small for it. */
   fitIfNeeded() {
-    const goal = this.viewport.fitted(this.layout.extent, PADS);
+    const { pads } = this;
+    const goal = this.viewport.fitted(this.layout.extent, pads);
     const now = this.viewport.motion?.view ?? this.viewport;
     const { top, bottom, columns } = this.layout.extent;
-    const high = now.y + top * now.row >= PADS.top - 6 &&
-      now.y + bottom * now.row <= this.viewport.height - PADS.bottom + 6;
-    const wide = now.x + (columns + 1) * now.column <= this.viewport.width + 6;
+    const high = now.y + top * now.row >= pads.top - 6 &&
+      now.y + bottom * now.row <= this.viewport.height - pads.bottom + 6;
+    const wide = now.x + (columns + 1) * now.column <= this.viewport.width - this.inset + 6;
     const small = goal.row > now.row * 1.3 || goal.column > now.column * 1.2;
     if (!high || !wide || small) this.move(goal, this.layout.places.size > 1);
   }
 
   follow() {
     const last = [...this.store.searchPath].pop();
+    if (last !== undefined && !this.layout.places.has(last) && this.store.nodes.has(last)) this.folds.reveal(last);
     const place = this.layout.places.get(last);
     if (!place) return;
     this.viewport.row = Math.max(this.viewport.row, 24);
     this.viewport.column = Math.max(this.viewport.column, 130);
-    this.move(this.viewport.centred(place.goal));
+    this.move(this.viewport.centred(place.goal, this.inset));
   }
 
-  /** Zoom from a button: about the middle. */
+  /** Put a place in the middle. */
+  centre(place) {
+    this.free();
+    this.move(this.viewport.centred(place, this.inset), false);
+  }
+
+  /** Zoom from a button: about the selected node if it is seen, else about the middle. */
   zoom(factor) {
     this.free();
-    this.viewport.zoom(factor, this.viewport.width / 2, this.viewport.height / 2);
+    const place = this.layout.places.get(this.store.selected);
+    const [x, y] = place ? this.viewport.screen(place) : [-1, -1];
+    const seen = x > 0 && y > 0 && x < this.viewport.width && y < this.viewport.height;
+    this.viewport.zoom(factor, seen ? x : this.viewport.width / 2, seen ? y : this.viewport.height / 2);
     this.redraw();
   }
 
@@ -147,41 +217,52 @@ export class TreeView {
     if (this.mode !== "free") this.setMode("free");
   }
 
-  redraw() {
-    this.frame ??= requestAnimationFrame(() => this.drawNow());
+  /** Draw with the next frame; without `scene` only what lies over the tree. */
+  redraw(scene = true) {
+    this.stale ||= scene;
+    this.frame ??= requestAnimationFrame(() => this.drawNow(this.stale));
   }
 
-  drawNow() {
+  drawNow(scene = true) {
+    if (this.frame !== null) cancelAnimationFrame(this.frame);
     this.frame = null;
     if (!this.painter.theme || !this.viewport.width) return;
     const now = performance.now();
     const moving = [this.layout.advance(now), this.viewport.advance(now)].some(Boolean);
-    this.painter.draw(
-      {
-        selected: this.store.selected,
-        hovered: this.hovered,
-        labels: this.labels,
-        focused: document.activeElement === this.canvas,
-      },
-      this.ratio,
-    );
+    const { selected } = this.store;
+    if (scene || moving) {
+      this.painter.draw({ selected, labels: this.labels }, this.ratio);
+      this.minimap.draw(this.painter.theme, this.painter.palette, this.ratio);
+      this.stale = false;
+    }
+    const focus = { selected, hovered: this.hovered, ghosts: this.ghosts, focused: document.activeElement === this.canvas };
+    const pulsing = this.overlay.draw(focus, this.ratio, now);
+    this.tip.place();
     this.lastDraw = performance.now() - now;
     if (moving) this.redraw();
+    else if (pulsing) this.redraw(false);
   }
 
   /** The node nearest to a point of the canvas, within reach. */
   nearest(x, y, reach = REACH) {
+    const { layout, viewport } = this;
     let best = null;
     let least = reach * reach;
-    for (const [id, place] of this.layout.places) {
-      const [px, py] = this.viewport.screen(place);
-      const distance = (px - x) ** 2 + (py - y) ** 2;
-      if (distance < least) [best, least] = [id, distance];
+    const row = (pixels) => (pixels - viewport.y) / viewport.row;
+    for (const level of layout.levels) {
+      const gap = viewport.x + level[0].column * viewport.column - x;
+      if (!layout.moving && gap * gap >= least) continue;
+      const near = Number.isFinite(reach) ? layout.between(level, row(y - reach), row(y + reach)) : level;
+      for (const place of near) {
+        const [px, py] = viewport.screen(place);
+        const distance = (px - x) ** 2 + (py - y) ** 2;
+        if (distance < least) [best, least] = [place.id, distance];
+      }
     }
     return best;
   }
 
-  /** Where a node is, in coordinates of the window; null if there is none. */
+  /** Where a node is, in coordinates of the window; null if it is not shown. */
   position(id) {
     const place = this.layout.places.get(id);
     if (!place) return null;
@@ -190,135 +271,38 @@ export class TreeView {
     return { x: box.left + x, y: box.top + y };
   }
 
-  press(event) {
-    if (event.button !== 0) return;
-    this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
-    let { clientX: x, clientY: y } = event;
-    let travelled = 0;
-    const move = (next) => {
-      travelled += Math.abs(next.clientX - x) + Math.abs(next.clientY - y);
-      if (travelled > 4) {
-        this.free();
-        this.setHovered(null);
-        this.canvas.classList.add("is-panning");
-        this.viewport.pan(next.clientX - x, next.clientY - y);
-        this.redraw();
-      }
-      ({ clientX: x, clientY: y } = next);
-    };
-    const up = (last) => {
-      this.canvas.removeEventListener("pointermove", move);
-      this.canvas.removeEventListener("pointerup", up);
-      this.canvas.removeEventListener("pointercancel", up);
-      this.canvas.classList.remove("is-panning");
-      if (travelled <= 4 && last.type === "pointerup") this.store.select(this.nearest(...this.local(last)));
-    };
-    this.canvas.addEventListener("pointermove", move);
-    this.canvas.addEventListener("pointerup", up);
-    this.canvas.addEventListener("pointercancel", up);
-  }
-
-  local(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  hover(event) {
-    if (event.buttons || event.pointerType === "touch") return;
-    this.setHovered(this.nearest(...this.local(event)));
-  }
-
   setHovered(id) {
     if (id === this.hovered) return;
     this.hovered = id;
     this.canvas.style.cursor = id === null ? "" : "pointer";
-    this.showTip();
-    this.redraw();
-  }
-
-  showTip() {
-    const node = this.store.nodes.get(this.hovered);
-    this.tip.hidden = !node;
-    if (!node) return;
-    this.tip.replaceChildren(
-      el("div", { class: "lab-tip-step", text: node.parent === null ? "the question" : line(node.step, 320) }),
-      el("div", {
-        class: "lab-tip-facts",
-        text: `V ${number(node.value, 3)}   n ${node.visits}   node ${node.id}   ${MARKS[mark(node)]}`,
-      }),
-    );
-    const [x, y] = this.viewport.screen(this.layout.places.get(node.id));
-    const width = this.tip.offsetWidth;
-    const left = Math.max(8, Math.min(x + 14, this.viewport.width - width - 8));
-    const below = y + 22 + this.tip.offsetHeight < this.viewport.height;
-    this.tip.style.left = `${left}px`;
-    this.tip.style.top = `${below ? y + 18 : y - 18 - this.tip.offsetHeight}px`;
-  }
-
-  wheel(event) {
-    event.preventDefault();
-    this.free();
-    this.setHovered(null);
-    const notch = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
-    this.viewport.zoom(Math.exp(-notch * 0.0016), ...this.local(event));
-    this.redraw();
-  }
-
-  key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const action = {
-      ArrowLeft: () => this.walk("parent"),
-      ArrowRight: () => this.walk("child"),
-      ArrowUp: () => this.walk("up"),
-      ArrowDown: () => this.walk("down"),
-      Home: () => this.store.select(0),
-      End: () => this.store.select([...this.store.bestPath].pop() ?? 0),
-      Escape: () => this.store.select(null),
-      "+": () => this.zoom(1.25),
-      "=": () => this.zoom(1.25),
-      "-": () => this.zoom(0.8),
-      f: () => this.setMode("fit"),
-      l: () => this.setLabels(!this.labels),
-    }[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
+    this.tip.show(id);
+    this.redraw(false);
+    this.element.dispatchEvent(new CustomEvent("hovered", { detail: id }));
   }
 
   setLabels(on) {
     this.labels = on;
     this.redraw();
-    this.element.dispatchEvent(new CustomEvent("mode", { detail: this.mode }));
+    this.tell();
   }
 
-  walk(direction) {
-    const node = this.store.nodes.get(this.store.selected ?? 0);
-    if (!node) return;
-    if (this.store.selected === null) return this.store.select(0);
-    if (direction === "parent") return node.parent === null ? undefined : this.store.select(node.parent);
-    if (direction === "child") {
-      const children = this.store.children.get(node.id) ?? [];
-      if (!children.length) return undefined;
-      return this.store.select(children.find((id) => this.store.bestPath.has(id)) ?? this.likeliest(children));
-    }
-    return this.walkColumn(node, direction === "up" ? -1 : 1);
+  setGhosts(on) {
+    this.ghosts = on;
+    this.redraw(false);
+    this.tell();
   }
 
-  likeliest(children) {
-    const value = (id) => this.store.nodes.get(id).value;
-    return children.reduce((best, id) => (value(id) > value(best) ? id : best));
+  /** Fold all but the most visited subtrees, as many as there is room for; or unfold all. */
+  gist() {
+    if (this.folds.folded.size) this.folds.unfold();
+    else this.folds.gist(Math.max(16, Math.floor((this.viewport.height - PADS.top - PADS.bottom) / 20)));
+    this.setMode("fit");
   }
 
-  walkColumn(node, sign) {
-    const here = this.layout.places.get(node.id).goal.row;
-    let best = null;
-    for (const other of this.store.nodes.values()) {
-      if (other.depth !== node.depth) continue;
-      const gap = (this.layout.places.get(other.id).goal.row - here) * sign;
-      if (gap > 0 && (best === null || gap < best.gap)) best = { id: other.id, gap };
-    }
-    if (best) this.store.select(best.id);
+  /** Show one subtree alone, and all of it; null: the whole tree. */
+  focusOn(id) {
+    this.folds.focus(id);
+    this.setMode("fit");
   }
 
   /** Tell screen readers what is selected, and bring it into view. */
@@ -327,15 +311,19 @@ export class TreeView {
     this.live.textContent = node
       ? `Node ${node.id}, ${MARKS[mark(node)]}, value ${number(node.value)}, ${node.visits} visits: ${line(node.step)}`
       : "";
-    const place = node && this.layout.places.get(node.id);
-    if (place) {
-      const [x, y] = this.viewport.screen(place.goal);
-      const inside = x > 0 && y > 40 && x < this.viewport.width - 40 && y < this.viewport.height;
-      if (!inside) {
-        this.free();
-        this.move(this.viewport.centred(place.goal));
-      }
-    }
+    if (node && !this.layout.places.has(node.id)) this.folds.reveal(node.id);
+    if (node) this.bringIn(node.id);
     this.redraw();
+  }
+
+  bringIn(id) {
+    const place = this.layout.places.get(id);
+    if (!place) return;
+    const goal = this.viewport.motion?.view ?? this.viewport;
+    const [x, y] = [goal.x + place.goal.column * goal.column, goal.y + place.goal.row * goal.row];
+    const inside = x > 0 && y > 40 && x < this.viewport.width - this.inset - 40 && y < this.viewport.height;
+    if (inside) return;
+    this.free();
+    this.move(this.viewport.centred(place.goal, this.inset));
   }
 }

@@ -23,6 +23,11 @@ export class Viewport {
     return [this.x + place.column * this.column, this.y + place.row * this.row];
   }
 
+  /** The first and the last row that are seen, and `margin` pixels beyond. */
+  rows(margin) {
+    return [(-margin - this.y) / this.row, (this.height + margin - this.y) / this.row];
+  }
+
   pan(dx, dy) {
     this.motion = null;
     this.x += dx;
@@ -56,12 +61,12 @@ export class Viewport {
     };
   }
 
-  /** The present scale with a place in the middle. */
-  centred(place) {
+  /** The present scale with a place in the middle; `inset` pixels at the right are covered. */
+  centred(place, inset = 0) {
     return {
       column: this.column,
       row: this.row,
-      x: this.width * 0.55 - place.column * this.column,
+      x: (this.width - inset) * 0.55 - place.column * this.column,
       y: this.height / 2 - place.row * this.row,
     };
   }

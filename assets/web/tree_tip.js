@@ -1,0 +1,88 @@
+/** Beside a node that is hovered: its step and its numbers. At the end of a roll-out: keeping it. */
+
+import { el } from "./dom.js";
+import { MARKS, mark } from "./store.js";
+import { line, number } from "./text.js";
+
+export class TreeTip {
+  /**
+   * @param {TreeView} view
+   * @param {{keep_rollout?: Function}} server
+   */
+  constructor(view, server) {
+    Object.assign(this, { view, server });
+    this.element = el("div", { class: "lab-tip", role: "tooltip", hidden: true });
+    this.keep = el("button", {
+      type: "button", class: "lab-keep", hidden: true, text: "Keep as nodes",
+      title: "Make nodes of the steps of this roll-out", on: { click: () => this.keepRollout() },
+    });
+  }
+
+  /** Explain a node; null: nothing. */
+  show(id) {
+    const node = this.view.store.nodes.get(id);
+    this.element.hidden = !node;
+    if (!node) return;
+    const place = this.view.layout.places.get(node.id);
+    const words = node.parent === null ? "the question" : line(node.step, 320);
+    const facts = [
+      `V ${number(node.value, 3)}`, `n ${node.visits}`, node.prm === null ? "" : `PRM ${number(node.prm, 3)}`,
+      (node.logprob ?? null) === null ? "" : `log p ${number(node.logprob, 1)}`, `node ${node.id}`, ...kinds(node),
+    ];
+    this.fill(words, facts, this.view.viewport.screen(place));
+  }
+
+  /** Explain a step of a roll-out. */
+  showGhost(step) {
+    this.element.hidden = false;
+    const facts = [step.value === null ? "" : `value ${number(step.value, 3)}`, "step of a roll-out, not a node"];
+    this.fill(line(step.text, 320), facts, [step.x, step.y]);
+  }
+
+  fill(words, facts, [x, y]) {
+    this.element.replaceChildren(
+      el("div", { class: "lab-tip-step", text: words }),
+      el("div", { class: "lab-tip-facts" }, ...facts.filter(Boolean).map((fact) => el("span", { text: fact }))),
+    );
+    const { viewport } = this.view;
+    const { offsetWidth: width, offsetHeight: height } = this.element;
+    const left = Math.max(8, Math.min(x + 14, viewport.width - width - 8));
+    const below = y + 22 + height < viewport.height;
+    Object.assign(this.element.style, { left: `${left}px`, top: `${below ? y + 18 : y - 18 - height}px` });
+  }
+
+  /** Put the button where the roll-out ends. */
+  place() {
+    const { rolled } = this.view.overlay;
+    const last = rolled?.steps[rolled.steps.length - 1];
+    const { width, height } = this.view.viewport;
+    const seen = last && this.server.keep_rollout && last.x > 0 && last.y > 40 && last.y < height - 20 && last.x < width;
+    this.keep.hidden = !seen;
+    if (!seen) return;
+    const left = Math.min(last.x + last.r + 10, width - this.keep.offsetWidth - 8);
+    Object.assign(this.keep.style, { left: `${left}px`, top: `${last.y - 12}px` });
+  }
+
+  async keepRollout() {
+    const { store, overlay } = this.view;
+    this.keep.disabled = true;
+    const answer = await this.server.keep_rollout({ session: store.session, node: overlay.rolled.node }).catch(() => ({ error: "The lab does not answer." }));
+    this.keep.disabled = false;
+    this.keep.textContent = answer?.error ? line(answer.error, 120) : "Keep as nodes";
+  }
+}
+
+/** What is to be said of a node besides its numbers. */
+export function kinds(node) {
+  const said = [MARKS[mark(node)]];
+  if (node.overruled !== null && node.overruled !== undefined) said.push(`overruled${node.locked ? ", locked" : ""}`);
+  if (node.pruned) said.push("pruned");
+  else if (node.hidden) said.push("below a pruned node");
+  if (node.made_by === "person") said.push("written by a person");
+  if (node.made_by === "rollout") said.push("kept from a roll-out");
+  if (node.mark) said.push(`marked ${node.mark}`);
+  if (node.regraded !== null && node.regraded !== undefined) said.push("answer judged by a person");
+  if (node.note) said.push("noted");
+  if (node.tags?.length) said.push(`tags: ${node.tags.map((tag) => line(tag, 24)).join(", ")}`);
+  return said;
+}
