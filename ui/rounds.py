@@ -63,6 +63,10 @@ class RoundsDoor:
     def _rounds(self) -> Any:
         return self._workbench.rounds
 
+    @property
+    def _steering(self) -> Any:
+        return getattr(self._workbench, "steering", None)
+
     def rounds(self, open: str = "") -> dict[str, Any]:
         """All rounds in brief, the newest first, and everything of the one that is looked at."""
         titles = {one.name: one.title for one in self._rounds.recipes()}
@@ -70,7 +74,19 @@ class RoundsDoor:
         looked_at = next((one for one in states if one.id == open), None)
         return {
             "rounds": [_brief(one, titles) for one in states],
-            "round": _whole(looked_at, titles) if looked_at else None,
+            "round": self._whole(looked_at, titles) if looked_at else None,
+        }
+
+    def _whole(self, state: RoundState, titles: Mapping[str, str]) -> dict[str, Any]:
+        """Everything that is shown of one round."""
+        return {
+            **_brief(state, titles),
+            "setting": dict(state.setting),
+            "phases": [_phase(one) for one in state.phases],
+            "curves": {name: _thinned(points) for name, points in state.curves.items()},
+            "message": state.message[: 4 * _LONGEST],
+            "verdict": _verdict(state.verdict) if state.verdict else None,
+            "batches": dict(self._rounds.batches(state.id)),
         }
 
     # Beginning.
@@ -148,7 +164,7 @@ class RoundsDoor:
                 role: {"base": adapters.base(role), "active": adapters.active(role)}
                 for role in _ROLES
             },
-            "here": hasattr(self._workbench, "use"),
+            "here": self._steering is not None,
         }
 
     def adapter(self, adapter: str) -> dict[str, Any]:
@@ -167,12 +183,11 @@ class RoundsDoor:
             in_use = self._rounds.activate(kept)
         return {"in_use": list(in_use)}
 
-    def adapter_use_here(
-        self, session: str, policy: str | None = None, prm: str | None = None
-    ) -> dict[str, Any]:
-        """Let one session go on with other adapters, None for the bare model."""
-        use = getattr(self._workbench, "use")  # noqa: B009 - not every workbench has it
-        use(session, {"policy": policy, "prm": prm})
+    def adapter_use_here(self, session: str, role: str, adapter: str) -> dict[str, Any]:
+        """Let one session go on with another adapter of a role, `base` for the bare model."""
+        if self._steering is None:
+            raise ValueError("Sessions of this workbench keep their models.")
+        self._steering.use(session, {role: None if adapter == BASE else adapter})
         return {}
 
     def adapter_delete(self, adapter: str) -> dict[str, Any]:
@@ -239,18 +254,6 @@ def _brief(state: RoundState, titles: Mapping[str, str]) -> dict[str, Any]:
         "brier": [calibration.before.brier, calibration.after.brier] if calibration else None,
         "warnings": len(verdict.warnings) if verdict else 0,
         "adapters": dict(verdict.adapters) if verdict else {},
-    }
-
-
-def _whole(state: RoundState, titles: Mapping[str, str]) -> dict[str, Any]:
-    """Everything that is shown of one round."""
-    return {
-        **_brief(state, titles),
-        "setting": dict(state.setting),
-        "phases": [_phase(one) for one in state.phases],
-        "curves": {name: _thinned(points) for name, points in state.curves.items()},
-        "message": state.message[: 4 * _LONGEST],
-        "verdict": _verdict(state.verdict) if state.verdict else None,
     }
 
 

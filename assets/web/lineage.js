@@ -16,9 +16,10 @@ export class Lineage {
     Object.assign(this, { server, go });
     this.chosen = null;
     this.message = new Message();
+    this.done = new Message("hint");
     this.trees = el("div", { class: "lab-lineage-trees" }, el("p", { class: "lab-muted", text: "Loading \u2026" }));
     this.detail = el("aside", { class: "lab-lineage-detail", "aria-label": "Adapter" });
-    this.element = el("div", { class: "lab-lineage" }, el("div", {}, this.message.element, this.trees), this.detail);
+    this.element = el("div", { class: "lab-lineage" }, el("div", {}, this.message.element, this.done.element, this.trees), this.detail);
   }
 
   async show() {
@@ -27,6 +28,7 @@ export class Lineage {
       this.message.say(answer.error);
       return;
     }
+    this.done.say("");
     Object.assign(this, { rows: answer.adapters, bases: answer.bases, here: answer.here });
     this.drawTrees();
     if (this.rows.some((row) => row.id === this.chosen)) this.choose(this.chosen);
@@ -60,7 +62,7 @@ export class Lineage {
     return el("section", { class: "lab-lineage-tree", data: { role } },
       el("h3", {}, el("span", { text: roleOf(role) }), own ? null : el("small", { text: "of another model than the one in use" })),
       el("div", { class: `lab-lineage-node is-base${bare ? " is-used" : ""}`, data: { adapter: "base" } },
-        el("span", { class: "lab-lineage-name" }, el("b", { text: line(base, 80) }), el("small", { text: "the bare model" })), bare ? inUse() : null, back),
+        el("span", { class: "lab-lineage-name" }, el("b", { text: line(base, 80) }), el("small", { text: "the bare model" })), bare ? inUse() : null, back, own ? this.useHere(role, "base") : null),
       ...rows.length ? walk(null) : [el("p", { class: "lab-muted lab-lineage-none", text: "No adapter yet: a round makes them." })]);
   }
 
@@ -72,6 +74,19 @@ export class Lineage {
         el("b", { text: line(row.title || "adapter", 60) }), el("code", { text: row.id }),
         el("small", { text: row.evaluation ? line(row.evaluation, 120) : "not evaluated yet" })),
       row.active ? inUse() : fits ? actButton("Use for new searches", "\u2026", () => this.use(row.id, row.role)) : null);
+  }
+
+  /** The open session goes on with an adapter, whatever new ones use. */
+  useHere(role, adapter) {
+    if (!this.here) return null;
+    const button = actButton("Use in this session", "\u2026", async () => {
+      const session = new URLSearchParams(location.search).get("session");
+      const answer = session ? await call(this.server.adapter_use_here, { session, role, adapter }) : { error: "No session is open: open one from the list above, then press again." };
+      this.message.say(answer.error ?? "");
+      this.done.say(answer.error ? "" : `The open session goes on with ${adapter === "base" ? `the bare ${roleOf(role)}` : `adapter ${adapter} of the ${roleOf(role)}`}.`);
+    });
+    button.title = "The session that is open beside the form";
+    return button;
   }
 
   async use(adapter, role) {
@@ -96,11 +111,7 @@ export class Lineage {
     const sessions = Object.entries(data.sessions ?? {});
     const evaluation = meta.evaluation ?? {};
     const training = meta.training ?? {};
-    const session = new URLSearchParams(location.search).get("session");
-    const here = this.here && session ? actButton("Use in this session", "\u2026", async () => {
-      const fields = { policy: this.bases.policy.active, prm: this.bases.prm.active, [meta.role]: meta.id };
-      message.say((await call(this.server.adapter_use_here, { session, ...fields })).error ?? "");
-    }) : null;
+    const fits = this.bases[meta.role]?.base === meta.base;
     const facts = [
       ["model", `${roleOf(meta.role)} ${line(meta.base, 80)}`], ["trained on from", meta.parent ?? "the bare model"], ["seed", meta.seed], ["made", meta.created ?? (row ? when(row.created) : "")],
       ["evaluation, answers", evaluation.greedy?.sentence], ["evaluation, searches", evaluation.guided?.sentence],
@@ -109,7 +120,7 @@ export class Lineage {
     ].filter(([, value]) => value !== null && value !== undefined && value !== "");
     return [
       el("h3", {}, el("span", { text: line(recipe.title || recipe.name || "Adapter", 60) }), el("code", { text: line(meta.id, 20) })),
-      el("div", { class: "lab-acts" }, here,
+      el("div", { class: "lab-acts" }, fits ? this.useHere(meta.role, meta.id) : null,
         el("button", { type: "button", class: "lab-button", text: "Its round", on: { click: () => this.go(String(meta.round)) } }),
         askingButton("Delete", "Delete this adapter for good?", "Delete", async () => {
           const answer = await call(this.server.adapter_delete, { adapter: meta.id });

@@ -3,9 +3,10 @@
 import { el } from "./dom.js";
 import { block } from "./text.js";
 
-/** Ask Python; an answer that does not come is an error in words. */
+/** Ask Python; an answer that does not come, or is none, is an error in words. */
 export async function call(ask, query) {
-  return ask(query).catch(() => ({ error: "The lab does not answer. Is it still running?" }));
+  const answer = await ask(query).catch(() => null);
+  return answer && typeof answer === "object" ? answer : { error: "The lab does not answer. Is it still running?" };
 }
 
 /** A place for errors in words. */

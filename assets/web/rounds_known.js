@@ -5,6 +5,8 @@
  * Events: "changed".
  */
 
+import { call } from "./rounds_acts.js";
+
 const DELAY = { looked: 700, running: 2000, resting: 3000, hidden: 6000 };
 
 export class KnownRounds extends EventTarget {
@@ -50,16 +52,10 @@ export class KnownRounds extends EventTarget {
   async ask() {
     if (!this.alive()) return;
     const serial = ++this.serial;
-    let connection = "";
-    try {
-      const answer = await this.fetchRounds({ open: this.open });
-      if (serial !== this.serial) return;
-      if (answer.error) connection = answer.error;
-      else [this.list, this.round, this.known] = [answer.rounds, answer.round, true];
-    } catch {
-      if (serial !== this.serial) return;
-      connection = "The lab does not answer. Is it still running? Trying again.";
-    }
+    const answer = await call(this.fetchRounds, { open: this.open });
+    if (serial !== this.serial) return;
+    const connection = answer.error ?? "";
+    if (!connection) [this.list, this.round, this.known] = [answer.rounds, answer.round, true];
     this.connection = connection;
     const print = JSON.stringify([this.list, this.round, connection, this.known]);
     if (print !== this.print) {

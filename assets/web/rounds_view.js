@@ -115,8 +115,23 @@ export class RoundView {
       this.rows = new Map(round.phases.map((phase) => [phase.name, phaseRow(phase)]));
       this.phases.replaceChildren(...[...this.rows.values()].map(({ element }) => element));
     }
-    for (const phase of round.phases) drawPhase(this.rows.get(phase.name), phase, round);
+    for (const phase of round.phases) {
+      const row = this.rows.get(phase.name);
+      drawPhase(row, phase, round);
+      this.drawSearches(row, phase, round.batches);
+    }
     this.work.classList.toggle("is-over", Boolean(round.verdict));
+  }
+
+  /** The batches of a phase that is done, to be opened. */
+  drawSearches(row, phase, batches) {
+    const found = Object.entries(batches).filter(([name]) => name === "pool" ? phase.name === "search" : name.startsWith(phase.name));
+    const print = JSON.stringify(found);
+    if (print === row.print) return;
+    row.print = print;
+    row.searches.replaceChildren(...found.map(([name, batch]) => el("button", {
+      type: "button", class: "lab-round-link", text: { pool: "see searches" }[name] ?? `see ${line(name.split(" ").pop(), 20)}`, on: { click: () => this.does.batch(batch) },
+    })));
   }
 
   drawLosses(round) {
@@ -144,9 +159,9 @@ export class RoundView {
 
 function phaseRow(phase) {
   const fill = el("i");
-  const row = { fill, count: el("span", { class: "lab-phase-count" }), time: el("span", { class: "lab-phase-time" }), bar: el("span", { class: "lab-round-bar" }, fill), note: el("small") };
+  const row = { fill, count: el("span", { class: "lab-phase-count" }), time: el("span", { class: "lab-phase-time" }), bar: el("span", { class: "lab-round-bar" }, fill), note: el("small"), searches: el("small", { class: "lab-phase-searches" }) };
   row.element = el("li", { data: { phase: phase.name } },
-    el("i", { class: "lab-phase-mark", "aria-hidden": "true" }), el("span", { class: "lab-phase-name" }, el("b", { text: line(phase.title, 60) }), row.note), row.bar, row.count, row.time);
+    el("i", { class: "lab-phase-mark", "aria-hidden": "true" }), el("span", { class: "lab-phase-name" }, el("b", { text: line(phase.title, 60) }), row.note, row.searches), row.bar, row.count, row.time);
   return row;
 }
 

@@ -295,6 +295,9 @@ class ScriptedRounds:
     def states(self) -> list[RoundState]:
         return [one.state for one in reversed(self.held.values())]
 
+    def batches(self, key: str) -> dict[str, str]:
+        return {}
+
     def activate(self, identifier: str) -> list[str]:
         return self.adapters.activate(identifier)
 

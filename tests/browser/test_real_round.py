@@ -49,6 +49,7 @@ def test_a_round_survives_its_tab_and_is_rolled_back(
 
     page = tab(address)
     page.set_default_timeout(SLOW)
+    page.wait_for_selector(".lab-models b")
     page.goto(place, wait_until="commit")
     page.wait_for_selector(".lab-headline")
     (state,) = workbench.rounds.states()
@@ -73,5 +74,13 @@ def test_a_round_survives_its_tab_and_is_rolled_back(
     page.wait_for_selector(".lab-meta:has-text('the bare model')")
     page.click(".lab-lineage-tree[data-role=policy] >> text=Back to the bare model")
     page.wait_for_selector(".lab-lineage-tree[data-role=policy] .is-base.is-used")
+    assert workbench.adapters.active("policy") is None
+
+    bare = workbench.create("How many are there?")
+    page.goto(f"{address}?session={bare}&rounds=lineage", wait_until="commit")
+    page.click(f".lab-lineage-node[data-adapter='{policy}'] .lab-lineage-name")
+    page.click(".lab-lineage-detail >> text=Use in this session")
+    page.wait_for_selector(f".lab-message:has-text('goes on with adapter {policy}')")
+    assert workbench.node(bare, 0)["origin"]["policy"] == f"bundled + adapter {policy}"
     assert workbench.adapters.active("policy") is None
     assert workbench.adapters.active("prm") == verdict.adapters["prm"]

@@ -61,6 +61,7 @@ def test_a_round_from_one_press_to_the_verdict(
     tab: OpenTab, bench: FakeWorkbench, address: str
 ) -> None:
     bench.create(PROBLEMS[0].content, PROBLEMS[0].answer)
+    bench.rounds.pace = 1.0
     page = tab(address)
     page.click(".lab-sheet-button[data-sheet=rounds]")
     page.click(".lab-sheet-empty .lab-primary")
@@ -85,8 +86,10 @@ def test_a_round_from_one_press_to_the_verdict(
     assert (asked["recipe"], asked["seed"], asked["heldout_limit"]) == ("rest_em", 7, None)
     place = page.url
     page.close()
+    bench.rounds.pace = 0.0
 
     again = tab(address)
+    again.wait_for_selector(".lab-models b")
     again.goto(place, wait_until="commit")
     again.wait_for_selector(".lab-losses svg path.js-line")
     again.wait_for_selector(".lab-headline .lab-sentence")
@@ -108,20 +111,21 @@ def test_a_round_is_paused_goes_on_and_is_ended(
     tab: OpenTab, bench: FakeWorkbench, address: str
 ) -> None:
     bench.rounds.fails = {"policy": MEMORY}
-    bench.rounds.pace = 0.1
+    bench.rounds.pace = 1.0
     series = bench.rounds.start(bench.rounds.settings({}))
     held = bench.rounds.held[series]
     page = show(tab, address, series)
     page.click(".lab-acts >> text=Pause")
-    page.click(".lab-acts >> text=Go on")
-    page.wait_for_selector(".lab-acts >> text=Pause")
+    page.wait_for_selector(".lab-acts >> text=Go on")
+    assert held.state.status == "idle"
     bench.rounds.pace = 0.0
+    page.click(".lab-acts >> text=Go on")
     message = page.locator(".lab-round > .lab-message")
     message.wait_for()
     assert message.inner_text() == MEMORY
     assert page.locator(".lab-phase.is-done").count() == 3
 
-    bench.rounds.pace = 0.3
+    bench.rounds.pace = 1.0
     page.click(".lab-acts >> text=Go on")
     page.click(".lab-acts >> text=Cancel")
     page.click(".lab-acts >> text=No")
