@@ -9,12 +9,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from engine import events as ev
 from engine.tree import Tree, standing
 from lab.live import LiveSession
 from lab.view import View, node_record, outcome, touched_by
 
 _KEPT = 3
+_MOST_ANSWERS = 12
 _ENDS = (ev.IterationFinished, ev.Concluded, ev.Overruled, ev.Pruned, ev.Regraded)
 """After these the answer may be another one."""
 
@@ -31,19 +34,22 @@ class Timelines:
         self._known: OrderedDict[str, _Timeline] = OrderedDict()
         self._lock = threading.Lock()
 
-    def frames(self, session: str, after: int = 0) -> dict[str, Any]:
+    def frames(self, session: str, after: int = 0, limit: int | None = None) -> dict[str, Any]:
         """What events changed, from one place of the log on.
 
         Args:
             session: id.
             after: place of the last frame that is known already, 0 for none.
+            limit: most frames of one answer, None for all.
 
         Returns:
             `frames`: of the events that count, in order: `at` (place in the log), `kind`,
             `iteration`, `phase`, `nodes` (of each node that changed its id and the fields that
-            did, as in `View.delta`), and where they change `path` (what was selected), `best_path`,
-            `answer`, `correct`, `tokens` (sampled so far). `reset`: they begin at the first event,
-            because the log went back meanwhile.
+            did, as in `View.delta`), and where they change `path` (what was selected), `picks`,
+            `best_path`, `value` (V of the node of the answer), `answer`, `correct`, `answers`, and
+            `cost` (so far: `policy_generated`, `prm_unique`, `seconds`). `reset`: they begin at
+            the first event, because the log went back meanwhile. `more`: frames that were left
+            out. `total`: frames in all.
 
         Raises:
             StoreError: the session does not exist or cannot be read.
@@ -60,7 +66,13 @@ class Timelines:
             first = bisect_left(known.frames, after, key=lambda frame: frame["at"])
             met = first < len(known.frames) and known.frames[first]["at"] == after
             reset, first = not met, first + 1 if met else 0
-            return {"reset": reset, "frames": known.frames[first:]}
+            last = len(known.frames) if limit is None else first + limit
+            return {
+                "reset": reset,
+                "frames": known.frames[first:last],
+                "more": max(0, len(known.frames) - last),
+                "total": len(known.frames),
+            }
 
 
 class _Timeline:
@@ -93,14 +105,10 @@ class _Timeline:
     def _frame(self, place: int, event: ev.Event) -> dict[str, Any]:
         tree = self._tree
         facts = {**self._facts, "path": list(tree.selected_path)}
+        if isinstance(event, ev.IterationStarted | ev.Selected):
+            facts["picks"] = msgspec.to_builtins(tree.picks)
         if isinstance(event, _ENDS) or not self._facts:
-            found = outcome(tree)
-            facts |= {
-                "best_path": tree.path(found.best),
-                "answer": found.answer,
-                "correct": found.correct,
-                "tokens": tree.cost.policy_generated,
-            }
+            facts |= _found(tree)
         changed = {name: value for name, value in facts.items() if self._facts.get(name) != value}
         self._facts = facts
         return {
@@ -118,3 +126,20 @@ class _Timeline:
         self._records[node] = now
         fields = {name: value for name, value in now.items() if before.get(name, ...) != value}
         return {**fields, "id": node}
+
+
+def _found(tree: Tree) -> dict[str, Any]:
+    """What a tree answers, and what it took so far."""
+    found, cost = outcome(tree), tree.cost
+    return {
+        "best_path": tree.path(found.best),
+        "value": tree.node(found.best).value,
+        "answer": found.answer,
+        "correct": found.correct,
+        "answers": msgspec.to_builtins(found.groups[:_MOST_ANSWERS]),
+        "cost": {
+            "policy_generated": cost.policy_generated,
+            "prm_unique": cost.prm_unique,
+            "seconds": cost.seconds,
+        },
+    }

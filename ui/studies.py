@@ -1,0 +1,94 @@
+"""Time, comparisons and replays: what the script asks of them."""
+
+from typing import Any
+
+import msgspec
+
+from ui.interface import Workbench
+
+MOST_FRAMES = 2_000
+"""Events in one answer; a long log comes in several."""
+
+_MOST_SESSIONS = 200
+
+
+class StudiesDoor:
+    """Ways to look into searches, for the view.
+
+    Args:
+        workbench: what is shown.
+    """
+
+    FUNCTIONS: tuple[str, ...] = (
+        "frames",
+        "fork_at",
+        "go_back_to",
+        "comparable",
+        "compare_sessions",
+    )
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+
+    @property
+    def _studies(self) -> Any:
+        return getattr(self._workbench, "studies", None)
+
+    @property
+    def _steering(self) -> Any:
+        return getattr(self._workbench, "steering", None)
+
+    # Time.
+
+    def frames(self, session: str, after: int = 0) -> dict[str, Any]:
+        """What events changed, after one that is known; see `lab.timeline`."""
+        if self._studies is None:
+            return {"reset": False, "frames": [], "more": 0, "total": 0}
+        found: dict[str, Any] = self._studies.timelines.frames(session, int(after), MOST_FRAMES)
+        return found
+
+    def fork_at(self, session: str, at: int) -> dict[str, Any]:
+        """A new session with what happened up to an event."""
+        return {"session": self._steering.fork(session, int(at))}
+
+    def go_back_to(self, session: str, at: int) -> dict[str, Any]:
+        """Go back to the end of the last thing that was done before an event, or with it."""
+        ends = [
+            item.last
+            for item in self._steering.history(session)
+            if item.standing and item.last <= int(at)
+        ]
+        if ends:
+            self._steering.rewind(session, max(ends))
+        return {}
+
+    # Comparison.
+
+    def comparable(self, session: str) -> dict[str, Any]:
+        """Other sessions of the same question, the newest first."""
+        sessions = self._workbench.sessions()
+        question = next((one.question for one in sessions if one.id == session), None)
+        same = [one for one in sessions if one.question == question and one.id != session]
+        return {
+            "sessions": [
+                {
+                    "id": one.id,
+                    "name": one.name,
+                    "algorithm": one.algorithm,
+                    "iterations": one.iterations,
+                    "nodes": one.nodes,
+                    "answer": one.answer,
+                    "correct": one.correct,
+                    "created": one.created,
+                }
+                for one in same[:_MOST_SESSIONS]
+            ],
+            "total": len(same),
+        }
+
+    def compare_sessions(self, session: str, other: str, method: str = "paper") -> dict[str, Any]:
+        """Two sessions of one question side by side; see `lab.compare`."""
+        found: dict[str, Any] = msgspec.to_builtins(
+            self._studies.comparisons.sessions(session, other, method)
+        )
+        return found
