@@ -10,6 +10,7 @@ The same seeds give the same trees, so that a change of a picture is a change of
 import io
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Shot:
     source: str = ""  # what to search, for the screen of a new batch
     rewards: str | None = None  # the screen of the rewards: "" or "export"
     flip: bool = False  # suppose the contrary of the selected leaf's verdict
+    rounds: str | None = None  # the screen of the rounds: "new", "lineage" or a round
+    press: str = ""  # what to press there
 
 
 THEMES = ("light", "dark")
@@ -95,6 +98,25 @@ def shots(workbench: Workbench) -> Iterator[Shot]:
         yield Shot(f"batch-{theme}", session, 1440, 900, theme, datasets=batch)
     yield Shot("batch-phone", session, 390, 844, datasets=batch)
     yield Shot("batch-new", session, datasets="new", source="samples")
+    yield Shot("rounds-new", session, rounds="new")
+    settings = workbench.rounds.settings({"rounds": 2})
+    first = workbench.rounds.start(settings)
+    wait_phase(workbench, first, "policy")
+    yield Shot("round-running", session, rounds=first)
+    workbench.rounds.wait(first, PATIENCE)
+    for theme in THEMES:
+        yield Shot(f"round-verdict-{theme}", session, theme=theme, rounds=first)
+    yield Shot("rounds", session, rounds="")
+    yield Shot("lineage", session, rounds="lineage", press="button.lab-lineage-name")
+
+
+def wait_phase(workbench: Workbench, round_id: str, phase: str) -> None:
+    """Until a round is in the midst of a training."""
+    deadline = time.monotonic() + PATIENCE
+    while len(workbench.rounds.state(round_id).curves.get(phase, ())) < 3:
+        if time.monotonic() > deadline or not workbench.rounds.state(round_id).active:
+            sys.exit(f"round {round_id} came to no {phase}")
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -118,6 +140,7 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
     query = f"?__theme={shot.theme}" + (f"&session={shot.session}" if shot.session else "")
     query += "" if shot.datasets is None else f"&datasets={shot.datasets}"
     query += "" if shot.rewards is None else f"&rewards={shot.rewards}"
+    query += "" if shot.rounds is None else f"&rounds={shot.rounds}"
     page.goto(address + query, wait_until="commit")
     page.wait_for_function("window.lab && document.querySelector('#lab-step')")
     if shot.session:
@@ -126,6 +149,8 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
     if shot.source:
         page.click(f".lab-pill:text-is('{shot.source}')")
         page.wait_for_selector(".lab-report:visible")
+    if shot.press:
+        page.locator(shot.press).first.click()
     if shot.flip:
         page.click(".lab-flip")
     page.wait_for_timeout(1500)
