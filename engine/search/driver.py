@@ -77,6 +77,11 @@ class Driver:
         """Searches with something left to do in their present run."""
         return [run.search for run in self._runs.values() if not run.held]
 
+    @property
+    def held(self) -> list[Search]:
+        """Searches that are held in the midst of an iteration."""
+        return [run.search for run in self._runs.values() if run.held]
+
     def start(
         self,
         search: Search,
@@ -147,8 +152,8 @@ class Driver:
 
     def drop_held(self) -> None:
         """Drop the iterations in the midst of which searches are held: they will begin anew."""
-        for run in [run for run in self._runs.values() if run.held]:
-            self.abandon(run.search)
+        for search in self.held:
+            self.abandon(search)
 
     def run(self, searches: Sequence[Search], limits: Limits, on_events: OnEvents) -> None:
         """Run searches until all have reached a limit or their end.
