@@ -44,6 +44,7 @@ class SessionsDoor:
         "put_away",
         "bring_back",
         "empty_away",
+        "samples",
         "begin",
     )
 
@@ -102,6 +103,13 @@ class SessionsDoor:
     def empty_away(self) -> dict[str, Any]:
         """Delete for good what was deleted."""
         return {"deleted": self._workbench.collection.empty()}
+
+    def samples(self) -> dict[str, Any]:
+        """Three sample problems, from short to long."""
+        problems = sorted(self._workbench.problems("samples"), key=lambda one: len(one.content))
+        places = dict.fromkeys(round(k * (len(problems) - 1) / 3) for k in (0, 1, 2))
+        shown = [problems[place] for place in places if 0 <= place < len(problems)]
+        return {"problems": [{"id": one.id, "content": one.content} for one in shown]}
 
     def begin(self, problem: str, iterations: int = 10) -> dict[str, Any]:
         """Search a sample problem as the form does at first."""

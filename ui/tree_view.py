@@ -30,6 +30,7 @@ _SHEETS = (
     "history",
     "datasets",
     "sessions",
+    "tour",
     "batch",
     "rewards",
     "timeline",

@@ -1,6 +1,7 @@
 /** The top line: the open session and the others, the sheets, the models, the theme. */
 
 import { el, icon } from "./dom.js";
+import { HelpMenu } from "./help_menu.js";
 import { SessionMenu } from "./menu.js";
 import { count, line } from "./text.js";
 
@@ -33,6 +34,11 @@ export class Header {
     store.addEventListener("changed", () => this.draw());
     batches.addEventListener("changed", () => this.drawBatch());
     this.draw();
+  }
+
+  /** Put the menu of help into the line. @param {{tour: Function, keys: Function}} does */
+  help(does) {
+    this.theme.before(new HelpMenu(does).element);
   }
 
   draw() {

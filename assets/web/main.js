@@ -10,23 +10,29 @@ import { Controls } from "./controls.js";
 import { Datasets } from "./datasets.js";
 import { el } from "./dom.js";
 import { explain } from "./explanations.js";
+import { invitation } from "./first_run.js";
 import { Header, initialTheme, setTheme } from "./header.js";
 import { Drawer } from "./drawer.js";
-import { Doings } from "./history.js";
+import { Doings, HistoryPanel } from "./history.js";
 import { Inspector } from "./inspector.js";
+import { InspectorTabs } from "./inspector_tabs.js";
 import { listen, register } from "./keys.js";
 import { KeysHelp } from "./keys_help.js";
+import { PathPanel } from "./node_path.js";
 import { ParametersNow } from "./parameters_now.js";
+import { Place } from "./place.js";
 import { Poller } from "./poll.js";
 import { Rewards } from "./rewards.js";
 import { Rounds } from "./rounds.js";
 import { RunMenu } from "./run_menu.js";
 import { Sessions } from "./sessions.js";
 import { Status } from "./status.js";
+import { Steering } from "./steering.js";
 import { TimeStore } from "./time_store.js";
 import { ACTS, Timeline, detailsOf, timely } from "./timeline.js";
 import { Tips } from "./tip.js";
 import { Toolbar } from "./toolbar.js";
+import { Tour } from "./tour.js";
 import { Trail } from "./trail.js";
 import { treeKeys } from "./tree_keys.js";
 import { TreeTable } from "./tree_table.js";
@@ -69,12 +75,15 @@ export function mount(element, functions, trigger) {
   const view = new TreeView(store, server);
   const table = new TreeTable(store, view);
   const help = new KeysHelp();
+  const place = new Place(store, view, sheets);
+  const tour = new Tour(() => someTree(store, server, ask));
+  header.help({ tour: () => tour.start(), keys: () => help.toggle() });
   const toolbar = new Toolbar(store, view, table, () => help.toggle());
   toolbar.element.firstElementChild.append(rewards.shortcut.element);
   const statusLine = new Status(store, batches, openBatch);
   const open = (session) => {
     store.open(session);
-    remember(session, sheets);
+    place.remember();
     poller.wake();
   };
   const doings = new Doings(store, server, () => poller.wake());
@@ -83,13 +92,20 @@ export function mount(element, functions, trigger) {
   const controls = new Controls(store, open, parametersNow);
   const runMenu = new RunMenu(store, server, doings, press, (error) => controls.say("error", error));
   controls.put("transport", parametersNow.element, runMenu.element);
-  const inspector = new Inspector(store, { ...server, node: detailsOf(store, server.node) }, rewards.section);
+  const steering = new Steering(store, server, () => poller.wake());
+  const inspector = new Inspector(store, { ...server, node: detailsOf(store, server.node) }, steering, rewards.section);
   const answers = new Answers(store);
+  const tabs = new InspectorTabs(store, [
+    { name: "node", title: "Node", panel: inspector },
+    { name: "path", title: "Path", panel: new PathPanel(store) },
+    { name: "answers", title: "Answers", panel: answers },
+    { name: "history", title: "History", panel: new HistoryPanel(doings, store, ask) },
+  ]);
   const timeline = new Timeline(store, server, ask);
   store.addEventListener("travelled", () => root.classList.toggle("is-past", store.past !== null));
-  const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector", tabindex: "-1" }, inspector.element, answers.element);
+  const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector", tabindex: "-1" }, tabs.element);
   const root = el("div", { class: "lab-view" }, header.element,
-    el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, table.element, invitation(store), timeline.bar, timeline.element, statusLine.element), aside, ...sheets.map((sheet) => sheet.element), help.element);
+    el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, table.element, invitation(store, server, { open: ask, tour: () => tour.start() }), timeline.bar, timeline.element, statusLine.element), aside, ...sheets.map((sheet) => sheet.element), help.element, tour.element);
   element.replaceChildren(root);
   const drawer = new Drawer(root, aside, view);
   toolbar.element.append(drawer.button);
@@ -99,9 +115,8 @@ export function mount(element, functions, trigger) {
   };
   treeKeys(view, { details, table: () => table.show(!table.shown), legend: () => toolbar.legend.toggle() });
   register("?", "these keys", () => help.toggle(), { group: "View" });
-  listen(alive, () => help.element.open || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas);
+  listen(alive, () => help.element.open || !tour.element.hidden || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas);
   explain(new Tips(root), { store, batches, server, header, statusLine });
-  inspector.element.hidden = true;
   answers.draw();
   const paint = () => {
     view.readTheme();
@@ -128,17 +143,15 @@ export function mount(element, functions, trigger) {
       const open = sheet.place !== null;
       if (open) unsettled(() => closeSheets(sheet));
       header.showSheet(sheets.find((one) => one.place !== null)?.name ?? null);
-      if (settled) remember(store.session, sheets);
+      if (settled) place.remember();
       if (settled && !open) header.sheets[sheet.name].focus();
     });
   }
   rounds.addEventListener("progress", ({ detail }) => header.showBadge("rounds", detail));
   const visit = () => {
-    const query = new URLSearchParams(location.search);
-    const session = query.get("session");
+    const { session, sheet, place: there } = place.visit();
     if (session !== store.session) trigger("open", { session });
-    const sheet = sheets.find((one) => query.has(one.name));
-    unsettled(() => (sheet ? sheet.go(query.get(sheet.name)) : closeSheets()));
+    unsettled(() => (sheet ? sheet.go(there) : closeSheets()));
   };
   about();
   batches.wake();
@@ -160,6 +173,7 @@ export function mount(element, functions, trigger) {
       const known = coming?.session === reply.session ? coming.trail : null;
       trail.show(reply.batch ? known ?? { batch: reply.batch } : null);
       store.batch = reply.batch;
+      place.restoreDraft(reply.session);
     } else if (store.session !== before) {
       trail.show(null);
     }
@@ -168,24 +182,10 @@ export function mount(element, functions, trigger) {
   window.lab = { store, receive, position: (id) => view.position(id), view, table, batches, datasets, rewards, rounds, timeline };
 }
 
-function remember(session, sheets) {
-  const address = new URL(location.href);
-  const set = (name, value) => (value === null ? address.searchParams.delete(name) : address.searchParams.set(name, value));
-  set("session", session || null);
-  for (const sheet of sheets) set(sheet.name, sheet.place);
-  if (address.href !== location.href) history.pushState(null, "", address);
-}
-
-function invitation(store) {
-  const box = el("div", { class: "lab-invitation" },
-    el("i", { class: "lab-logo" }, el("b"), el("b"), el("b")),
-    el("h2", { text: "Watch a search think" }),
-    el("p", { text: "A problem is ready on the left. Press Step to take one iteration of tree search: the policy writes the next steps, the process reward model values them, and they appear here." }),
-    el("p", { class: "lab-muted", text: "Or choose another sample, or ask a question of your own." }));
-  const draw = () => {
-    box.hidden = store.nodes.size > 0 || store.session !== null;
-  };
-  store.addEventListener("changed", draw);
-  draw();
-  return box;
+/** A tree to look at: the open session's, or that of a sample problem. */
+async function someTree(store, server, open) {
+  if (store.session) return;
+  const { problems = [] } = await server.samples({}).catch(() => ({}));
+  const begun = problems.length ? await server.begin({ problem: problems[0].id, iterations: 8 }).catch(() => ({})) : {};
+  if (begun.session) open(begun.session);
 }
