@@ -23,6 +23,7 @@ from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
 from lab.adapters import Adapters
 from lab.collection import Collection
+from lab.evaluations import Evaluations
 from lab.export import Exports
 from lab.imports import Imports
 from lab.live import LiveSession
@@ -63,6 +64,7 @@ class Workbench:
     Attributes:
         adapters: of the models, and which of them new sessions use.
         collection: its sessions as a list that a person keeps in order.
+        evaluations: methods compared at equal budgets.
         exports: training rows and documents out of sessions.
         imports: sessions out of files.
         steering: what a person does to a search.
@@ -99,10 +101,12 @@ class Workbench:
         self._solver = Solver(self._store, self._worker, shared, home)
         parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
         self.rounds = Rounds(parts, self.models)
+        self.evaluations = Evaluations(self._store, self._solver, self.adapters)
 
     def close(self) -> None:
         """End all runs, dropping unfinished iterations, and close the store."""
         self.rounds.close(_CLOSING_SECONDS)
+        self.evaluations.close(_CLOSING_SECONDS)
         self._solver.close(_CLOSING_SECONDS)
         if self._worker.close(_CLOSING_SECONDS):
             self._store.close()

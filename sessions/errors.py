@@ -51,6 +51,14 @@ class EventDamagedError(StoreError):
     """An event of a log is missing or cannot be decoded."""
 
 
+class EvaluationNotFoundError(StoreError):
+    """There is no evaluation with this id."""
+
+
+class EvaluationInUseError(StoreError):
+    """Another process works on the evaluation, or this one does."""
+
+
 class RoundNotFoundError(StoreError):
     """There is no training round with this id."""
 

@@ -160,9 +160,32 @@ def _deleted(db: Database) -> None:
     db.execute("ALTER TABLE sessions ADD COLUMN deleted REAL")
 
 
+def _evaluations(db: Database) -> None:
+    """Version 5: methods compared at equal budgets."""
+    db.executescript("""
+        CREATE TABLE evaluations (
+            id TEXT PRIMARY KEY,
+            identity TEXT NOT NULL,     -- hash of the setting
+            name TEXT NOT NULL,
+            setting TEXT NOT NULL,      -- JSON object
+            batches TEXT NOT NULL,      -- JSON object: run of searches -> batch
+            message TEXT NOT NULL,
+            created REAL NOT NULL,
+            updated REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX evaluations_by_identity ON evaluations (identity);
+    """)
+
+
 # The schema version is the number of migrations that were run. Append only: a released migration
 # never changes.
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_tables, _batches, _rounds, _deleted)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    _tables,
+    _batches,
+    _rounds,
+    _deleted,
+    _evaluations,
+)
 
 
 def prepare(path: Path, locks: Path) -> int:

@@ -21,6 +21,7 @@ from sessions.errors import (
     LogConflictError,
     StoreUnwritableError,
 )
+from sessions.evaluations import StoredEvaluations
 from sessions.leases import Leases, not_found
 from sessions.rounds import StoredRounds
 from sessions.schema import prepare
@@ -126,6 +127,7 @@ class Store:
         self.batches = Batches(locks, self._reads, self._log)
         self.rounds = StoredRounds(locks, self._reads, self._log)
         self.adapters = StoredAdapters(home / "adapters", self._reads, self._log)
+        self.evaluations = StoredEvaluations(locks, self._reads, self._log)
         self.turns = Turns(locks)
 
     def close(self) -> None:
@@ -133,6 +135,7 @@ class Store:
         self.leases.close()
         self.batches.close()
         self.rounds.close()
+        self.evaluations.close()
         self.turns.release()
         for connection in (self._replies, self._reads, self._log):
             connection.close()
