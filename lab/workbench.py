@@ -293,6 +293,8 @@ class Workbench:
 
         Raises as `run`.
         """
+        if phases < 1:
+            raise ParameterError(f"phases cannot be {phases}: it takes at least 1.")
         self._run(session, Limits(phases=phases))
 
     def _run(self, session: str, limits: Limits) -> None:
