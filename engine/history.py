@@ -68,7 +68,8 @@ def items(log: Sequence[ev.Event]) -> list[Item]:
     counts = {place for place, _ in standing(log)}
     found: list[Item] = []
     at, iteration, first = 0, 0, 0
-    known = {0: 0}  # the iteration at the end of each item
+    known: dict[int, int] = {0: 0}  # the iteration at the end of each item
+    params: dict[int, dict[str, object]] = {0: {}}  # the parameters there
     group: list[ev.Event] = []
     for place, event in enumerate(log, 1):
         if isinstance(event, ev.Rewound):
@@ -83,7 +84,8 @@ def items(log: Sequence[ev.Event]) -> list[Item]:
         following = log[place] if place < len(log) else None
         if not _ends(group, following):
             continue
-        node, value, text = _words(group)
+        node, value, text = _words(group, params[at])
+        params[place] = _params(group[0], params[at])
         doing = _doing(group)
         found.append(Item(doing, first, place, at, place in counts, iteration, node, value, text))
         at, group = place, []
@@ -172,7 +174,19 @@ def _doing(group: list[ev.Event]) -> Doing:
             return "concluded"
 
 
-def _words(group: list[ev.Event]) -> tuple[int | None, float | None, str]:
+def _params(event: ev.Event, before: dict[str, object]) -> dict[str, object]:
+    """The parameters after an event, the policy's beside those of the algorithm."""
+    if not isinstance(event, ev.SearchCreated | ev.ParametersChanged):
+        return before
+    sampling = event.params.get("sampling")
+    own = {name: value for name, value in event.params.items() if name != "sampling"}
+    return {**own, **(sampling if isinstance(sampling, dict) else {})}
+
+
+def _words(
+    group: list[ev.Event], params: dict[str, object]
+) -> tuple[int | None, float | None, str]:
+    """Node, value and text of an item; params: those before it."""
     match group[0]:
         case ev.Overruled(node=node, value=value):
             return node, value, ""
@@ -188,6 +202,14 @@ def _words(group: list[ev.Event]) -> tuple[int | None, float | None, str]:
             return node, None, text
         case ev.Tagged(node=node, tags=tags):
             return node, None, ", ".join(tags)
+        case ev.ParametersChanged():
+            new = _params(group[0], params)
+            changed = [
+                f"{k.replace('_', ' ')} {params.get(k)} to {new[k]}"
+                for k in new
+                if new[k] != params.get(k)
+            ]
+            return None, None, ", ".join(changed)
         case ev.ModelsChosen(policy=policy, prm=prm):
             return None, None, f"{policy}, {prm}"
         case _:

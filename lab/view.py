@@ -154,7 +154,7 @@ class View:
                 "cursor": self._life + self._version,
                 "reset": reset,
                 "nodes": [self._records[identifier] for identifier in sorted(new)],
-                "tree": self._facts,
+                "tree": {**self._facts, "held": bool(self._ahead)},
             }
 
     def node(self, identifier: int) -> dict[str, Any]:

@@ -9,12 +9,15 @@ export class Answers {
     this.store = store;
     this.element = el("div", { class: "lab-answers" });
     store.addEventListener("changed", () => this.draw());
-    store.addEventListener("selected", () => this.draw());
+  }
+
+  /** It has come into view. */
+  shown() {
+    this.draw();
   }
 
   draw() {
     const tree = this.store.tree;
-    this.element.hidden = this.store.selected !== null;
     if (this.element.hidden) return;
     if (!tree) {
       this.element.replaceChildren(hint());
@@ -74,6 +77,6 @@ export class Answers {
 
 function hint() {
   return el("section", { class: "lab-section" },
-    el("h3", { text: "Inspector" }),
+    el("h3", { text: "Answers" }),
     el("p", { class: "lab-empty", text: "Answers and their votes appear here. Click a node of the tree for its value, its selection score and where it comes from." }));
 }

@@ -32,12 +32,13 @@ function load() {
  * @param {HTMLElement} element of a height of its own
  * @param {object[]} traces
  * @param {object} [layout]
+ * @param {(point: object) => void} [click] on a point
  */
-export function chart(element, traces, layout = {}) {
+export function chart(element, traces, layout = {}, click = null) {
   const print = JSON.stringify([traces, layout]);
   const known = specs.get(element);
   if (known?.print === print) return;
-  specs.set(element, { traces, layout, print });
+  specs.set(element, { traces, layout, print, click });
   if (!known) {
     element.classList.add("lab-chart");
     new ResizeObserver(() => draw(element)).observe(element);
@@ -57,7 +58,9 @@ async function draw(element) {
   const { traces, layout } = specs.get(element);
   const { clientWidth: width, clientHeight: height } = element;
   if (!width || !height) return;
+  const fresh = !element.on;
   plotly.react(element, resolved(traces), merged(resolved(base()), resolved({ ...layout, width, height })), CONFIG);
+  if (fresh) element.on("plotly_click", ({ points }) => specs.get(element).click?.(points[0]));
 }
 
 document.addEventListener("lab-theme", () => document.querySelectorAll(".lab-chart").forEach((element) => specs.has(element) && draw(element)));

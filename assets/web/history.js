@@ -130,7 +130,7 @@ export class HistoryPanel {
       el("span", { class: "lab-doing-tools" },
         row.node === null ? null : tool("fit", `Show node ${row.node}`, () => this.store.select(row.node)),
         many ? tool("more", "Go to one of these iterations", () => this.unfold(row)) : null,
-        tool("branches", "Fork a new search from here", () => this.fork(row.last))),
+        tool("children", "Fork a new search from here", () => this.fork(row.last))),
       many && this.unfolded.has(row.first) ? this.between(row) : null);
   }
 

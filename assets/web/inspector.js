@@ -4,58 +4,93 @@
  */
 
 import { colour } from "./colour.js";
-import { el, icon } from "./dom.js";
+import { el } from "./dom.js";
+import { register } from "./keys.js";
+import { NodeEstimate } from "./node_estimate.js";
+import { NoteField, TagField } from "./node_notes.js";
+import { NodeTokens } from "./node_tokens.js";
+import { NodeValues } from "./node_values.js";
 import { MARKS, mark } from "./store.js";
 import { block, count, ending, line, number } from "./text.js";
+
+const MAKERS = { policy: null, person: "written by a person", rollout: "kept from a roll-out" };
 
 export class Inspector {
   /**
    * @param {Store} store
-   * @param {{node: Function, note: Function}} ask server calls
+   * @param {object} ask server calls
+   * @param {Steering} steering of the node
    * @param {RewardSection} reward of the node, and a person's verdict on it
    */
-  constructor(store, ask, reward) {
-    this.store = store;
-    this.ask = ask;
-    this.reward = reward;
+  constructor(store, ask, steering, reward) {
+    Object.assign(this, { store, ask, steering, reward });
     this.detail = null;
     this.serial = 0;
-    this.body = el("div", { class: "lab-inspector-body" });
-    this.note = new NoteField(store, ask.note);
+    this.empty = el("p", { class: "lab-empty lab-section", text: "Click a node of the tree for its value, its selection score and where it comes from." });
+    this.head = el("div", { class: "lab-inspector-body" });
+    this.tokens = new NodeTokens(store, ask.tokens);
+    this.figures = el("dl", { class: "lab-figures" });
+    this.estimate = new NodeEstimate(store, ask.reward);
+    this.values = new NodeValues(store, ask.value_history);
+    this.why = el("div", { class: "lab-inspector-body" });
     this.more = el("div", { class: "lab-inspector-body" });
-    this.element = el("div", { class: "lab-node" }, this.body, reward.element, this.more, this.note.element);
+    this.note = new NoteField(store, ask.note);
+    this.tags = new TagField(store, ask.tag);
+    this.all = el("div", { hidden: true }, this.head, this.tokens.element, this.figures, this.estimate.element, steering.element, reward.element,
+      this.why, this.values.element, this.more, this.note.element, this.tags.element);
+    this.element = el("div", { class: "lab-node" }, this.empty, this.all);
     store.addEventListener("selected", () => this.refresh());
     store.addEventListener("changed", ({ detail }) => detail.nodes && this.refresh());
+    register("n", "Write a note on the selected node", () => {
+      if (store.selected === null || this.element.closest("[hidden]")) return false;
+      this.note.area.focus();
+      return true;
+    }, { group: "Steering" });
   }
 
   async refresh() {
     const { session, selected } = this.store;
     const serial = ++this.serial;
-    this.element.hidden = selected === null;
     if (selected === null) {
-      this.reward.show(null);
+      this.detail = null;
+      this.blank("Click a node of the tree for its value, its selection score and where it comes from.");
       return;
     }
     const detail = await this.ask.node({ session, node: selected }).catch(() => null);
     // A later click or update has asked again: only the newest answer counts.
     if (serial !== this.serial || session !== this.store.session) return;
     if (!detail || detail.error) {
-      this.body.replaceChildren(el("p", { class: "lab-empty", text: detail?.error ?? "The lab does not answer." }));
-      this.more.replaceChildren();
-      this.reward.show(null);
+      this.blank(line(detail?.error ?? "The lab does not answer.", 600));
       return;
     }
     this.detail = detail;
     this.draw();
   }
 
+  blank(text) {
+    this.empty.textContent = text;
+    this.empty.hidden = false;
+    this.all.hidden = true;
+    this.reward.show(null);
+  }
+
   draw() {
     const node = this.detail;
     const shown = (...parts) => parts.filter(Boolean);
-    this.body.replaceChildren(...shown(this.header(node), this.stepBox(node), this.figures(node)));
+    this.empty.hidden = true;
+    this.all.hidden = false;
+    this.head.replaceChildren(this.header(node));
+    this.tokens.show(node);
+    this.figures.replaceChildren(...this.numbers(node));
+    this.estimate.show(node);
+    this.steering.show(node);
     this.reward.show(node);
-    this.more.replaceChildren(...shown(this.selection(node), this.verdict(node), this.path(node), this.origin(node)));
+    this.why.replaceChildren(...shown(this.selection(node)));
+    this.values.show(node);
+    this.more.replaceChildren(...shown(this.verdict(node), this.path(node), this.origin(node)));
     this.note.show(node.id, node.note);
+    this.tags.element.hidden = false;
+    this.tags.show(node);
   }
 
   header(node) {
@@ -66,31 +101,22 @@ export class Inspector {
       el("span", { class: "lab-muted", text: `depth ${node.depth}`, title: "Number of steps from the question to here" }),
       el("span", { class: `lab-chip is-${kind}`, text: kind === "open" ? "unfinished" : kind === "dead" ? "dead end" : kind,
         title: MARKS[kind] }),
+      MAKERS[node.made_by] ? el("span", { class: "lab-chip", text: MAKERS[node.made_by] }) : null,
+      node.overruled === null || node.overruled === undefined ? null : el("span", { class: "lab-chip is-overruled", text: node.locked ? "overruled, locked" : "overruled" }),
+      node.hidden ? el("span", { class: "lab-chip is-pruned", text: "pruned" }) : null,
       node.best_path ? el("span", { class: "lab-chip is-best", text: "best path", title: "On the path to the node with the best answer" }) : null,
     );
   }
 
-  stepBox(node) {
-    if (node.parent === null) {
-      return el("div", { class: "lab-step is-question", text: block(this.store.tree?.question ?? "") });
-    }
-    const copy = el("button", {
-      class: "lab-copy", type: "button", title: "Copy the whole prefix", "aria-label": "Copy the whole prefix",
-      on: { click: () => navigator.clipboard?.writeText(node.steps.join("")) },
-    }, icon("copy"));
-    return el("div", { class: "lab-step" }, el("span", { text: block(node.step) }), copy);
-  }
-
-  figures(node) {
+  numbers(node) {
     const range = this.store.range;
-    return el(
-      "dl", { class: "lab-figures" },
+    return [
       figure("V", number(node.value, 3), "Value V: the PRM's value, moved by roll-outs and visit-weighted backups of the nodes below",
         el("i", { class: "lab-swatch", style: { background: colour(node.value, range) } })),
       figure("visits n", count(node.visits), "n: how often backups passed through this node"),
-      figure("PRM", number(node.prm, 3), "What the process reward model said of this prefix, before roll-outs and backups"),
-      figure("expanded", `${count(node.expansions)}×`, "How many times children were asked for here and came"),
-    );
+      figure("PRM", number(node.prm, 3), "What the process reward model said of this prefix, before roll-outs and backups", el("i", { class: "is-prm" })),
+      this.estimate.cell,
+    ];
   }
 
   selection(node) {
@@ -188,6 +214,7 @@ export class Inspector {
     const origin = node.origin ?? {};
     return section("Origin", "",
       facts([
+        ["expanded", `${count(node.expansions)}×`, "How many times children were asked for here and came"],
         ["slot, attempt", `${node.slot}, ${node.attempt}`, "With the seed and the prefix this addresses the random numbers the step was sampled with"],
         ["seed", String(origin.seed ?? "–"), "Seed of the search"],
         ["temperature", number(origin.temperature, 2), "Sampling temperature T of the policy"],
@@ -197,37 +224,6 @@ export class Inspector {
         ["policy", line(origin.policy, 60), "Model that wrote the step"],
         ["PRM", line(origin.prm, 60), "Process reward model that valued it"],
       ]));
-  }
-}
-
-/** A person's words on the node, kept when the field is left. */
-class NoteField {
-  constructor(store, save) {
-    this.store = store;
-    this.save = save;
-    this.node = null;
-    this.kept = "";
-    this.area = el("textarea", { rows: "2", placeholder: "Write a note on this node", "aria-label": "Note", on: { blur: () => this.keep() } });
-    this.state = el("span", { class: "lab-muted" });
-    this.element = el("section", { class: "lab-section lab-note" }, el("h3", {}, el("span", { text: "Note" }), this.state), this.area);
-  }
-
-  show(node, text) {
-    const writing = document.activeElement === this.area;
-    if (node === this.node && (writing || text === this.kept)) return;
-    if (node !== this.node) this.keep();
-    [this.node, this.kept, this.session] = [node, text ?? "", this.store.session];
-    this.area.value = this.kept;
-    this.state.textContent = "";
-  }
-
-  async keep() {
-    const text = this.area.value;
-    if (this.node === null || text === this.kept) return;
-    this.kept = text;
-    const node = this.node;
-    const answer = await this.save({ session: this.session, node, text }).catch(() => ({ error: "not saved: the lab does not answer" }));
-    if (node === this.node) this.state.textContent = answer?.error ?? "saved";
   }
 }
 

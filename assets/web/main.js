@@ -87,7 +87,7 @@ export function mount(element, functions, trigger) {
     poller.wake();
   };
   const doings = new Doings(store, server, () => poller.wake());
-  const parametersNow = new ParametersNow(store, () => trigger("compare", {}), () => trigger("open", { session: store.session }));
+  const parametersNow = new ParametersNow(store, doings, () => trigger("compare", {}), () => trigger("open", { session: store.session }));
   const press = (pressed) => trigger("press", { pressed: { ...pressed, way: parametersNow.way } });
   const controls = new Controls(store, open, parametersNow);
   const runMenu = new RunMenu(store, server, doings, press, (error) => controls.say("error", error));

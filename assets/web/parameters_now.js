@@ -12,10 +12,11 @@ const SHOWN = 3;
 export class ParametersNow {
   /**
    * @param {Store} store
+   * @param {Doings} doings tell when the search's own parameters change
    * @param {() => void} compare asks how the form differs; the answer comes to `show`
    * @param {() => void} putBack fills the form from the session
    */
-  constructor(store, compare, putBack) {
+  constructor(store, doings, compare, putBack) {
     Object.assign(this, { store, compare });
     this.way = "go_on";
     this.differs = null;
@@ -33,6 +34,11 @@ export class ParametersNow {
     };
     for (const kind of ["input", "change", "click"]) document.addEventListener(kind, this.listening);
     store.addEventListener("opened", () => this.show(null));
+    doings.addEventListener("changed", () => {
+      const since = doings.rows.filter((row) => row.doing === "parameters" && row.standing).map((row) => row.last).join();
+      if (store.session === this.session && since !== this.since) compare();
+      [this.session, this.since] = [store.session, since];
+    });
     this.choose("go_on");
   }
 

@@ -1,6 +1,7 @@
 /** What the search is doing, what it chose and why, what answer is winning and what it has cost. */
 
 import { el, icon } from "./dom.js";
+import { phase } from "./status_phase.js";
 import { brief, count, duration, ending, line, number, roughly } from "./text.js";
 
 const STATES = {
@@ -10,6 +11,7 @@ const STOPS = {
   gate: "an answer met the gate",
   exhausted: "nothing left to expand",
   complete: "complete",
+  right: "the answer is right",
   iterations: "iterations done",
   tokens: "tokens spent",
   seconds: "time is up",
@@ -59,15 +61,17 @@ export class Status {
 
   progress(tree, run) {
     const idle = run.status === "idle";
-    const over = idle && tree.stop in STOPS;
-    const state = over ? "finished" : STATES[run.status] ?? run.status;
+    const held = idle && tree.held;
+    const over = idle && !held && tree.stop in STOPS;
+    const state = over ? "finished" : held ? "held" : STATES[run.status] ?? run.status;
     const phase = tree.phase === "concluded" ? "answer chosen" : tree.phase || "";
     const share = !idle && run.target ? Math.min(1, run.done / run.target) : 0;
     const steps = !idle && run.target ? `${run.done} of ${run.target}` : "";
+    const word = run.status === "loading" && run.message ? line(run.message, 60) : steps || (held ? phase : STOPS[tree.stop]) || phase;
     return el("div", { class: "lab-status-cell is-progress" },
-      el("span", { class: `lab-state is-${run.status}`, text: state }),
+      el("span", { class: `lab-state is-${held ? "pausing" : run.status}`, text: state, title: held ? "Held in the midst of an iteration: Step, Phase and Run go on there" : null }),
       el("span", { class: "lab-status-main" }, el("b", { text: `iteration ${count(tree.iteration)}` }),
-        el("span", { class: "lab-muted", text: steps || STOPS[tree.stop] || phase })),
+        el("span", { class: "lab-muted", text: word })),
       el("i", { class: "lab-progress", style: { width: `${share * 100}%` } }));
   }
 
@@ -84,6 +88,13 @@ export class Status {
   }
 
   reason(tree) {
+    const told = tree.held || tree.phase === "backed up"; // acts have phases, too
+    const now = told && !this.store.busy ? phase(tree, this.store) : null;
+    if (now) {
+      return el("button", { class: "lab-status-cell is-reason is-phase", type: "button", title: "The phase that the search is in; click for the node", on: { click: () => this.store.select(now.node) } },
+        el("small", { text: now.name }),
+        el("span", { class: "lab-status-main" }, el("code", { text: now.what }), el("span", { class: "lab-muted", text: now.numbers })));
+    }
     const pick = [...(tree.picks ?? [])].pop();
     const last = this.store.nodes.get(pick?.chosen ?? [...(tree.path ?? [])].pop());
     if (!last || last.parent === null) {

@@ -9,6 +9,8 @@ import { count, line } from "./text.js";
 const STATES = { queued: "waits for its turn", loading: "the models are loading", running: "the models work", pausing: "waits for the run to end" };
 const CHILDREN = 3;
 const STEPS = 8;
+const LOOK = 350; // milliseconds between looks at how an act goes
+const PATIENCE = 2; // looks without a run until it is over
 
 export class SteeringActs {
   /**
@@ -23,7 +25,7 @@ export class SteeringActs {
     Object.assign(this, { store, does });
     this.node = null;
     this.open = "";
-    this.waiting = null; // {node, children, what}: what the models were asked for
+    this.waiting = null; // what the models were asked for
     this.prune = this.button("prune", "Prune", () => does.prune(!this.node.pruned));
     const would = () => does.preview(!this.node.pruned);
     this.prune.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && would());
@@ -40,7 +42,6 @@ export class SteeringActs {
     this.element = el("div", { class: "lab-steer-acts" },
       el("div", { class: "lab-steer-buttons", role: "group", "aria-label": "Do here" }, this.prune, ...Object.values(this.tabs)),
       this.why, ...Object.values(this.fields), this.progress);
-    store.addEventListener("changed", () => this.watch());
   }
 
   button(name, text, press, title = "") {
@@ -78,6 +79,7 @@ export class SteeringActs {
     if (other) {
       this.toggle("");
       this.step.value = "";
+      if (!this.waiting) this.tell("");
     }
     const temperature = this.store.settings?.sampling?.temperature;
     this.heat.placeholder = temperature === undefined ? "" : String(temperature);
@@ -90,7 +92,6 @@ export class SteeringActs {
     this.why.hidden = !closed;
     this.why.textContent = closed;
     if (closed) this.toggle("");
-    this.watch();
   }
 
   /** Why no step can follow here. */
@@ -115,45 +116,52 @@ export class SteeringActs {
 
   async ask(act, query, what) {
     const { node } = this;
-    this.waiting = { session: this.store.session, node: node.id, children: this.store.childrenOf(node.id).length, rollout: JSON.stringify(node.rolled_out ?? null), act, what, begun: false };
+    this.waiting = null;
     this.tell(what);
-    const taken = await this.does.ask(act, { node: node.id, ...query });
-    if (taken) {
-      this.toggle("");
-      this.step.value = "";
-      if (this.waiting) this.waiting.begun = true;
-    } else {
-      this.waiting = null;
-      this.tell("");
-    }
+    const asked = { session: this.store.session, node: node.id, children: this.store.childrenOf(node.id).length, act, what, looks: 0 };
+    if (!(await this.does.ask(act, { node: node.id, ...query }))) return this.tell("");
+    this.toggle("");
+    this.step.value = "";
+    this.waiting = asked;
+    return this.look();
+  }
+
+  /** Look again and again how what was asked for goes. */
+  look() {
+    clearTimeout(this.timer);
+    this.watch();
+    if (this.waiting) this.timer = setTimeout(() => this.look(), LOOK);
   }
 
   /** What was asked for may have come, or failed. */
   watch() {
     const { waiting, store } = this;
-    if (!waiting || !waiting.begun) return;
-    if (waiting.session !== store.session) {
-      this.waiting = null;
-      this.tell("");
-      return;
-    }
-    const children = store.childrenOf(waiting.node);
-    const came = children.slice(waiting.children).map((id) => store.nodes.get(id));
-    if (came.length && (waiting.act !== "write_step" || came.at(-1).prm !== null)) {
-      this.waiting = null;
-      this.tell(waiting.act === "write_step" ? "" : `${count(came.length)} ${came.length === 1 ? "child" : "children"} came.`);
-      if (waiting.act === "write_step" && store.selected === waiting.node) store.select(came.at(-1).id);
-    } else if (store.busy) {
-      const { run } = store;
-      this.tell(`${waiting.what}: ${run.message ? line(run.message, 120) : STATES[run.status] ?? run.status}\u2026`);
-      waiting.seen = true;
-    } else if (waiting.seen || waiting.polled++ > 1) {
-      this.waiting = null;
-      const failed = store.run.status === "failed" || store.run.message;
-      this.tell(failed ? line(store.run.message, 400) : waiting.act === "expand" ? "Nothing new came: the policy wrote what is there already." : "", Boolean(failed));
-    } else {
-      waiting.polled ??= 0;
-    }
+    if (!waiting) return;
+    const came = store.childrenOf(waiting.node).slice(waiting.children).map((id) => store.nodes.get(id));
+    if (waiting.session !== store.session) this.done("");
+    else if (waiting.act === "write_step" && came.length && came.at(-1).prm !== null) this.written(came.at(-1));
+    else if (waiting.act === "expand" && came.length) this.done(`${count(came.length)} ${came.length === 1 ? "child" : "children"} came.`);
+    else if (store.busy) this.tell(`${waiting.what}: ${store.run.message ? line(store.run.message, 120) : STATES[store.run.status] ?? store.run.status}\u2026`);
+    else if (++waiting.looks > PATIENCE) this.ended();
+  }
+
+  /** Whoever writes goes on from there. */
+  written(node) {
+    const here = this.store.selected === this.waiting.node;
+    this.done("");
+    if (here) this.store.select(node.id);
+  }
+
+  /** The models are done, and no node has come. */
+  ended() {
+    const { run } = this.store;
+    if (run.status === "failed" || run.message) this.done(line(run.message, 400), true);
+    else this.done(this.waiting.act === "expand" ? "Nothing new came: the policy wrote what is there already." : "");
+  }
+
+  done(text, failed = false) {
+    this.waiting = null;
+    this.tell(text, failed);
   }
 
   tell(text, failed = false) {

@@ -3,7 +3,7 @@
  * and what would follow before it is kept.
  */
 
-import { colour } from "./colour.js";
+import { colour, gradient } from "./colour.js";
 import { el, icon } from "./dom.js";
 import { number } from "./text.js";
 
@@ -22,6 +22,7 @@ export class SteeringValue {
     this.node = null;
     this.value = null; // a value that is tried, null while none is
     this.slider = el("input", { type: "range", class: "lab-steer-slider", step: "0.01", "aria-label": "Value V", on: { input: () => this.attempt(Number(this.slider.value)), keydown: (event) => this.key(event) } });
+    this.slider.style.setProperty("--lab-track", gradient());
     this.number = el("input", { type: "number", class: "lab-steer-number", step: "0.01", "aria-label": "Value V as a number", on: { input: () => this.number.value !== "" && this.attempt(Number(this.number.value)), keydown: (event) => this.key(event) } });
     this.wrong = this.end("Wrong", "is-wrong", () => this.store.range.low);
     this.right = this.end("Right", "is-right", () => this.store.range.high);
@@ -29,11 +30,12 @@ export class SteeringValue {
     this.lockText = el("span", {});
     this.keep = el("button", { type: "button", class: "lab-button lab-primary", on: { click: () => this.press(this.value) } });
     this.drop = el("button", { type: "button", class: "lab-button", text: "Cancel", on: { click: () => this.cancel() } });
-    this.back = el("button", { type: "button", class: "lab-button", text: "Take back", title: "V as the search found it", on: {
+    this.back = el("button", { type: "button", class: "lab-link", text: "take back", title: "V as the search found it", on: {
       click: () => does.keep(null, true), pointerenter: (event) => event.pointerType !== "touch" && this.foresee(null), pointerleave: () => does.look(),
       focus: (event) => event.target.matches(":focus-visible") && this.foresee(null), blur: () => does.look() } });
-    this.buttons = el("div", { class: "lab-steer-keep" }, this.keep, this.drop, this.back);
-    this.said = el("p", { class: "lab-steer-said" });
+    this.buttons = el("div", { class: "lab-steer-keep" }, this.keep, this.drop);
+    this.saidText = el("span", {});
+    this.said = el("p", { class: "lab-steer-said" }, this.saidText, this.back);
     this.element = el("div", { class: "lab-steer-value" },
       el("div", { class: "lab-steer-line" }, this.wrong, this.slider, this.right, this.number),
       this.said,
@@ -77,9 +79,9 @@ export class SteeringValue {
     this.keep.hidden = this.drop.hidden = value === null;
     this.keep.textContent = value === null ? "" : `Overrule with ${number(value)}`;
     this.back.hidden = !given || value !== null;
-    this.buttons.hidden = this.keep.hidden && this.back.hidden;
+    this.buttons.hidden = this.keep.hidden;
     this.said.hidden = !given;
-    this.said.textContent = given ? `You set V to ${number(node.overruled)}${node.value === node.overruled ? "" : `; a backup has made it ${number(node.value)} since`}.` : "";
+    this.saidText.textContent = given ? `You set V to ${number(node.overruled)}${node.value === node.overruled ? "" : `; a backup has made it ${number(node.value)} since`}.` : "";
     this.lockText.textContent = this.lock.checked ? "Locked: V stays so, whatever is found below" : "Not locked: the next backup through here goes over it";
   }
 

@@ -23,7 +23,7 @@ function above(found, node, store) {
   }
   const shown = moved.slice(0, SHOWN).map((one) => el("button", { type: "button", class: "lab-moved", title: `Node ${one.node}`, on: { click: () => store.select(one.node) } },
     el("span", { text: one.node ? `node ${one.node}` : "root" }),
-    swatch(one.before, store), el("span", { text: number(one.before) }), el("span", { text: "\u2192" }), swatch(one.after, store), el("b", { text: number(one.after) })));
+    swatch(one.before, store), el("span", { text: number(one.before, 3) }), el("span", { text: "\u2192" }), swatch(one.after, store), el("b", { text: number(one.after, 3) })));
   const rest = moved.length - shown.length;
   return row("Backup", ...shown, rest > 0 ? el("span", { class: "lab-muted", text: `and ${count(rest)} more` }) : null);
 }

@@ -1,0 +1,79 @@
+/** A person's words on a node: a note, kept when the field is left, and tags. */
+
+import { el, icon } from "./dom.js";
+import { line } from "./text.js";
+
+const SILENT = "not saved: the lab does not answer";
+
+export class NoteField {
+  constructor(store, save) {
+    this.store = store;
+    this.save = save;
+    this.node = null;
+    this.kept = "";
+    this.area = el("textarea", { rows: "2", placeholder: "Write a note on this node", "aria-label": "Note", on: { blur: () => this.keep() } });
+    this.state = el("span", { class: "lab-muted" });
+    this.element = el("section", { class: "lab-section lab-note" }, el("h3", {}, el("span", { text: "Note" }), this.state), this.area);
+  }
+
+  show(node, text) {
+    const writing = document.activeElement === this.area;
+    if (node === this.node && (writing || text === this.kept)) return;
+    if (node !== this.node) this.keep();
+    [this.node, this.kept, this.session] = [node, text ?? "", this.store.session];
+    this.area.value = this.kept;
+    this.state.textContent = "";
+  }
+
+  async keep() {
+    const text = this.area.value;
+    if (this.node === null || text === this.kept) return;
+    this.kept = text;
+    const node = this.node;
+    const answer = await this.save({ session: this.session, node, text }).catch(() => ({ error: SILENT }));
+    if (node === this.node) this.state.textContent = answer?.error ?? "saved";
+  }
+}
+
+export class TagField {
+  constructor(store, save) {
+    Object.assign(this, { store, save });
+    this.tags = [];
+    this.list = el("span", { class: "lab-tags" });
+    this.input = el("input", { type: "text", class: "lab-tag-input", maxlength: "60", placeholder: "Add a tag", "aria-label": "Add a tag", on: { keydown: (event) => this.key(event), blur: () => this.add() } });
+    this.state = el("span", { class: "lab-muted" });
+    this.element = el("section", { class: "lab-section" }, el("h3", {}, el("span", { text: "Tags" }), this.state), el("div", { class: "lab-tag-line" }, this.list, this.input));
+  }
+
+  show(node) {
+    if (node.id !== this.node?.id) {
+      this.input.value = "";
+      this.state.textContent = "";
+    }
+    this.node = node;
+    this.session = this.store.session;
+    this.tags = node.tags ?? [];
+    this.list.replaceChildren(...this.tags.map((tag) => el("span", { class: "lab-tag" }, el("span", { text: line(tag, 60) }),
+      el("button", { type: "button", title: "Remove this tag", "aria-label": `Remove the tag ${line(tag, 60)}`, on: { click: () => this.keep(this.tags.filter((one) => one !== tag)) } }, icon("cross")))));
+  }
+
+  key(event) {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    this.add();
+  }
+
+  add() {
+    const tag = this.input.value.trim();
+    this.input.value = "";
+    if (tag && !this.tags.includes(tag)) this.keep([...this.tags, tag]);
+  }
+
+  async keep(tags) {
+    const { node } = this;
+    const answer = await this.save({ session: this.session, node: node.id, tags }).catch(() => ({ error: SILENT }));
+    if (node.id !== this.node.id) return;
+    this.state.textContent = answer.error ?? "";
+    if (!answer.error) this.show({ ...this.node, tags });
+  }
+}
