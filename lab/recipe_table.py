@@ -66,6 +66,9 @@ def main(
     parallel: Annotated[
         int, typer.Option(min=1, max=1024, help="Searches at a time; changes no result.")
     ] = 64,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Run nothing: only the recipes that are done.")
+    ] = False,
 ) -> None:
     """Compare recipes at equal search budgets."""
     hardware.prepare_environment()
@@ -89,14 +92,17 @@ def main(
             for name in names:
                 several = rounds + (further if name == names[0] else 0)
                 changes = {"recipe": name, "seed": one, "rounds": several}
-                table.take(msgspec.structs.replace(common, **changes))
-                # What is there is worth a look while the rest is under way.
-                table.write(out)
+                if table.take(msgspec.structs.replace(common, **changes), run=not finished):
+                    # What is there is worth a look while the rest is under way.
+                    table.write(out)
     except LabError as error:
         terminal.error(str(error))
         raise typer.Exit(1) from error
     finally:
         bench.close()
+    if not table.rows:
+        terminal.error("No recipe is done yet.")
+        raise typer.Exit(1)
     terminal.out().print(out.read_text("utf-8"), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -112,7 +118,10 @@ def new_problems(home: Path, count: int) -> str:
 
 
 class Table:
-    """What the rounds of a home came to, row by row.
+    """What the rounds of a home came to.
+
+    Attributes:
+        rows: a round each, and which held-out problems its policy answers right.
 
     Args:
         bench: where they are run.
@@ -129,17 +138,22 @@ class Table:
         self._bench = bench
         self._heldout = heldout
         self._before: dict[str, bool] = {}
-        self._rows: list[tuple[Entry, dict[str, bool]]] = []
+        self.rows: list[tuple[Entry, dict[str, bool]]] = []
         self._settings: list[RoundSettings] = []
 
-    def take(self, settings: RoundSettings) -> None:
-        """Add the rounds of a recipe; they are run if they are not there.
+    def take(self, settings: RoundSettings, run: bool = True) -> bool:
+        """Add the rounds of a recipe, unless they are not there and are not to be run.
+
+        Returns:
+            Whether they were added.
 
         Raises:
             RoundError: one of them failed.
             Exit: it was interrupted.
         """
         states = self._done(settings)
+        if not states and not run:
+            return False
         if not states:
             terminal.notice(f"{settings.recipe}, seed {settings.seed}")
             series = self._bench.rounds.start(settings)
@@ -159,7 +173,8 @@ class Table:
                 right = self._before = self._answers(batches["greedy before"])
             if "greedy after" in batches:
                 right = self._answers(batches["greedy after"])
-            self._rows.append((self._entry(state, settings, title, batches["pool"]), right))
+            self.rows.append((self._entry(state, settings, title, batches["pool"]), right))
+        return True
 
     def write(self, out: Path) -> None:
         """Write table and figures; each file is there whole or as it was."""
@@ -171,11 +186,11 @@ class Table:
             draft.replace(file)
 
     def _report(self) -> Report:
-        known = [right for _, right in self._rows]
+        known = [right for _, right in self.rows]
         labels = [one for one in self._before if all(one in right for right in known)]
         entries = [
             msgspec.structs.replace(entry, right=[right[label] for label in labels])
-            for entry, right in self._rows
+            for entry, right in self.rows
         ]
         before = [self._before[label] for label in labels]
         setting: dict[str, Any] = msgspec.to_builtins(self._settings[0])

@@ -72,7 +72,8 @@ def test_rounds_become_a_table_and_are_not_done_twice(opened: Workbench, tmp_pat
     assert figures["setting"]["heldout"] == "twelve of the world"
 
     again = Table(opened, "twelve of the world")
-    again.take(settings(tmp_path / "home", rounds=2, activate=False, parallel=2))
+    assert again.take(settings(tmp_path / "home", rounds=2, activate=False, parallel=2))
+    assert not again.take(settings(tmp_path / "home", activate=False), run=False)
     assert len(opened.rounds.states()) == 4, "what is done is read"
     opened.rounds.activate(opened.adapters.rows()[0].id)
     with pytest.raises(RoundError, match=r"is in use in .*: recipes are compared from the bare"):
