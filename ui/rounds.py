@@ -1,6 +1,6 @@
 """The sheet of rounds: what the script asks of them and of the adapters that they made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -37,6 +37,7 @@ class RoundsDoor:
 
     Args:
         workbench: what is shown.
+        check: of a path that a person has entered; raises if it is out of bounds.
     """
 
     FUNCTIONS: tuple[str, ...] = (
@@ -56,16 +57,13 @@ class RoundsDoor:
         "adapter_delete",
     )
 
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, check: Callable[[str], str] = str) -> None:
         self._workbench = workbench
+        self._check_path = check
 
     @property
     def _rounds(self) -> Any:
         return self._workbench.rounds
-
-    @property
-    def _steering(self) -> Any:
-        return getattr(self._workbench, "steering", None)
 
     def rounds(self, open: str = "") -> dict[str, Any]:
         """All rounds in brief, the newest first, and everything of the one that is looked at."""
@@ -121,7 +119,10 @@ class RoundsDoor:
         return self._present(self._rounds.start(self._settings(entered), fresh is True))
 
     def _settings(self, entered: Mapping[str, Any]) -> Any:
-        return self._rounds.settings(fields(entered))
+        found = fields(entered)
+        for name in ("pool", "heldout"):
+            self._check_path(str(found.get(name, "")))
+        return self._rounds.settings(found)
 
     def _present(self, series: str) -> dict[str, Any]:
         """The round that a series is at."""
@@ -152,10 +153,7 @@ class RoundsDoor:
     # Adapters.
 
     def adapters(self) -> dict[str, Any]:
-        """All adapters, the oldest first, and the models in use that they are on.
-
-        `here` tells whether one session can be given adapters of its own.
-        """
+        """All adapters, the oldest first, and the models in use that they are on."""
         adapters = self._workbench.adapters
         titles = {one.name: one.title for one in self._rounds.recipes()}
         return {
@@ -164,7 +162,6 @@ class RoundsDoor:
                 role: {"base": adapters.base(role), "active": adapters.active(role)}
                 for role in _ROLES
             },
-            "here": self._steering is not None,
         }
 
     def adapter(self, adapter: str) -> dict[str, Any]:
@@ -185,9 +182,7 @@ class RoundsDoor:
 
     def adapter_use_here(self, session: str, role: str, adapter: str) -> dict[str, Any]:
         """Let one session go on with another adapter of a role, `base` for the bare model."""
-        if self._steering is None:
-            raise ValueError("Sessions of this workbench keep their models.")
-        self._steering.use(session, {role: None if adapter == BASE else adapter})
+        self._workbench.steering.use(session, {role: None if adapter == BASE else adapter})
         return {}
 
     def adapter_delete(self, adapter: str) -> dict[str, Any]:

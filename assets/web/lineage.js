@@ -29,7 +29,7 @@ export class Lineage {
       return;
     }
     this.done.say("");
-    Object.assign(this, { rows: answer.adapters, bases: answer.bases, here: answer.here });
+    Object.assign(this, { rows: answer.adapters, bases: answer.bases });
     this.drawTrees();
     if (this.rows.some((row) => row.id === this.chosen)) this.choose(this.chosen);
     else this.detail.replaceChildren(el("p", { class: "lab-muted", text: this.rows.length ? "Choose an adapter to see what it was made of." : "" }));
@@ -78,7 +78,6 @@ export class Lineage {
 
   /** The open session goes on with an adapter, whatever new ones use. */
   useHere(role, adapter) {
-    if (!this.here) return null;
     const button = actButton("Use in this session", "\u2026", async () => {
       const session = new URLSearchParams(location.search).get("session");
       const answer = session ? await call(this.server.adapter_use_here, { session, role, adapter }) : { error: "No session is open: open one from the list above, then press again." };

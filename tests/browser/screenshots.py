@@ -113,7 +113,7 @@ def shots(workbench: Workbench) -> Iterator[Shot]:
 def wait_phase(workbench: Workbench, round_id: str, phase: str) -> None:
     """Until a round is in the midst of a training."""
     deadline = time.monotonic() + PATIENCE
-    while len(workbench.rounds.state(round_id).curves.get(phase, ())) < 3:
+    while len(workbench.rounds.state(round_id).curves.get(phase, ())) < 2:
         if time.monotonic() > deadline or not workbench.rounds.state(round_id).active:
             sys.exit(f"round {round_id} came to no {phase}")
         time.sleep(0.2)
