@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from lab.results import RunState
 from lab.workbench import Workbench
 from sessions.errors import AdapterNotFoundError, SessionInUseError
 from tests.engine.worlds import World
+from tests.lab import classroom
 from tests.lab.benches import LONG, Gate, finish, grown
 
 Make = Callable[..., Workbench]
@@ -407,3 +409,25 @@ def test_acts_and_runs_from_many_sides_never_meet_in_the_log(make: Make) -> None
     assert (state.status, state.message) == ("idle", "")
     tree = folded(bench, session)
     assert (tree.iteration, tree.node(1).note, tree.node(1).overruled) == (13, "note 11", 11 / 12)
+
+
+def test_a_search_goes_on_with_another_adapter(tmp_path: Path) -> None:
+    bench = classroom.bench(tmp_path, classroom.Teacher())
+    folder = bench._store.adapters.directory("a" * 8)
+    folder.mkdir(parents=True)
+    (folder / "word").write_text("7")
+    bench._store.adapters.add("a" * 8, "policy", "world", None, {"round": "r"})
+    session = begun(bench, 2, branch=2)
+    bench.steering.use(session, {"policy": "a" * 8})
+    assert finish(bench, session, iterations=8).message == ""
+    tree = folded(bench, session)
+    new = {node.step: node.source.policy for node in tree.nodes if node.source and node.iteration}
+    assert new["Answer: 7\n"] == tree.policy != "world"
+    assert {node.source.policy for node in tree.nodes[1:3] if node.source} == {"world"}
+    with pytest.raises(ParameterError, match="is one of the policy world, not of the prm"):
+        bench.steering.use(session, {"prm": "a" * 8})
+    (chosen,) = [one for one in bench.steering.history(session) if one.doing == "models"]
+    bench.steering.rewind(session, chosen.before)
+    assert folded(bench, session).policy == "world"
+    assert finish(bench, session, iterations=1).message == ""
+    bench.close()

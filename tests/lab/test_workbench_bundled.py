@@ -94,3 +94,29 @@ def test_a_user_s_own_story(bench: Workbench) -> None:
     assert (state.status, state.message) == ("idle", "")
     assert 0 <= state.tokens <= 150
     assert bench.show(session).correct is None
+
+
+def test_a_person_writes_a_step_asks_for_more_and_looks_ahead(bench: Workbench) -> None:
+    problem = bench.problems(limit=1)[0]
+    session = bench.create(problem.content, gold=problem.answer, seed=1)
+    bench.run(session, iterations=1)
+    bench.wait(session, timeout=LONG)
+    bench.steering.write(session, 0, "Let us begin with what is given.")
+    assert bench.wait(session, timeout=LONG).message == ""
+    mine = bench.export(session)["nodes"][-1]
+    assert (mine["made_by"], mine["verdict"]) == ("person", "continue")
+    assert 0 < mine["prm"] == mine["value"] < 1
+    bench.steering.expand(session, mine["id"], 3, 1.5)
+    bench.steering.roll_out(session, mine["id"], 2)
+    assert bench.wait(session, timeout=LONG).message == ""
+    count = len(bench.export(session)["nodes"])
+    bench.steering.keep_rollout(session, mine["id"])
+    bench.wait(session, timeout=LONG)
+    bench.steering.overrule(session, mine["id"], 0.9)
+    bench.run(session, iterations=2)
+    assert bench.wait(session, timeout=LONG).message == ""
+    nodes = bench.export(session)["nodes"]
+    assert nodes[count]["made_by"] == "rollout"
+    assert (nodes[mine["id"]]["value"], nodes[mine["id"]]["visits"] > 0) == (0.9, True)
+    did = [item.doing for item in bench.steering.history(session)]
+    assert did[2:7] == ["wrote", "asked", "rolled_out", "kept", "overruled"]
