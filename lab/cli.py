@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_ITERATIONS = 20
+_OF_THE_PAGE = ("host", "port", "no_browser", "window", "auth", "auth_file", "allow_open")
 
 app = typer.Typer(
     name="lab",
@@ -52,6 +54,23 @@ def page(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Do not open a browser window.")
     ] = False,
+    window: Annotated[
+        bool, typer.Option("--window", help="Show the page in a window of its own (pywebview).")
+    ] = False,
+    auth: Annotated[
+        str | None,
+        typer.Option(metavar="USER:PASSWORD", help="Ask for them.", show_default=False),
+    ] = None,
+    auth_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Ask for the USER:PASSWORD in its first line.", show_default=False
+        ),
+    ] = None,
+    allow_open: Annotated[
+        bool,
+        typer.Option("--allow-open", help="Let everybody in who reaches a --host of others."),
+    ] = False,
     policy: options.Policy = None,
     prm: options.Prm = None,
     quant: options.Quant = None,
@@ -68,14 +87,15 @@ def page(
     Exit codes: 0 done, 1 failure, 2 bad input, 130 ended by Ctrl-C.
     """
     if ctx.invoked_subcommand is not None:
-        if given := _given(ctx, "host", "port", "no_browser"):
+        if given := _given(ctx, *_OF_THE_PAGE):
             names = ", ".join("--" + name.replace("_", "-") for name in given)
             raise typer.BadParameter(f"{names}: only the page takes this, not a command")
         return
-    from lab.cli_page import serve
+    from lab.cli_page import access, serve
 
+    who = access(host, auth, auth_file, allow_open)
     with options.workbench(ctx) as bench:
-        serve(bench, host, port, open_browser=not no_browser)
+        serve(bench, who, port, open_browser=not no_browser, window=window)
 
 
 @app.command()
@@ -215,9 +235,19 @@ def parameters(bench: "Workbench", texts: list[str]) -> tuple[dict[str, Any], di
 
 
 def _register() -> None:
-    from lab import cli_catalogue, cli_export, cli_import, cli_round, cli_sessions, cli_solve
+    from lab import (
+        cli_catalogue,
+        cli_eval,
+        cli_export,
+        cli_import,
+        cli_round,
+        cli_sessions,
+        cli_solve,
+    )
 
     app.command()(cli_solve.solve)
+    app.command("eval")(cli_eval.evaluate)
+    app.add_typer(cli_eval.app, name="evals")
     app.command("round")(cli_round.train)
     app.add_typer(cli_round.app, name="rounds")
     app.add_typer(cli_sessions.app, name="sessions")

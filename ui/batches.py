@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,15 @@ class Batches:
     """The batches of a workbench as the page asks for them.
 
     What a batch was read with is remembered as long as the lab runs, for going on with it.
+
+    Args:
+        workbench: whose.
+        check: of a path that a person has entered; raises PageError if it is out of bounds.
     """
 
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, check: Callable[[str], str] = str) -> None:
         self._workbench = workbench
+        self._check_path = check
         self._orders: dict[str, Order] = {}
         self._lock = threading.Lock()
         self._looked = float("-inf")
@@ -130,6 +135,7 @@ class Batches:
 
     def report(self, wanted: Order) -> dict[str, Any]:
         """What there is to be searched, and what is left out and why."""
+        self._check_path(wanted.source)
         found = self.read(wanted)
         return {
             "source": found.source,
@@ -156,6 +162,7 @@ class Batches:
         Returns:
             The batch's id.
         """
+        self._check_path(wanted.source)
         batch = self._workbench.solve(
             self.read(wanted),
             **way,

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from ui import exports, sessions, static
+from ui import exports, installed, sessions, static
 from ui.batches import Batches, order
 from ui.interface import Workbench
 from ui.panels import SAMPLES, Entered, Form, build_panels
+from ui.safety import Access, Folders, Guard, folders
 from ui.server import Server, reply, words
 from ui.tree_view import head, tree_view
 
@@ -23,11 +25,11 @@ _RECEIVE = "(reply) => { window.lab?.receive(reply); }"
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_page(workbench: Workbench) -> gr.Blocks:
-    """The page of a workbench; `launch` serves it."""
+def build_page(workbench: Workbench, reach: Folders) -> gr.Blocks:
+    """The page of a workbench, and where its paths may lead; `launch` serves it."""
     problems = list(workbench.problems("samples", limit=SAMPLES))
-    batches = Batches(workbench)
-    server = Server(workbench, batches)
+    batches = Batches(workbench, reach.check)
+    server = Server(workbench, batches, reach.check)
     page = gr.Blocks(title="lab", fill_width=True, analytics_enabled=False)
     with page:
         with gr.Column(elem_id="lab-form"):
@@ -213,18 +215,27 @@ def _run(workbench: Workbench, pressed: Mapping[str, Any]) -> Callable[[str], No
 
 def launch(
     workbench: Workbench,
-    host: str = "127.0.0.1",
+    access: Access | None = None,
     port: int | None = None,
     open_browser: bool = True,
     block: bool = True,
 ) -> tuple[gr.Blocks, str]:
-    """Serve the page; returns it and its address (after it is closed, if `block`)."""
+    """Serve the page; returns it and its address (after it is closed, if `block`).
+
+    Args:
+        workbench: what is shown.
+        access: who may use the page; whoever is at this machine if None.
+        port: to listen on; any free one from 7860 on if None.
+        open_browser: whether to show the page.
+        block: whether to wait until it is closed.
+    """
+    access = access or Access()
     # Gradio asks its own address whether it is up; a proxy must not come between.
     for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), host, "localhost"]))
-    page = build_page(workbench)
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), access.host, "localhost"]))
+    page = build_page(workbench, folders(access, workbench.home))
     _, address, _ = page.launch(
-        server_name=host,
+        server_name=access.host,
         server_port=port,
         inbrowser=open_browser,
         prevent_thread_lock=True,
@@ -233,9 +244,16 @@ def launch(
         quiet=True,
         footer_links=[],
         run_history=False,
-        head=head(),
+        head=head() + installed.head(),
+        favicon_path=installed.ICON,
         app_kwargs={
-            "routes": [static.route(), exports.route(workbench), sessions.route(workbench)]
+            "routes": [
+                static.route(),
+                *installed.routes(),
+                exports.route(workbench),
+                sessions.route(workbench),
+            ],
+            "middleware": [Middleware(Guard, access=access)],
         },
         theme=gr.themes.Base(font=[gr.themes.Font("Inter")], font_mono=[gr.themes.Font("Mono")]),
     )

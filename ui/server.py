@@ -1,5 +1,6 @@
 """What the page's script may ask: thin, JSON-able answers of the workbench."""
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -47,6 +48,7 @@ class Server:
     Args:
         workbench: what is shown.
         batches: the sheet of datasets.
+        check: of a path that a person has entered; raises if it is out of bounds.
     """
 
     FUNCTIONS = (
@@ -62,14 +64,16 @@ class Server:
         "stop_batch",
     )
 
-    def __init__(self, workbench: Workbench, batches: Batches) -> None:
+    def __init__(
+        self, workbench: Workbench, batches: Batches, check: Callable[[str], str] = str
+    ) -> None:
         self._workbench = workbench
         self._batches = batches
         self._doors: list[Any] = [
             self,
             SessionsDoor(workbench),
             RewardsDoor(workbench),
-            RoundsDoor(workbench),
+            RoundsDoor(workbench, check),
             SteeringDoor(workbench),
             StudiesDoor(workbench),
         ]

@@ -5,7 +5,9 @@
  */
 
 import { Answers } from "./answers.js";
+import { installable } from "./app.js";
 import { Batches } from "./batches.js";
+import { ComparePanel } from "./compare_nodes.js";
 import { Controls } from "./controls.js";
 import { Datasets } from "./datasets.js";
 import { el } from "./dom.js";
@@ -28,6 +30,7 @@ import { RunMenu } from "./run_menu.js";
 import { Sessions } from "./sessions.js";
 import { Status } from "./status.js";
 import { Steering } from "./steering.js";
+import { Study } from "./study.js";
 import { TimeStore } from "./time_store.js";
 import { ACTS, Timeline, detailsOf, timely } from "./timeline.js";
 import { Tips } from "./tip.js";
@@ -68,7 +71,8 @@ export function mount(element, functions, trigger) {
   const rewards = new Rewards(store, server);
   const rounds = new Rounds(server, alive, { open: ask, batch: openBatch });
   const sessions = new Sessions(store, server, { open: ask, batch: openBatch });
-  const sheets = [sessions, datasets, rewards, rounds];
+  const study = new Study(store, server, { open: ask, method: () => rewards.state.method });
+  const sheets = [sessions, datasets, rewards, study, rounds];
   const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
   const header = new Header(store, batches, server, { session: ask, batch: openBatch, sheet: (name) => sheets.find((sheet) => sheet.name === name).toggle() });
   const trail = new Trail(header.trail, batches, server, { session: ask, batch: openBatch });
@@ -95,10 +99,13 @@ export function mount(element, functions, trigger) {
   const steering = new Steering(store, server, () => poller.wake());
   const inspector = new Inspector(store, { ...server, node: detailsOf(store, server.node) }, steering, rewards.section);
   const answers = new Answers(store);
+  const comparing = new ComparePanel(store, { show: () => tabs.go("compare"), sessions: () => study.go("compare") });
+  view.element.addEventListener("picked", ({ detail }) => comparing.pick(detail));
   const tabs = new InspectorTabs(store, [
     { name: "node", title: "Node", panel: inspector },
     { name: "path", title: "Path", panel: new PathPanel(store) },
     { name: "answers", title: "Answers", panel: answers },
+    { name: "compare", title: "Compare", panel: comparing },
     { name: "history", title: "History", panel: new HistoryPanel(doings, store, ask) },
   ]);
   const timeline = new Timeline(store, server, ask);
@@ -155,6 +162,7 @@ export function mount(element, functions, trigger) {
   };
   about();
   batches.wake();
+  installable();
   addEventListener("popstate", visit);
   visit();
   const receive = (reply) => {
@@ -179,7 +187,7 @@ export function mount(element, functions, trigger) {
     }
     poller.wake();
   };
-  window.lab = { store, receive, position: (id) => view.position(id), view, table, batches, datasets, rewards, rounds, timeline };
+  window.lab = { store, receive, position: (id) => view.position(id), view, table, batches, datasets, rewards, rounds, timeline, study };
 }
 
 /** A tree to look at: the open session's, or that of a sample problem. */

@@ -42,3 +42,45 @@ def test_a_page_option_before_a_command_is_refused(tmp_path: Path) -> None:
     done = lab("--port", "8000", "sessions", "list", home=tmp_path)
     assert done.code == 2
     assert "--port" in done.err
+
+
+def test_strangers_are_let_in_only_on_demand(tmp_path: Path) -> None:
+    done = lab("--host", "0.0.0.0", "--no-browser", home=tmp_path)
+    assert done.code == 2
+    assert "--auth" in done.err
+    assert "--allow-open" in done.err
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_window_of_its_own_closes_the_lab(tmp_path: Path) -> None:
+    """With a stand-in for pywebview that says what it was asked and is closed at once."""
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    (missing / "webview.py").write_text("raise ImportError('no webview here')")
+    asked = environment(tmp_path) | {"PYTHONPATH": str(missing)}
+    done = subprocess.run(
+        command("--window", "--home", tmp_path / "home"),
+        env=asked,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pip install 'rest-mcts-lab[window]'" in done.stderr
+    (missing / "webview.py").write_text(
+        "def create_window(title, url, **more): print('window', title, url)\n"
+        "def start(watch, **more): print('closed')\n"
+    )
+    done = subprocess.run(
+        command("--window", "--port", "0", "--home", tmp_path / "home"),
+        env=asked,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = re.search(r"open at (\S+)\nwindow lab (\S+)\nclosed", done.stdout)
+    assert said is not None, done.stdout
+    assert said[1] == said[2]
