@@ -255,6 +255,24 @@ def as_markdown(found: Report) -> str:
     return "\n".join(lines)
 
 
+def sentences(found: Report) -> list[str]:
+    """What holds, in words: of each method at each budget, and what the numbers mean."""
+    told = [f"{s.title} at {s.budget:,}: {s.sentence}." for s in found.scores if s.sentence]
+    if found.samples:
+        chances = ", ".join(f"{one.k}: {100 * one.pass_at_k:.1f} %" for one in found.samples)
+        told.append(f"Chance that one of k samples is right (pass@k, unbiased): {chances}.")
+    asking = sorted({s.title for s in found.scores if s.oracle})
+    if asking:
+        told.append(f"{', '.join(asking)} asks the right answer while it searches.")
+    seeds = ", ".join(map(str, found.seeds))
+    told.append(
+        f"n = {len(found.problems):,} problems, seeds {seeds}. Cells: % right [95 % CI] "
+        f"(difference to {contender(found.baseline).title}), mean policy tokens of a problem."
+    )
+    told.append("Intervals are about problems, and not corrected for the number of comparisons.")
+    return told
+
+
 def _cell(score: Score) -> str:
     interval = score.accuracy
     text = f"{100 * interval.estimate:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"

@@ -51,8 +51,9 @@ def outcomes(log: Sequence[ev.Event], method: Contender, budgets: Sequence[int])
     """
     tree, found, left = Tree(), list[Outcome](), list(budgets)
     for group in _iterations(log):
-        spent = tree.cost.policy_generated + _cost(group).policy_generated
-        while left and spent > left[0]:
+        before = tree.cost.policy_generated
+        spent = before + _cost(group).policy_generated
+        while left and (spent > left[0] or before >= left[0]):
             found.append(_outcome(tree, method))
             left.pop(0)
         if not left:

@@ -1,0 +1,87 @@
+"""What a search would have answered within fewer tokens is what it answers when held to them."""
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import ParameterError
+from engine.evaluation.budgets import outcomes, pass_at_k
+from engine.evaluation.contenders import CONTENDERS, contender
+from engine.search.driver import Limits, Search
+from tests.engine.worlds import World, new_search, run
+
+ANYTIME = [one for one in CONTENDERS.values() if one.kind == "anytime"]
+BUDGETS = [1, 40, 90, 200, 600]
+
+
+def searched(name: str, tokens: int, seed: int) -> Search:
+    one = contender(name)
+    search = new_search(algorithm=one.algorithm, seed=seed, **one.params)
+    run(search, Limits(iterations=400, tokens=tokens), World(empty=0.05))
+    return search
+
+
+@pytest.mark.parametrize("name", [one.name for one in ANYTIME])
+def test_a_cut_is_what_a_smaller_budget_gives(name: str) -> None:
+    method = contender(name)
+    for seed in range(3):
+        whole = outcomes(searched(name, BUDGETS[-1], seed).log, method, BUDGETS)
+        for budget, cut in zip(BUDGETS, whole, strict=True):
+            own = searched(name, budget, seed)
+            alone = outcomes(own.log, method, [budget])[0]
+            assert (cut.answer, cut.right, cut.policy_tokens, cut.iterations) == (
+                alone.answer,
+                alone.right,
+                alone.policy_tokens,
+                alone.iterations,
+            )
+            assert cut.policy_tokens <= budget
+
+
+def test_readings_of_samples_are_those_of_the_search_itself() -> None:
+    search = searched("majority", 600, 1)
+    tree = search.tree
+    majority = outcomes(search.log, contender("majority"), [600])[0]
+    equal = {a: n for a, n in _counts(search).items() if n == max(_counts(search).values())}
+    assert majority.answer in equal
+    best = outcomes(search.log, contender("best_of_n_last"), [600])[0]
+    values = {i: tree.node(i).prm_value or 0.0 for i in tree.ends if tree.node(i).answer}
+    assert best.answer == tree.node(max(values, key=lambda i: values[i])).answer
+    assert majority.samples == len(values)
+
+
+def _counts(search: Search) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for leaf in search.tree.ends:
+        answer = search.tree.node(leaf).answer
+        if answer is not None:
+            found[answer] = found.get(answer, 0) + 1
+    return found
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 9), st.data())
+def test_pass_at_k_is_the_mean_over_all_choices(samples: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(0, samples))
+    k = data.draw(st.integers(1, samples))
+    outcomes_of = [1] * right + [0] * (samples - right)
+    choices = list(itertools.combinations(outcomes_of, k))
+    assert math.isclose(
+        pass_at_k(samples, right, k), sum(any(choice) for choice in choices) / len(choices)
+    )
+
+
+def test_pass_at_more_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="5 samples"):
+        pass_at_k(5, 1, 6)
+
+
+def test_a_width_grows_with_the_budget_and_an_unknown_method_is_named() -> None:
+    beam = contender("beam")
+    assert beam.at(800, 50.0) == {"branch": 4, "width": 4}
+    assert beam.at(10, 50.0)["width"] == 1
+    with pytest.raises(ParameterError, match="majority"):
+        contender("magic")

@@ -1,0 +1,89 @@
+"""Methods compared at equal budgets through the workbench, with a scripted model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.errors import ParameterError
+from lab.evaluation_files import write
+from lab.evaluation_report import as_csv, as_markdown, sentences
+from lab.evaluations import EvaluationSettings
+from lab.workbench import Workbench
+
+Make = Callable[..., Workbench]
+SETTINGS = EvaluationSettings(
+    "samples",
+    limit=3,
+    methods=("cot", "majority", "best_of_n", "beam", "mcts_star"),
+    budgets=(40, 120),
+    seeds=(0, 1),
+    parallel=4,
+)
+
+
+def finished(bench: Workbench, settings: EvaluationSettings = SETTINGS) -> str:
+    evaluation = bench.evaluations.start(settings)
+    state = bench.evaluations.wait(evaluation, 60)
+    assert state.status == "done", state
+    return evaluation
+
+
+def test_an_evaluation_from_start_to_file(make: Make, tmp_path: Path) -> None:
+    bench = make()
+    evaluation = finished(bench)
+    report = bench.evaluations.report(evaluation)
+    assert len(report.problems) == 3
+    assert {(s.method, s.budget) for s in report.scores} == {
+        (method, budget) for method in SETTINGS.methods for budget in SETTINGS.budgets
+    }
+    for score in report.scores:
+        assert score.policy_tokens <= score.budget, "no method overspends"
+        assert (score.difference is None) == (score.method == "mcts_star")
+        assert len(score.by_seed) == 2
+    shared = [report.score(name, 120).policy_tokens for name in ("majority", "best_of_n")]
+    assert shared[0] == shared[1], "one run of samples is read in both ways"
+    lines = as_csv(report).splitlines()
+    assert len(lines) == 1 + 3 * 2 * 5 * 2
+    session = lines[1].split(",")[-1]
+    assert bench.settings(session).question
+    for suffix in ("csv", "json", "md", "png", "svg"):
+        write(report, tmp_path / f"r.{suffix}")
+        assert (tmp_path / f"r.{suffix}").stat().st_size > 100
+    assert json.loads((tmp_path / "r.json").read_text())["baseline"] == "mcts_star"
+    assert "Self-consistency" in as_markdown(report)
+    assert any("significant" in line for line in sentences(report))
+
+
+def test_it_goes_on_where_it_was_ended_and_asks_nothing_twice(make: Make) -> None:
+    bench = make()
+    evaluation = finished(bench)
+    batches = len(bench.batches())
+    assert finished(bench) == evaluation
+    assert len(bench.batches()) == batches
+    other = finished(bench, EvaluationSettings("samples", limit=3, methods=("mcts_star",)))
+    assert other != evaluation
+    assert {one.id for one in bench.evaluations.states()} == {evaluation, other}
+    bench.evaluations.delete(other)
+    assert [one.id for one in bench.evaluations.states()] == [evaluation]
+    assert bench.batches(), "its searches stay"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"methods": ("magic",)}, "no method 'magic'"),
+        ({"baseline": "puct"}, "not among the methods"),
+        ({"budgets": (100, 50)}, "rising"),
+        ({"budgets": ()}, "rising"),
+        ({"seeds": (1, 1)}, "different"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_words(
+    make: Make, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ParameterError, match=words):
+        make().evaluations.start(msgspec.structs.replace(SETTINGS, **changes))
