@@ -18,7 +18,10 @@ from lab.view import View, node_record, outcome, touched_by
 
 _KEPT = 3
 _MOST_ANSWERS = 12
-_ENDS = (ev.IterationFinished, ev.Concluded, ev.Overruled, ev.Pruned, ev.Regraded)
+_ENDS = (
+    *(ev.IterationFinished, ev.Concluded, ev.Acted),
+    *(ev.Overruled, ev.Pruned, ev.Regraded, ev.ParametersChanged),
+)
 """After these the answer may be another one."""
 
 

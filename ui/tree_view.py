@@ -34,6 +34,7 @@ _SHEETS = (
     "batch",
     "rewards",
     "timeline",
+    "compare",
     "rounds",
     "rounds_new",
     "rounds_verdict",

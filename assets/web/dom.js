@@ -39,6 +39,8 @@ const ICONS = {
   rounds: "M20 11a8 8 0 0 0-14.5-3.5L3 10M3 4v6h6M4 13a8 8 0 0 0 14.5 3.5L21 14M21 20v-6h-6",
   branches: "M5 5v14M5 12h7a4 4 0 0 0 4-4V7M13 9l3-3 3 3M5 16h14",
   download: "M12 4v11M7 10.5l5 5l5-5M5 20h14",
+  study: "M5 4v16M19 4v16M9 8h6M9 8l2-2M9 8l2 2M15 16H9M15 16l-2-2M15 16l-2 2",
+  swap: "M4 8h14M14 4l4 4l-4 4M20 16H6M10 12l-4 4l4 4",
   play: "M8 5l11 7l-11 7z",
   pause: "M8 5v14M16 5v14",
   undo: "M9 14L4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",

@@ -26,7 +26,7 @@ export class InspectorTabs {
   /** A node that is clicked is shown; without one the answers are. */
   follow() {
     const chosen = this.store.selected !== null;
-    if (chosen && this.place !== "path") this.go("node");
+    if (chosen && !["path", "compare"].includes(this.place)) this.go("node");
     else if (!chosen && this.place === "node") this.go("answers");
   }
 

@@ -59,17 +59,19 @@ export class Pointer {
     if (!this.down.delete(event.pointerId)) return;
     if (this.down.size) return;
     this.view.canvas.classList.remove("is-panning");
-    if (meant && this.travelled <= 4) this.click(...this.local(event));
+    if (meant && this.travelled <= 4) this.click(...this.local(event), event.shiftKey);
   }
 
-  click(x, y) {
+  click(x, y, shift = false) {
     const { view } = this;
     const region = this.region(x, y);
     if (region) {
       view.folds.toggle(region.id);
       return;
     }
-    view.store.select(view.nearest(x, y));
+    const id = view.nearest(x, y);
+    if (shift && id !== null) view.element.dispatchEvent(new CustomEvent("picked", { detail: id }));
+    else view.store.select(id);
   }
 
   /** What can be pressed at a point besides nodes. */

@@ -21,18 +21,19 @@ const REACH = 26;
 const PADS = { left: 34, right: 14, top: 62, bottom: 44 };
 const NARROWER = 0.7; // share of the width below which a drawer may not push the tree
 
-/** Events of `element`: "mode" (detail: the mode), when what the tools show has changed. */
+/** Events of `element`: "mode" (detail: the mode), when what the tools show has changed; "picked" (a node, with Shift). */
 export class TreeView {
   /**
    * @param {Store} store
    * @param {{keep_rollout?: Function}} server
+   * @param {ColourBy} [colouring] what colours mean, or another of its kind
    */
-  constructor(store, server) {
+  constructor(store, server, colouring = new ColourBy(store)) {
     this.store = store;
     this.layout = new Layout();
     this.viewport = new Viewport();
     this.folds = new Folds(store);
-    this.colouring = new ColourBy(store);
+    this.colouring = colouring;
     this.find = new Find(store, (id) => store.select(id));
     this.mode = "fit";
     this.labels = true;

@@ -84,7 +84,7 @@ def test_keys_walk_in_time_and_the_past_cannot_be_changed(
     assert page.evaluate("window.lab.store.nodes.size") == 1
     page.keyboard.press("PageUp")
     page.keyboard.press("PageUp")
-    assert page.evaluate("window.lab.store.tree.iteration") == 1
+    assert page.evaluate("window.lab.store.tree.iteration") == 2
     page.evaluate("window.lab.store.select(1)")
     page.wait_for_selector(".lab-node h2:text-is('Node 1')")
     page.click(".lab-reward .lab-verdict.is-wrong[data-kind=mark]")

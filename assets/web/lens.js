@@ -1,0 +1,9 @@
+import { el } from "./dom.js";
+
+export class Lens {
+  constructor() {
+    this.element = el("div", {});
+  }
+
+  show() {}
+}
