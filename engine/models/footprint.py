@@ -24,7 +24,8 @@ from engine.models.loading import (
     settle_precision,
 )
 from engine.models.pool import quantisation, stored_scheme, torch_dtype
-from engine.models.transformers_prm import load_value_head
+from engine.models.prm_formats import find_format
+from engine.models.prm_readouts import load_head
 
 ROWS, LENGTH = 16, 1024
 """What the predicted work is: texts decoded together, and the tokens of each."""
@@ -105,7 +106,7 @@ class Pair:
     Attributes:
         policy, prm: their bases, one and the same object if `shared`.
         adapters: both models' LoRA weights, each adapter once.
-        head: the value head.
+        head: the head that values are read from, 0 where the language model's own is.
     """
 
     policy: Footprint
@@ -151,12 +152,14 @@ def predict(policy: ModelSpec, prm: ModelSpec) -> Pair:
     first, first_adapter = _open(policy)
     second, second_adapter = _open(prm, first)
     adapters = {adapter for adapter in (first_adapter, second_adapter) if adapter is not None}
-    head = load_value_head(second_adapter or second.directory, second.hidden, "cpu")
+    own = second_adapter or second.directory
+    form = find_format(prm.path, (own, second.directory), prm.prm_format)
+    head = load_head(form, own, second.directory, second.hidden, "cpu")
     return Pair(
         first,
         second,
         sum(_adapter_bytes(adapter) for adapter in adapters),
-        head.weight.nbytes + head.bias.nbytes,
+        head.nbytes if head is not None else 0,
     )
 
 

@@ -24,11 +24,61 @@ if TYPE_CHECKING:
 
 Tokens = tuple[int, ...]
 
-_MARKS = ("LABQUESTIONLABQUESTION", "LABSOLUTIONLABSOLUTION", "LABFOLLOWUPLABFOLLOWUP")
+MARKS = ("LABQUESTIONLABQUESTION", "LABSOLUTIONLABSOLUTION", "LABFOLLOWUPLABFOLLOWUP")
 """Stand in for texts while the chat template is rendered, so that no template sees them."""
 
 
+_WITHOUT_CHAT = (
+    'Put a step_format.json with {"kind": "numbered", "chat": false} beside the model to do '
+    "without it."
+)
+_VERDICTS = ("Yes", "No")
 _REMEMBERED = 2048
+
+
+class PieceEncoder:
+    """Token ids of texts in which people's and models' words never become control tokens.
+
+    start: ids before every text, such as a BOS.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", start: Tokens = ()) -> None:
+        self.tokenizer: Any = tokenizer
+        names = sorted(map(re.escape, _control_names(self.tokenizer)), key=len, reverse=True)
+        self._names = re.compile(f"(?=(?:{'|'.join(names)}))") if names else None
+        self._start = start
+
+    def encode(self, pieces: Iterable[Piece]) -> Tokens:
+        """Token ids of a prompt.
+
+        One call for the whole text wherever that is safe, because a tokenizer may join the end of
+        one piece with the start of the next; by pieces if a foreign one names a control token.
+        """
+        pieces = [piece for piece in pieces if piece.text]
+        if not any(self._cuts(piece.text) for piece in pieces if not piece.ours):
+            return self._start + self.ids("".join(piece.text for piece in pieces))
+        ids = self._start
+        for text, ours in pieces:
+            ids += self.ids(text) if ours else self.plain(text)
+        return ids
+
+    def _cuts(self, text: str) -> list[int]:
+        """Where a foreign text must be cut so that no name of a control token stays whole."""
+        if self._names is None:
+            return []
+        return [match.start() + 1 for match in self._names.finditer(text)]
+
+    def plain(self, text: str) -> Tokens:
+        """Ids of a foreign text, none of them a control token."""
+        cuts = self._cuts(text)
+        ids: Tokens = ()
+        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+            ids += self.ids(text[start:end])
+        return ids
+
+    def ids(self, text: str) -> Tokens:
+        """Ids of a text of ours, in which a control token's name is that token."""
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
 
 
 class Prompter:
@@ -38,10 +88,8 @@ class Prompter:
         self.tokenizer: Any = tokenizer
         self.format = step_format
         self.chat = step_format.chat and bool(getattr(tokenizer, "chat_template", None))
-        names = sorted(map(re.escape, _control_names(self.tokenizer)), key=len, reverse=True)
-        self._names = re.compile(f"(?=(?:{'|'.join(names)}))") if names else None
         # A chat template writes its own BOS.
-        self._start: Tokens = () if self.chat else _opening_tokens(self.tokenizer)
+        self._encoder = PieceEncoder(tokenizer, () if self.chat else opening_tokens(tokenizer))
         self._first = self._render(1) if self.chat else ("", "")
         self._second = self._render(2) if self.chat else ("", "", "")
         # A text is asked about several times in a row: proposed from, judged, counted.
@@ -56,7 +104,7 @@ class Prompter:
         return self._proposal(question, "".join(steps), analysis)
 
     def _encoded(self, question: str, solution: str, analysis: str) -> Tokens:
-        return self._encode([*self._opening(question, analysis), Piece(solution, False)])
+        return self._encoder.encode([*self._opening(question, analysis), Piece(solution, False)])
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix whose last token, the last step's closing one, a value is read at."""
@@ -64,29 +112,39 @@ class Prompter:
 
     def verdict(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix after which the next token tells Yes (finished) from No."""
-        return self._follow_up(question, steps, ASK_VERDICT) + self._verdict_words()[0]
+        return self.follow_up(question, steps, ASK_VERDICT) + self.replies(_VERDICTS)[0]
 
     def analysis(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix after which the textual critic writes its verdict and analysis."""
-        return self._follow_up(question, steps, ASK_ANALYSIS)
+        return self.follow_up(question, steps, ASK_ANALYSIS)
 
     def summary(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix after which the policy states the final answer."""
-        return self._follow_up(question, steps, ASK_SUMMARY)
+        return self.follow_up(question, steps, ASK_SUMMARY)
 
     def verdict_tokens(self) -> tuple[int, int]:
         """The tokens that tell the two verdicts (Yes, No) apart after `verdict`."""
-        _, yes, no = self._verdict_words()
+        yes, no = self.replies(_VERDICTS)[1]
         return yes, no
 
-    def _verdict_words(self) -> tuple[Tokens, int, int]:
-        """(tokens that both verdicts begin with, the first other one of Yes, of No)."""
+    def replies(self, words: Sequence[str]) -> tuple[Tokens, Tokens]:
+        """How replies to a follow-up are told apart: what all begin with, and what comes next.
+
+        Raises:
+            ModelError: the tokenizer gives two of them the same next token.
+        """
         space = "" if self.chat else " "
-        yes, no = (self._plain(space + word) for word in ("Yes", "No"))
-        common = 0
-        while yes[common] == no[common]:
+        ids = [self._encoder.plain(space + word) for word in words]
+        common, shortest = 0, min(map(len, ids))
+        while common < shortest and len({reply[common] for reply in ids}) == 1:
             common += 1
-        return yes[:common], yes[common], no[common]
+        tokens = tuple(reply[common] for reply in ids if len(reply) > common)
+        if len(set(tokens)) < len(words):
+            raise ModelError(
+                f"The tokenizer does not tell the replies {', '.join(words)} apart by one token "
+                f"(they are {ids}): ask this model in another way, or take another model."
+            )
+        return ids[0][:common], tokens
 
     def text(self, tokens: Sequence[int], after: Sequence[int] = ()) -> str:
         """The words of sampled tokens; `after`: the tokens before them, for the leading space."""
@@ -109,81 +167,67 @@ class Prompter:
             return [*text, Piece("\n\nSolution:\n", True)]
         return text
 
-    def _follow_up(self, question: str, steps: Sequence[str], ask: str) -> Tokens:
+    def follow_up(self, question: str, steps: Sequence[str], ask: str) -> Tokens:
+        """The prefix after which a reply to a question of ours about a solution begins."""
         solution = "".join(steps)
         if not self.chat:
             asked = Piece(f"\n{ask}\nReply:", True)
-            return self._encode([*self._opening(question), Piece(solution, False), asked])
+            return self._encoder.encode([*self._opening(question), Piece(solution, False), asked])
         before, between, after = self._second
-        return self._encode(
+        return self._encoder.encode(
             [
                 Piece(before, True),
                 *self.format.instruction(question),
                 Piece(between, True),
                 Piece(solution.rstrip("\n"), False),
-                Piece(after.replace(_MARKS[2], ask), True),
+                Piece(after.replace(MARKS[2], ask), True),
             ]
         )
 
     def _render(self, turns: int) -> tuple[str, ...]:
         """The template's text around 1 (question) or 2 (and solution) marked messages."""
-        messages = [{"role": "user", "content": _MARKS[0]}]
+        messages = [{"role": "user", "content": MARKS[0]}]
         if turns == 2:
             messages += [
-                {"role": "assistant", "content": _MARKS[1]},
-                {"role": "user", "content": _MARKS[2]},
+                {"role": "assistant", "content": MARKS[1]},
+                {"role": "user", "content": MARKS[2]},
             ]
-        try:
-            # A model that can think aloud first is asked not to: its steps are the thoughts.
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-            )
-        except Exception as error:  # templates are programs of the model's authors
-            raise ModelError(
-                f"The model's chat template cannot be used ({error}). Put a step_format.json with "
-                '{"kind": "numbered", "chat": false} beside the model to do without it.'
-            ) from error
-        pieces = re.split("|".join(_MARKS[:turns]), text)
-        if len(pieces) != turns + 1:
-            raise ModelError(
-                "The model's chat template repeats or drops a message. Put a step_format.json with "
-                '{"kind": "numbered", "chat": false} beside the model to do without it.'
-            )
-        return tuple(pieces)
-
-    def _encode(self, pieces: Iterable[Piece]) -> Tokens:
-        """Token ids of a prompt.
-
-        One call for the whole text wherever that is safe, because a tokenizer may join the end of
-        one piece with the start of the next; by pieces if a foreign one names a control token.
-        """
-        pieces = [piece for piece in pieces if piece.text]
-        if not any(self._cuts(piece.text) for piece in pieces if not piece.ours):
-            return self._start + self._ids("".join(piece.text for piece in pieces))
-        ids = self._start
-        for text, ours in pieces:
-            ids += self._ids(text) if ours else self._plain(text)
-        return ids
-
-    def _cuts(self, text: str) -> list[int]:
-        """Where a foreign text must be cut so that no name of a control token stays whole."""
-        if self._names is None:
-            return []
-        return [match.start() + 1 for match in self._names.finditer(text)]
-
-    def _plain(self, text: str) -> Tokens:
-        """Ids of a foreign text, none of them a control token."""
-        cuts = self._cuts(text)
-        ids: Tokens = ()
-        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
-            ids += self._ids(text[start:end])
-        return ids
-
-    def _ids(self, text: str) -> Tokens:
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
+        return split_template(self.tokenizer, messages, MARKS[:turns], True, _WITHOUT_CHAT)
 
 
-def _opening_tokens(tokenizer: Any) -> Tokens:
+def split_template(
+    tokenizer: Any,
+    messages: Sequence[dict[str, str]],
+    marks: Sequence[str],
+    generation: bool,
+    cure: str,
+) -> tuple[str, ...]:
+    """The text of a chat template around marks in its messages; one piece more than marks.
+
+    Args:
+        tokenizer: with a template.
+        messages: `role` and `content`; each mark stands in them once, in order.
+        marks: see `MARKS`.
+        generation: whether the text ends where the assistant's reply begins.
+        cure: what a person can do where the template cannot be used so.
+
+    Raises:
+        ModelError: the template fails, or repeats, drops or turns around a message.
+    """
+    try:
+        # A model that can think aloud first is asked not to: its steps are the thoughts.
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=generation, enable_thinking=False
+        )
+    except Exception as error:  # templates are programs of the model's authors
+        raise ModelError(f"The model's chat template cannot be used ({error}). {cure}") from error
+    pieces = tuple(re.split("|".join(marks), text))
+    if re.findall("|".join(marks), text) != list(marks):
+        raise ModelError(f"The model's chat template repeats or drops a message. {cure}")
+    return pieces
+
+
+def opening_tokens(tokenizer: Any) -> Tokens:
     """What the tokenizer puts before every text, as a BOS; not what it appends."""
     bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
     full = list(tokenizer("a", add_special_tokens=True)["input_ids"])

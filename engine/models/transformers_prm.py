@@ -1,103 +1,48 @@
-"""A process reward model: a value head on the body of a causal language model.
+"""A process reward model of any known format on the body of a causal language model.
 
-The head is beside the weights: `value_head.safetensors` with `weight` [outputs, hidden] and `bias`
-[outputs], and `value_head.json`: {"outputs": [names], "read": name}. The value of a solution is the
-sigmoid of the output `read` at its last token, the closing one of its last step, after the body's
-final norm. The language model's own head is never run.
+The lab's own format is a value head beside the weights: `value_head.safetensors` with `weight`
+[outputs, hidden] and `bias` [outputs], and `value_head.json`: {"outputs": [names], "read": name}.
+The value of a solution is the sigmoid of the output `read` at its last token, the closing one of
+its last step, after the body's final norm. Other formats: `engine.models.prm_formats`.
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
 from engine.models.base import PrefixRequest, Reply, Valuation
-from engine.models.decoding import Reader, require_numbers
-from engine.models.loading import ModelSpec, read_json
-from engine.models.pool import ModelPool
-from engine.models.prompting import Prompter, Tokens
+from engine.models.decoding import Reader
+from engine.models.loading import ModelSpec
+from engine.models.pool import Handle, ModelPool
+from engine.models.prm_formats import (
+    FORMATS,
+    HEAD_CONFIG,
+    HEAD_WEIGHTS,
+    PRMFormat,
+    find_format,
+    tensor_names,
+)
+from engine.models.prm_readouts import Readout, TokenPair, ValueHead, load_head
+from engine.models.prm_texts import (
+    ChatTexts,
+    PiecedTexts,
+    SeparatedTexts,
+    TaggedTexts,
+    ValueTexts,
+    one_token,
+)
+from engine.models.prompting import PieceEncoder, Prompter, Tokens
 from engine.models.reading import open_reader
 from engine.models.transformers_policy import read_format
 from engine.tasks.step_format import StepFormat
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-HEAD_WEIGHTS, HEAD_CONFIG = "value_head.safetensors", "value_head.json"
-
-
-@dataclass(frozen=True)
-class ValueHead:
-    """A linear layer with one named output per row.
-
-    Attributes:
-        outputs: name of each output.
-        read: the one that is the value.
-        weight: [outputs, hidden] float32.
-        bias: [outputs] float32.
-        digest: 12 hex digits of its contents, part of the identity.
-    """
-
-    outputs: tuple[str, ...]
-    read: str
-    weight: "Tensor"
-    bias: "Tensor"
-    digest: str
-
-    def __call__(self, hidden: "Tensor") -> "Tensor":
-        """[N, outputs] values in [0, 1] of hidden states [N, hidden]."""
-        return (hidden.float() @ self.weight.T + self.bias).sigmoid()
-
-    @property
-    def index(self) -> int:
-        """Which output is the value."""
-        return self.outputs.index(self.read)
-
-
-def load_value_head(directory: Path, hidden: int, device: Any) -> ValueHead:
-    """Read and check the head in a directory.
-
-    Args:
-        directory: with `value_head.safetensors` and `value_head.json`.
-        hidden: width of the body's hidden states.
-        device: where it is put.
-
-    Raises:
-        ModelError: a file is missing, or names and shapes do not fit together or to the body.
-    """
-    import hashlib
-
-    import safetensors.torch
-
-    for name in (HEAD_WEIGHTS, HEAD_CONFIG):
-        if not (directory / name).exists():
-            raise ModelError(
-                f"{directory} is no process reward model: it has no {name}. A policy cannot serve "
-                "as one; name a model with a value head."
-            )
-    config = read_json(directory / HEAD_CONFIG)
-    outputs, read = config.get("outputs"), str(config.get("read"))
-    if not isinstance(outputs, list) or not outputs or read not in outputs:
-        raise ModelError(
-            f'{directory / HEAD_CONFIG} must be {{"outputs": [names], "read": one of them}}; it '
-            f"says outputs={outputs!r}, read={read!r}."
-        )
-    try:
-        content = (directory / HEAD_WEIGHTS).read_bytes()
-        tensors = safetensors.torch.load(content)
-    except Exception as error:  # the library raises errors of its own kind without a base
-        raise ModelError(f"{directory / HEAD_WEIGHTS} cannot be read: {error}.") from error
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    wanted = {"weight": (len(outputs), hidden), "bias": (len(outputs),)}
-    if shapes != wanted:
-        raise ModelError(
-            f"{directory / HEAD_WEIGHTS} does not fit: for {len(outputs)} output(s) on a body of "
-            f"width {hidden} it must hold {wanted}, it holds {shapes}."
-        )
-    digest = hashlib.sha256(content + repr((outputs, read)).encode()).hexdigest()[:12]
-    weight, bias = (tensors[name].float().to(device) for name in ("weight", "bias"))
-    return ValueHead(tuple(outputs), read, weight, bias, digest)
+__all__ = [
+    "HEAD_CONFIG",
+    "HEAD_WEIGHTS",
+    "TransformersPRM",
+    "ValueHead",
+    "load_prm",
+]
 
 
 class TransformersPRM:
@@ -107,30 +52,64 @@ class TransformersPRM:
     is trained to read a value before the first step.
 
     Args:
-        reader: of the model; the head lies in its handle's directory.
-        step_format: how question and steps become one text.
+        reader: of the model; what its format needs lies in its handle's directory.
+        step_format: how question and steps become one text; for the lab's own format.
+        form: how the model is prompted and read.
     """
 
-    def __init__(self, reader: Reader, step_format: StepFormat) -> None:
-        handle = reader.handle
+    def __init__(
+        self,
+        reader: Reader,
+        step_format: StepFormat,
+        form: PRMFormat = FORMATS["value-head"],
+    ) -> None:
         self.reader = reader
-        self.handle = handle
-        self.prompter = Prompter(handle.base.tokenizer, step_format)
-        width = handle.base.model.config.get_text_config().hidden_size
-        self.head = load_value_head(handle.directory, width, handle.base.device)
+        self.handle = reader.handle
+        self.form = form
+        self._texts, self._readout = _parts(reader.handle, step_format, form)
 
     @property
     def identity(self) -> str:
-        """Name, fingerprint, quantisation, precision, adapter and head."""
-        return f"{self.handle.identity}+head-{self.head.read}-{self.head.digest}"
+        """Name, fingerprint, quantisation, precision, adapter, and what is read how."""
+        own = self._readout.identity
+        if self.form.format != "value-head":
+            settings = hashlib.sha256(self.form.model_dump_json().encode()).hexdigest()[:8]
+            own = f"{self.form.format}-{settings}-{own}"
+        return f"{self.handle.identity}+{own}"
+
+    @property
+    def prompter(self) -> Prompter:
+        """Writes the texts of the lab's own format.
+
+        Raises:
+            ModelError: the model is of another one.
+        """
+        if not isinstance(self._texts, Prompter):
+            raise self._foreign()
+        return self._texts
+
+    @property
+    def head(self) -> ValueHead:
+        """The head of the lab's own format; raises as `prompter`."""
+        if not isinstance(self._readout, ValueHead) or not isinstance(self._texts, Prompter):
+            raise self._foreign()
+        return self._readout
+
+    def _foreign(self) -> ModelError:
+        return ModelError(
+            f"{self.handle.base.name} is a process reward model of the format {self.form.format}: "
+            "it can guide searches and verify, but only one with a value head can be trained here."
+        )
 
     def score(self, requests: Sequence[PrefixRequest]) -> list[Valuation]:
         """One value per request, in order; equal ones are forwarded once and counted once.
 
+        Requests for the first one, two, ... steps of a solution are read in one forward.
+
         Raises:
             ModelError: a solution is longer than the model's context.
         """
-        prefixes = [self.prompter.value(r.question, r.steps) if r.steps else () for r in requests]
+        prefixes = [self._prefix(request) for request in requests]
         distinct = [prefix for prefix in dict.fromkeys(prefixes) if prefix]
         for prefix in distinct:
             if len(prefix) > self.handle.base.context:
@@ -138,7 +117,8 @@ class TransformersPRM:
                     f"A solution of {len(prefix)} tokens is longer than the context of "
                     f"{self.handle.base.name}, {self.handle.base.context} tokens."
                 )
-        found = dict(zip(distinct, self._values(distinct), strict=True))
+        values = self._readout.values(self.reader, distinct)
+        found = {p: Valuation(*one) for p, one in zip(distinct, values, strict=True)}
         found[()] = Valuation(0.0)
         results = []
         for prefix in prefixes:
@@ -148,26 +128,59 @@ class TransformersPRM:
 
     def text(self, request: PrefixRequest, reply: Reply) -> Tokens:
         """See `engine.models.base.ProcessRewardModel`."""
-        return self.prompter.value(request.question, request.steps) if request.steps else ()
+        return self._prefix(request)
 
-    def _values(self, prefixes: Sequence[Tokens]) -> list[Valuation]:
-        import torch
+    def _prefix(self, request: PrefixRequest) -> Tokens:
+        return self._texts.value(request.question, request.steps) if request.steps else ()
 
-        read = self.reader.hidden(prefixes)
-        if not read:
-            return []
-        outputs = self.head(torch.stack([hidden for hidden, _ in read]))
-        values = outputs[:, self.head.index].clamp(0.0, 1.0).tolist()
-        require_numbers(values, self.handle)
-        usages = [usage for _, usage in read]
-        return [Valuation(*item) for item in zip(values, usages, strict=True)]
+
+def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[ValueTexts, Readout]:
+    """What a format writes and reads."""
+    base, tokenizer = handle.base, handle.base.tokenizer
+    if form.format == "math-shepherd":
+        encoder = PieceEncoder(tokenizer)
+        good, bad = (
+            one_token(encoder, f" {word}", "a", f"the judgement {word!r}", base.name)
+            for word in (form.good, form.bad)
+        )
+        return TaggedTexts(tokenizer, form, base.name), TokenPair(good, bad)
+    if form.format == "rlhflow":
+        turns = ChatTexts(tokenizer, form, base.name)
+        return turns, TokenPair(turns.good, turns.bad)
+    texts: ValueTexts
+    if form.format == "value-head":
+        texts = Prompter(tokenizer, step_format)
+    elif form.format == "qwen-prm":
+        texts = SeparatedTexts(tokenizer, form, base.name)
+    else:
+        texts = PiecedTexts(tokenizer, form, "\n" if form.format == "skywork" else "")
+    width = base.model.config.get_text_config().hidden_size
+    head = load_head(form, handle.directory, base.directory, width, base.device)
+    assert head is not None
+    return texts, head
 
 
 def load_prm(spec: ModelSpec, pool: ModelPool) -> TransformersPRM:
-    """Open a process reward model; head and step format are read from its directory.
+    """Open a process reward model; what its format needs is read from its directory.
 
     Raises:
-        ModelError: the model cannot be loaded, or has no head that fits.
+        ModelError: the model cannot be loaded, its format is not known, or it lacks what the
+            format needs.
     """
     handle = pool.open(spec)
-    return TransformersPRM(open_reader(handle, pool.store), read_format(handle))
+    form = find_format(spec.path, (handle.directory, handle.base.directory), spec.prm_format)
+    _require_body(handle)
+    return TransformersPRM(open_reader(handle, pool.store), read_format(handle), form)
+
+
+def _require_body(handle: Handle) -> None:
+    """Refuse a checkpoint whose body has other names: it would be loaded with random weights."""
+    wrapped = next(
+        (one for one in tensor_names(handle.base.directory) if one.startswith("pretrained_model.")),
+        None,
+    )
+    if wrapped is not None:
+        raise ModelError(
+            f"{handle.base.directory} holds a wrapped model (such as {wrapped}), whose weights "
+            'would not be found: save it again without "pretrained_model." before the names.'
+        )

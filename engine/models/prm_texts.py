@@ -1,0 +1,192 @@
+"""How question and steps become the text of which a process reward model's value is read.
+
+Each format gives the tokens up to the place where the newest step is judged, so the value stands
+at the last of them. The tokens of a solution begin with those of its first steps, so all steps of
+one are read in one forward, and siblings share what they have in common. Where a tokenizer joins
+letters across the end of a step that does not hold; the text is then read from where it differs.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from engine.errors import ModelError
+from engine.models.prm_formats import FILE_NAME, PRMFormat
+from engine.models.prompting import (
+    MARKS,
+    PieceEncoder,
+    Tokens,
+    opening_tokens,
+    split_template,
+)
+from engine.tasks.step_format import Piece
+
+_HEAD = re.compile(r"\s*Step\s*\d+\s*[:.]")
+
+
+class ValueTexts(Protocol):
+    """Writes the texts of a format."""
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """The tokens at the last of which the value of a solution is read; at least one step."""
+
+
+def one_token(encoder: PieceEncoder, word: str, after: str, what: str, model: str) -> int:
+    """The id of a word that must be a known token of its own after a text, be it after a space.
+
+    Raises:
+        ModelError: it is not; the message names it.
+    """
+    tokenizer = encoder.tokenizer
+    before, ids = encoder.ids(after), encoder.ids(after + word)
+    new = ids[len(before) :]
+    whole, last = (tokenizer.decode(list(part)).strip() for part in (new, new[-1:]))
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if ids[: len(before)] != before or not new or whole != last or new[-1] == unknown:
+        raise ModelError(
+            f"The tokenizer of {model} has no token of its own for {what}, {word.strip()!r} "
+            f"(it gives {list(new)}): the model is of another format, its tokenizer "
+            f"files are not those it was trained with, or {FILE_NAME} must name the right text."
+        )
+    return new[-1]
+
+
+class TaggedTexts:
+    """Math-Shepherd: the question, then "Step k: ..." with a tag at its end, one step per line.
+
+    Raises:
+        ModelError: the tag is not one token.
+    """
+
+    def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
+        self._encoder = PieceEncoder(tokenizer, opening_tokens(tokenizer))
+        self._mark = form.mark
+        self._tag = one_token(self._encoder, " " + form.mark, "a", "the step tag", model)
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """See `ValueTexts`. A step without a number gets one."""
+        pieces = [Piece(question.strip(), False), Piece(" ", True)]
+        for number, step in enumerate(steps, start=1):
+            head = "" if _HEAD.match(step) else f"Step {number}: "
+            line = "\n" if number > 1 else ""
+            pieces += [Piece(line + head, True), Piece(step.strip(), False)]
+            pieces.append(Piece(" " + self._mark, True))
+        return self._encoder.encode(pieces)
+
+
+class SeparatedTexts:
+    """Qwen2.5-Math-PRM: one reply in a chat, each step closed by a separator of one token.
+
+    Raises:
+        ModelError: there is no chat template, or the separator is not one token.
+    """
+
+    def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
+        _require_template(tokenizer, model)
+        self._encoder = PieceEncoder(tokenizer)
+        self._mark = form.mark
+        one_token(self._encoder, form.mark, "a", "the separator of steps", model)
+        messages = [
+            {"role": "user", "content": MARKS[0]},
+            {"role": "assistant", "content": MARKS[1]},
+        ]
+        if form.system:
+            messages.insert(0, {"role": "system", "content": form.system})
+        parts = split_template(tokenizer, messages, MARKS[:2], False, _OTHER_TEMPLATE)
+        self._before, self._between, _ = parts
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """See `ValueTexts`."""
+        pieces = [Piece(self._before, True), Piece(question.strip(), False)]
+        pieces.append(Piece(self._between, True))
+        for step in steps:
+            pieces += [Piece(step.strip(), False), Piece(self._mark, True)]
+        return self._encoder.encode(pieces)
+
+
+class ChatTexts:
+    """RLHFlow: a chat in which each step is a user's turn and the reply to it one word.
+
+    The words are read as they follow the template, so `good` and `bad` are the tokens by which the
+    two replies differ.
+
+    Raises:
+        ModelError: there is no chat template, or a reply is not one token after it.
+    """
+
+    def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
+        _require_template(tokenizer, model)
+        self._encoder = PieceEncoder(tokenizer)
+        first, second, reply = MARKS
+        messages = [
+            {"role": "user", "content": first},
+            {"role": "assistant", "content": reply},
+            {"role": "user", "content": second},
+        ]
+        marks = (first, reply, second)
+        self._before, ask, again, after = split_template(
+            tokenizer, messages, marks, True, _OTHER_TEMPLATE
+        )
+        if not ask.startswith(after):
+            raise ModelError(
+                f"The chat template of {model} writes a reply that was given otherwise than it "
+                f"asks for one ({ask!r}, {after!r}): a judgement has no place of its own there. "
+                + _OTHER_TEMPLATE
+            )
+        self._after = after
+        self._again = ask + form.good + again
+        lead = ask[len(after) :]
+        prompt = self._before + "a" + after
+        self.good, self.bad = (
+            one_token(self._encoder, lead + word, prompt, f"the judgement {word!r}", model)
+            for word in (form.good, form.bad)
+        )
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """See `ValueTexts`: the steps before the newest one were all judged good, as in training.
+
+        The question stands before the first step.
+        """
+        pieces = [Piece(self._before, True), Piece(question.strip(), False), Piece(" ", True)]
+        for number, step in enumerate(steps):
+            pieces += [Piece(self._again if number else "", True), Piece(step.strip(), False)]
+        return self._encoder.encode([*pieces, Piece(self._after, True)])
+
+
+class PiecedTexts:
+    """Skywork and TRL: question and steps encoded one by one, a separator's tokens after each step.
+
+    So nothing is ever joined across the end of a step.
+
+    Args:
+        tokenizer: of the model; its BOS comes first.
+        form: `mark` is the separator.
+        after_question: text between question and steps.
+    """
+
+    def __init__(self, tokenizer: Any, form: PRMFormat, after_question: str) -> None:
+        self._encoder = PieceEncoder(tokenizer)
+        start = getattr(tokenizer, "bos_token_id", None)
+        self._start: Tokens = () if start is None else (int(start),)
+        self._after_question = after_question
+        self._mark = self._encoder.ids(form.mark)
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """See `ValueTexts`."""
+        ids = self._start + self._encoder.plain(question.strip() + self._after_question)
+        for step in steps:
+            ids += self._encoder.plain(step.strip()) + self._mark
+        return ids
+
+
+_OTHER_TEMPLATE = (
+    "Put the chat template that the model was trained with into its tokenizer_config.json or "
+    "chat_template.jinja."
+)
+
+
+def _require_template(tokenizer: Any, model: str) -> None:
+    if not getattr(tokenizer, "chat_template", None):
+        raise ModelError(
+            f"{model} has no chat template, and its format needs one. {_OTHER_TEMPLATE}"
+        )
