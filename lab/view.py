@@ -15,8 +15,7 @@ import msgspec
 from engine import events as ev
 from engine.search.answers import AnswerGroup, best_value
 from engine.search.mcts_star import MctsStarParams
-from engine.search.parameters import parse
-from engine.search.registry import algorithm
+from engine.search.registry import algorithm, params_of
 from engine.search.selection import score
 from engine.tree import Node, Tree
 from lab.results import (
@@ -47,11 +46,16 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def outcome(tree: Tree) -> Outcome:
     """The outcome of a tree as it stands."""
-    groups = algorithm(tree.algorithm).groups(tree, _params(tree))
+    kind, params = algorithm(tree.algorithm), params_of(tree)
+    groups = kind.groups(tree, params)
     if tree.phase == "concluded" and tree.chosen is not None:
         best = tree.chosen
     else:
-        best = groups[0].node if groups else best_value(tree)
+        first = next(kind.conclude(tree, params, ""))
+        if isinstance(first, ev.Concluded):  # all answers are known
+            best = first.chosen
+        else:
+            best = groups[0].node if groups else best_value(tree)
     node = tree.node(best)
     return Outcome(best, node.answer, node.accepted, groups)
 
@@ -177,11 +181,6 @@ class View:
 def _new_life() -> int:
     """A cursor from an earlier life of the view belongs to other versions; it is told by this."""
     return (secrets.randbelow(2**_LIFE_BITS - 1) + 1) << _VERSION_BITS
-
-
-def _params(tree: Tree) -> Any:
-    values = {name: value for name, value in tree.params.items() if name != "sampling"}
-    return parse(algorithm(tree.algorithm).params, values)
 
 
 def touched_by(event: ev.Event, tree: Tree) -> Iterable[int]:
@@ -326,7 +325,7 @@ def _details(tree: Tree, node: Node, best_path: list[int]) -> dict[str, Any]:
 
 def _selection(tree: Tree, node: Node) -> dict[str, Any] | None:
     """How selection would score a node and its siblings now; None where nothing selects."""
-    params = _params(tree)
+    params = params_of(tree)
     if node.parent is None or not isinstance(params, MctsStarParams):
         return None
     parent = tree.node(node.parent)

@@ -341,6 +341,23 @@ def test_undo_redo_history_and_forks(make: Make) -> None:
     assert finish(bench, session, iterations=1).message == ""
 
 
+def test_an_act_on_one_branch_leaves_the_answer_of_another(make: Make) -> None:
+    """The best solution answers here; the vote, which the search does not go by, says otherwise."""
+    bench = make(World())
+    differs = 0
+    for seed in range(12):
+        session = bench.create("What?", seed=seed, algorithm="beam", params={"width": 4})
+        finish(bench, session)
+        before = bench.show(session).answer
+        tree = folded(bench, session)
+        differs += bench.delta(session, -1)["tree"]["answers"][0]["answer"] != before
+        aside = [n.id for n in tree.nodes[1:] if not n.finished and not n.expanded][:1]
+        for node in aside:
+            bench.steering.overrule(session, node, 0.5)
+            assert bench.show(session).answer == before
+    assert differs
+
+
 @pytest.mark.parametrize("algorithm", ["mcts_star", "beam"])
 def test_consequences_are_what_then_happens(make: Make, algorithm: str) -> None:
     bench = make()
