@@ -1,6 +1,6 @@
 /**
- * The inspector folds away: beside the tree where there is room, as a drawer over it in a narrow
- * window. Below that it stacks and stays.
+ * The inspector folds away. In a narrow window it is folded until a node is selected; on a phone it
+ * stacks and stays.
  */
 
 import { el, icon } from "./dom.js";
@@ -16,14 +16,13 @@ export class Drawer {
    * @param {TreeView} view
    */
   constructor(root, aside, view) {
-    Object.assign(this, { root, aside, view });
+    Object.assign(this, { root, view });
     aside.id = "lab-inspector";
     this.wide = localStorage.getItem(KEY) !== "folded";
     this.narrow = false;
     this.button = el("button", { type: "button", class: "lab-tool lab-drawer-button", title: "Inspector (I)", "aria-label": "Inspector", "aria-controls": aside.id, on: { click: () => this.toggle() } }, icon("drawer"));
     NARROW.addEventListener("change", () => this.draw());
     view.store.addEventListener("selected", () => this.selected());
-    new ResizeObserver(() => this.cover()).observe(aside);
     register("i", "fold the inspector away, or show it", () => this.toggle(), { group: "View" });
     this.draw();
   }
@@ -50,10 +49,5 @@ export class Drawer {
   draw() {
     this.root.classList.toggle("is-inspector-folded", !this.open);
     this.button.setAttribute("aria-expanded", String(this.open));
-    this.cover();
-  }
-
-  cover() {
-    this.view.cover(NARROW.matches && this.open ? this.aside.offsetWidth : 0);
   }
 }

@@ -52,11 +52,11 @@ export class Folds extends EventTarget {
 
   /**
    * Fold all but what was visited most, so that about `rows` rows are left.
-   * The best path, the last selection and the path to the selected node stay open.
+   * The best path and the path to the selected node stay open.
    */
   gist(rows) {
-    const { nodes, children, bestPath, searchPath, selected } = this.store;
-    const keep = new Set([...bestPath, ...searchPath, ...this.store.pathTo(selected).slice(0, -1), this.root]);
+    const { nodes, children, bestPath, selected } = this.store;
+    const keep = new Set([...bestPath, ...this.store.pathTo(selected).slice(0, -1), this.root]);
     const inner = [...children.keys()].filter((id) => children.get(id).length);
     const weight = (id) => (keep.has(id) ? 1e12 : 0) + nodes.get(id).visits;
     const ranked = inner.sort((a, b) => weight(b) - weight(a) || a - b);

@@ -6,7 +6,7 @@ import { keys } from "./keys.js";
 const SIGNS = {
   ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193", Escape: "Esc", Space: "Space", "-": "\u2212",
 };
-const GROUPS = ["Search", "Steer", "Tree", "View"];
+const GROUPS = ["Search", "Steering", "Tree", "View", "Time"];
 
 export class KeysHelp {
   constructor() {

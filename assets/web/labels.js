@@ -88,11 +88,13 @@ export class Labels {
   }
 
   /** What is folded below a node: a pill to the right of it; where it is. */
-  folded({ node, x, y, r }, { count, best }, wide) {
+  folded({ x, y, r }, { count, best }) {
     const { context, theme, store } = this;
-    const words = wide && Number.isFinite(best) ? `+${brief(count)} \u00b7 ${number(best)}` : `+${brief(count)}`;
+    const room = this.viewport.column - r - 12;
+    const known = Number.isFinite(best) ? ` \u00b7 ${number(best)}` : "";
+    const words = room >= 84 ? `+${brief(count)}${known}` : room >= 48 ? `+${brief(count)}` : "";
     context.font = `600 10.5px ${theme.sans}`;
-    const width = Math.ceil(context.measureText(words).width) + 22;
+    const width = words ? Math.ceil(context.measureText(words).width) + 22 : 17;
     const [left, top, height] = [x + r + 4, y - 8, 16];
     context.beginPath();
     context.roundRect(left, top, width, height, 8);

@@ -250,7 +250,7 @@ export class Painter {
   drawFolded(shown) {
     for (const item of shown) {
       if (!this.folds.folded.has(item.node.id)) continue;
-      const region = this.labels.folded(item, this.folds.summary(item.node.id), this.viewport.row >= 11 || shown.length < 60);
+      const region = this.labels.folded(item, this.folds.summary(item.node.id));
       item.reach = region.width + 5;
       this.regions.push({ id: item.node.id, ...region });
     }

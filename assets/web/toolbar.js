@@ -24,7 +24,7 @@ export class Toolbar {
     this.legend = new Legend(view);
     this.element = el("div", { class: "lab-toolbar" },
       el("div", { class: "lab-tools", role: "toolbar", "aria-label": "View" },
-        el("div", { class: "lab-tabs", role: "group", "aria-label": "How nodes are shown" }, this.tabs.tree, this.tabs.table),
+        el("div", { class: "lab-ways", role: "group", "aria-label": "How nodes are shown" }, this.tabs.tree, this.tabs.table),
         this.fit, this.follow, this.labels, this.ghosts, this.gist, this.subtree,
         this.button("minus", "Zoom out (\u2212)", () => view.zoom(0.8)),
         this.button("plus", "Zoom in (+)", () => view.zoom(1.25)),
@@ -48,7 +48,7 @@ export class Toolbar {
   }
 
   tab(name) {
-    return el("button", { type: "button", class: "lab-tab", text: name, on: { click: () => this.table.show(name === "Table") } });
+    return el("button", { type: "button", class: "lab-way", text: name, on: { click: () => this.table.show(name === "Table") } });
   }
 
   draw() {

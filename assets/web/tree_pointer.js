@@ -115,7 +115,7 @@ export class Pointer {
     const { view } = this;
     view.free();
     view.setHovered(null);
-    const notch = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
+    const notch = (event.deltaY || event.deltaX) * (event.deltaMode === 1 ? 16 : 1);
     if (event.shiftKey) view.viewport.pan(0, -notch);
     else view.viewport.zoom(Math.exp(-notch * 0.0016), ...this.local(event));
     view.redraw();

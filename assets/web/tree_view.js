@@ -18,8 +18,8 @@ import { TreeTip } from "./tree_tip.js";
 import { Viewport } from "./viewport.js";
 
 const REACH = 26;
-const PADS = { left: 34, right: 14, top: 62, bottom: 44 };
-const NARROWER = 0.7; // share of the width below which a drawer may not push the tree
+const PADS = { left: 34, right: 14, top: 62, bottom: 58 };
+const SMALL = { ...PADS, top: 108 }; // where the tools take two rows
 
 /** Events of `element`: "mode" (detail: the mode), when what the tools show has changed; "picked" (a node, with Shift). */
 export class TreeView {
@@ -41,7 +41,6 @@ export class TreeView {
     this.hovered = null;
     this.frame = null;
     this.stale = true; // the scene is to be drawn anew, not only what lies over it
-    this.inset = 0; // pixels at the right that something covers
     const world = { ...this.world, found: this.find };
     this.scene = el("canvas", { class: "lab-scene", "aria-hidden": "true" });
     this.canvas = el("canvas", {
@@ -91,6 +90,7 @@ export class TreeView {
     Object.assign(this.viewport, { width, height });
     this.readTheme();
     if (first || this.mode === "fit") this.fit(false);
+    else this.bringIn(this.store.selected);
     this.drawNow();
   }
 
@@ -161,14 +161,7 @@ export class TreeView {
   }
 
   get pads() {
-    return this.inset ? { ...PADS, right: PADS.right + this.inset } : PADS;
-  }
-
-  /** Something covers so many pixels at the right. */
-  cover(pixels) {
-    this.inset = pixels < this.viewport.width * NARROWER ? pixels : 0;
-    if (this.mode === "fit") this.fit();
-    else this.bringIn(this.store.selected);
+    return this.viewport.width < 590 ? SMALL : PADS;
   }
 
   fit(animated = true) {
@@ -183,7 +176,7 @@ export class TreeView {
     const { top, bottom, columns } = this.layout.extent;
     const high = now.y + top * now.row >= pads.top - 6 &&
       now.y + bottom * now.row <= this.viewport.height - pads.bottom + 6;
-    const wide = now.x + (columns + 1) * now.column <= this.viewport.width - this.inset + 6;
+    const wide = now.x + (columns + 1) * now.column <= this.viewport.width + 6;
     const small = goal.row > now.row * 1.3 || goal.column > now.column * 1.2;
     if (!high || !wide || small) this.move(goal, this.layout.places.size > 1);
   }
@@ -195,13 +188,13 @@ export class TreeView {
     if (!place) return;
     this.viewport.row = Math.max(this.viewport.row, 24);
     this.viewport.column = Math.max(this.viewport.column, 130);
-    this.move(this.viewport.centred(place.goal, this.inset));
+    this.move(this.viewport.centred(place.goal));
   }
 
   /** Put a place in the middle. */
   centre(place) {
     this.free();
-    this.move(this.viewport.centred(place, this.inset), false);
+    this.move(this.viewport.centred(place), false);
   }
 
   /** Zoom from a button: about the selected node if it is seen, else about the middle. */
@@ -322,9 +315,9 @@ export class TreeView {
     if (!place) return;
     const goal = this.viewport.motion?.view ?? this.viewport;
     const [x, y] = [goal.x + place.goal.column * goal.column, goal.y + place.goal.row * goal.row];
-    const inside = x > 0 && y > 40 && x < this.viewport.width - this.inset - 40 && y < this.viewport.height;
+    const inside = x > 0 && y > 40 && x < this.viewport.width - 40 && y < this.viewport.height;
     if (inside) return;
     this.free();
-    this.move(this.viewport.centred(place.goal, this.inset));
+    this.move(this.viewport.centred(place.goal));
   }
 }

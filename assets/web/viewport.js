@@ -61,12 +61,12 @@ export class Viewport {
     };
   }
 
-  /** The present scale with a place in the middle; `inset` pixels at the right are covered. */
-  centred(place, inset = 0) {
+  /** The present scale with a place in the middle. */
+  centred(place) {
     return {
       column: this.column,
       row: this.row,
-      x: (this.width - inset) * 0.55 - place.column * this.column,
+      x: this.width * 0.55 - place.column * this.column,
       y: this.height / 2 - place.row * this.row,
     };
   }

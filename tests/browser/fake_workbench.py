@@ -151,6 +151,8 @@ class Run:
     iteration: int = 0
     path: list[int] = field(default_factory=lambda: [0])
     picks: list[dict[str, Any]] = field(default_factory=list)
+    phase: str = ""
+    rollout: dict[str, Any] | None = None
     status: str = "idle"
     message: str = ""
     done: int = 0
@@ -306,6 +308,9 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
             "value": value, "visits": 0, "prm": None if parent is None else value,
             "verdict": "unknown", "verdict_source": "", "closed": False, "expansions": 0,
             "answer": None, "correct": None, "iteration": run.iteration, "note": "",
+            "mark": "", "regraded": None, "overruled": None, "locked": False, "pruned": False,
+            "hidden": False, "made_by": "policy", "tags": [],
+            "logprob": None if parent is None else -(number * 37 % 60) / 10,
         }  # fmt: skip
         if depth >= 5 and run.rng.random() < 0.55:
             self.finish(run, node)
@@ -326,6 +331,29 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
         node["correct"] = None if gold is None else node["answer"] == gold
         if self.texts:
             node["answer"] = self.texts[node["id"] % len(self.texts)]
+
+    def change(self, session: str, node: int, **fields: Any) -> None:
+        """Let a person or the search do something to a node."""
+        run = self.runs[session]
+        with self.lock:
+            run.nodes[node].update(fields)
+            self.touch(run, node)
+
+    def take_out(self, session: str, node: int) -> None:
+        """Take a node out with everything below."""
+        self.change(session, node, pruned=True)
+        below = [node]
+        while below:
+            here = below.pop()
+            self.change(session, here, hidden=True)
+            below += self.runs[session].children.get(here, [])
+
+    def hold(self, session: str, phase: str, rollout: dict[str, Any] | None = None) -> None:
+        """Stand still after a phase."""
+        run = self.runs[session]
+        with self.lock:
+            run.phase, run.rollout = phase, rollout
+            self.touch(run, 0)
 
     def touch(self, run: Run, node: int) -> None:
         run.cursor += 1
@@ -358,6 +386,7 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
 
     def iterate(self, run: Run) -> None:
         run.iteration += 1
+        run.phase, run.rollout = "backed up", None
         here, run.path, run.picks = 0, [0], []
         while run.children.get(here):
             scores = [
@@ -430,7 +459,8 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
                 "tree": {
                     "question": run.info.question, "gold": run.info.gold,
                     "algorithm": run.info.algorithm, "seed": run.info.seed,
-                    "iteration": run.iteration, "phase": "backed up" if run.iteration else "",
+                    "iteration": run.iteration, "phase": run.phase,
+                    "range": [0.0, 1.0], "rollout": run.rollout,
                     "stop": "", "path": run.path, "picks": run.picks,
                     "best": self.best(run), "voted": None,
                     "best_path": self.ancestors(run, self.best(run)),
@@ -464,7 +494,7 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
                 **this, "steps": [run.nodes[i]["step"] for i in self.ancestors(run, node)[1:]],
                 "verdict_probability": 0.93 if this["verdict"] == "end" else None,
                 "analysis": self.texts[0] if self.texts else "", "summary": "", "slot": node % 3,
-                "attempt": 0, "tokens": 9, "logprob": -2.31,
+                "attempt": 0, "tokens": 9,
                 "best_path": node in self.ancestors(run, self.best(run)), "selection": selection,
                 "origin": {"policy": FAKE, "prm": FAKE, "seed": run.info.seed, "temperature": 1.0},
             }  # fmt: skip
