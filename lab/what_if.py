@@ -3,12 +3,12 @@
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Literal, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast
 
 import msgspec
 
-from engine.errors import LabError
+from engine.errors import LabError, ParameterError
 from engine.events import AnyEvent
 from engine.search.driver import Driver
 from engine.search.replay import Remembering, Replay, Supposition, replay
@@ -51,6 +51,10 @@ class WhatIf(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class _Strict(Supposition, frozen=True, forbid_unknown_fields=True):
+    """The same, of which no field may be misspelt."""
+
+
 class WhatIfs:
     """The replays of this process. Safe to use from many threads; nothing waits for a model.
 
@@ -77,6 +81,18 @@ class WhatIfs:
         self._grading = grading
         self._found: OrderedDict[str, tuple[WhatIf, Supposition]] = OrderedDict()
         self._lock = threading.Lock()
+
+    @staticmethod
+    def supposition(entered: Mapping[str, Any]) -> Supposition:
+        """A supposition out of plain data, as a page or a file has it.
+
+        Raises:
+            ParameterError: a field is unknown or of another type.
+        """
+        try:
+            return msgspec.convert(dict(entered), _Strict, strict=False)
+        except msgspec.ValidationError as error:
+            raise ParameterError(f"This cannot be supposed: {error}.") from error
 
     def look(self, session: str, supposed: Supposition) -> str:
         """See how much of a replay is stored; generates nothing, and returns its id at once.

@@ -1,10 +1,11 @@
 """Time, comparisons and replays: what the script asks of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from ui.interface import Workbench
+from ui.interface import ParameterInfo, Workbench
 
 MOST_FRAMES = 2_000
 """Events in one answer; a long log comes in several."""
@@ -25,6 +26,10 @@ class StudiesDoor:
         "go_back_to",
         "comparable",
         "compare_sessions",
+        "what_if_form",
+        "what_if_look",
+        "what_if_generate",
+        "what_if_state",
     )
 
     def __init__(self, workbench: Workbench) -> None:
@@ -92,3 +97,48 @@ class StudiesDoor:
             self._studies.comparisons.sessions(session, other, method)
         )
         return found
+
+    # What if.
+
+    def what_if_form(self, session: str) -> dict[str, Any]:
+        """The parameters of a session's search and of its policy, each with its present value."""
+        settings = self._workbench.settings(session)
+        kind = next(
+            (one for one in self._workbench.algorithms() if one.name == settings.algorithm), None
+        )
+        return {
+            "algorithm": kind.title if kind else settings.algorithm,
+            "params": [_field(one, settings.params) for one in (kind.parameters if kind else ())],
+            "sampling": [
+                _field(one, settings.sampling) for one in self._workbench.sampling_parameters()
+            ],
+        }
+
+    def what_if_look(self, session: str, supposed: Mapping[str, Any]) -> dict[str, Any]:
+        """See how much of a replay is stored; generates nothing."""
+        what_ifs = self._studies.what_ifs
+        return {"id": what_ifs.look(session, what_ifs.supposition(supposed))}
+
+    def what_if_generate(self, id: str) -> dict[str, Any]:
+        """Generate what a replay lacks, and make a session of it."""
+        self._studies.what_ifs.generate(str(id))
+        return {}
+
+    def what_if_state(self, id: str) -> dict[str, Any]:
+        """How far a replay is."""
+        found: dict[str, Any] = msgspec.to_builtins(self._studies.what_ifs.state(str(id)))
+        return found
+
+
+def _field(info: ParameterInfo, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "symbol": info.symbol,
+        "kind": info.kind,
+        "value": values.get(info.name, info.default),
+        "minimum": info.minimum,
+        "maximum": info.maximum,
+        "choices": list(info.choices),
+        "help": info.help,
+        "advanced": info.advanced,
+    }

@@ -35,6 +35,7 @@ _SHEETS = (
     "rewards",
     "timeline",
     "compare",
+    "study",
     "rounds",
     "rounds_new",
     "rounds_verdict",

@@ -24,7 +24,8 @@ export class CompareSessions {
     this.message = el("p", { class: "lab-message is-error", role: "alert", hidden: true });
     this.sides = ["one", "other"].map((name) => new Side(name, this));
     this.lists = el("div", { class: "lab-compare-lists" });
-    this.content = el("div", { class: "lab-compare-content", hidden: true }, el("div", { class: "lab-compare-trees" }, ...this.sides.map((side) => side.element)), this.lists);
+    this.summary = el("p", { class: "lab-compare-summary" });
+    this.content = el("div", { class: "lab-compare-content", hidden: true }, this.summary, el("div", { class: "lab-compare-trees" }, ...this.sides.map((side) => side.element)), this.lists);
     this.empty = el("div", { class: "lab-sheet-empty", hidden: true }, el("h3", { text: "No other search of this question" }),
       el("p", { text: "Fork this one from the timeline, replay it on the tab What if, or search the question again with other parameters or another seed: then they stand side by side here." }));
     this.element = el("div", { class: "lab-compare" }, el("div", { class: "lab-compare-top" }, el("label", { class: "lab-compare-choice" }, el("span", { text: "This search beside" }), this.choice), this.measures), this.message, this.content, this.empty);
@@ -77,7 +78,19 @@ export class CompareSessions {
     const gaps = this.gaps();
     const most = Math.max(...[...gaps.values()].map(Math.abs), 1e-9);
     this.sides.forEach((side, k) => side.colour(new Map(found.pairs.map((pair) => [k ? pair.other : pair.one, (k ? 1 : -1) * (gaps.get(pair.one) ?? 0)])), most, decimals));
+    this.summary.replaceChildren(...this.told());
     this.lists.replaceChildren(this.changes(gaps, decimals), this.rewards(), this.alone("one", found.only_one), this.alone("other", found.only_other));
+  }
+
+  /** What differs, in a sentence or two. */
+  told() {
+    const { pairs, one, other } = this.found;
+    const moved = (name) => pairs.filter((pair) => pair[name][0] !== pair[name][1]).length;
+    const paths = [one, other].map((side, k) => side.best_path.slice(1).map((id) => this.sides[k].store.nodes.get(id)?.step));
+    const parts = paths[0].findIndex((step, k) => step !== paths[1][k]);
+    const same = parts < 0 && paths[0].length === paths[1].length;
+    const answers = one.answer === other.answer ? [el("b", { text: "The same answer" })] : [el("b", { text: `Answer ${line(one.answer ?? "none", 40)} \u2192 ${line(other.answer ?? "none", 40)}` })];
+    return [...answers, el("span", { text: `. ${same ? "The best path is the same" : `The best paths part at step ${count((parts < 0 ? Math.min(paths[0].length, paths[1].length) : parts) + 1)}`}. Of ${count(pairs.length)} common nodes ${count(moved("visits"))} differ in visits, ${count(moved("values"))} in V and ${count(moved("rewards"))} in their exported reward.` })];
   }
 
   legend() {

@@ -71,7 +71,7 @@ export function mount(element, functions, trigger) {
   const rewards = new Rewards(store, server);
   const rounds = new Rounds(server, alive, { open: ask, batch: openBatch });
   const sessions = new Sessions(store, server, { open: ask, batch: openBatch });
-  const study = new Study(store, server, { open: ask, method: () => rewards.state.method });
+  const study = new Study(store, server, { open: ask, method: () => rewards.state.method, supposed: () => rewards.state.supposed });
   const sheets = [sessions, datasets, rewards, study, rounds];
   const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
   const header = new Header(store, batches, server, { session: ask, batch: openBatch, sheet: (name) => sheets.find((sheet) => sheet.name === name).toggle() });

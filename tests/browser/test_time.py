@@ -106,10 +106,10 @@ def test_play_fork_and_go_back(tab: OpenTab, bench: Workbench, address: str) -> 
     session = searched(bench)
     page = tab(address, session)
     known(page, bench, session)
-    for _ in range(3):
-        page.click(".lab-time-speed")
     page.click("[aria-label='Play the search back']")
     page.wait_for_selector(".lab-view.is-past")
+    for _ in range(3):
+        page.click(".lab-time-speed")
     page.wait_for_selector(".lab-view:not(.is-past)")  # it ends at the present
 
     page.evaluate("window.lab.timeline.go(window.lab.timeline.frames.starts[4])")
