@@ -1,0 +1,1 @@
+"""Verifiers: which of several finished solutions of a problem is to be believed."""
