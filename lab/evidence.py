@@ -1,0 +1,104 @@
+"""The figures of docs/evaluation.md, on the bundled models and problems that nobody has seen.
+
+    python -m lab.evidence searches --home FOLDER --out searches.md
+
+Goes on where it was ended. The problems are generated, so that anybody has the same ones: a series
+of their own, without any question that is published.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.bundled.problems import draw_problems
+from engine.errors import LabError
+from engine.models import hardware
+from engine.tasks.problems import bundled_files, bundled_problems
+from lab import terminal
+from lab.evaluation_files import write
+from lab.evaluations import Evaluations, EvaluationSettings
+from lab.workbench import Workbench
+
+SERIES = "-searches-1"
+METHODS = (
+    "cot",
+    "majority",
+    "best_of_n",
+    "best_of_n_last",
+    "vote",
+    "beam",
+    "lookahead",
+    "dvts",
+    "rebase",
+    "tot_bfs",
+    "tot_dfs",
+    "puct",
+    "mcts_star",
+)
+_POLL_SECONDS = 20.0
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.callback()
+def evidence() -> None:
+    """The figures of docs/evaluation.md."""
+
+
+@app.command()
+def searches(
+    home: Annotated[Path, typer.Option(help="Folder of the searches.")],
+    out: Annotated[Path, typer.Option(help="The table; a .csv and a .svg go beside it.")],
+    problems: Annotated[int, typer.Option(min=1)] = 500,
+    budgets: Annotated[str, typer.Option()] = "300,600,1200",
+    seeds: Annotated[str, typer.Option()] = "0",
+    parallel: Annotated[int, typer.Option(min=1, max=1024)] = 256,
+) -> None:
+    """Methods of search at equal policy tokens."""
+    hardware.prepare_environment()
+    home.mkdir(parents=True, exist_ok=True)
+    settings = EvaluationSettings(
+        dataset=new_problems(home, problems),
+        methods=METHODS,
+        budgets=tuple(int(part) for part in budgets.split(",")),
+        seeds=tuple(int(part) for part in seeds.split(",")),
+        parallel=parallel,
+    )
+    bench = Workbench(home)
+    try:
+        _run(bench.evaluations, settings, out)
+    except LabError as error:
+        terminal.error(str(error))
+        raise typer.Exit(1) from error
+    finally:
+        bench.close()
+
+
+def new_problems(home: Path, count: int) -> str:
+    """A file of generated held-out problems that no published file has."""
+    published = {problem.content for name in bundled_files() for problem in bundled_problems(name)}
+    rows = draw_problems("heldout", count, SERIES, published)
+    file = home / f"heldout{SERIES}-{count}.jsonl"
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    if not file.exists() or file.read_text("ascii") != text:
+        file.write_text(text, "ascii")
+    return str(file)
+
+
+def _run(evaluations: Evaluations, settings: EvaluationSettings, out: Path) -> None:
+    evaluation = evaluations.start(settings, "searches at equal budgets")
+    while (state := evaluations.wait(evaluation, _POLL_SECONDS)).active:
+        done, total = sum(run.done for run in state.runs), sum(run.total for run in state.runs)
+        now = next((run.name for run in state.runs if run.done < run.total), "")
+        terminal.notice(f"{done:,} of {total:,} searches; {now}")
+    if state.status != "done":
+        raise LabError(state.message or "It was ended before its end; the same command goes on.")
+    report = evaluations.report(evaluation)
+    for suffix in (".md", ".csv", ".svg"):
+        write(report, out.with_suffix(suffix), force=True)
+
+
+if __name__ == "__main__":
+    app()
