@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from engine import events as ev
 from engine.errors import LabError
@@ -42,6 +41,7 @@ from lab.commands import (
 )
 from lab.drivers import Drivers
 from lab.failures import in_words
+from lab.kept_searches import KeptSearches
 from lab.live import digest
 from lab.models import Loader
 from lab.results import ModelSettings, RunState, Status
@@ -53,8 +53,6 @@ __all__ = ["BATCH", "INTERACTIVE", "Ending", "Log", "OnEnd", "Worker"]
 
 Grading = Callable[[str | None, str | None], bool | None]
 """Whether an answer (first) is right by the oracle answer; None without an oracle answer."""
-
-_KEPT_SEARCHES = 4
 
 _LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 10.0
@@ -77,13 +75,6 @@ class _Job:
     generated: int = 0
     trouble: str = ""  # why an act of its runs was not done
     only_acts: bool = True
-
-
-class _Kept(NamedTuple):
-    """A search that somebody may go on with soon; it may be held in the midst of an iteration."""
-
-    search: Search
-    live: Log
 
 
 class Worker:
@@ -115,7 +106,7 @@ class Worker:
         # All below is the thread's own.
         self._drivers = Drivers(settings, load, store.archive, store.adapters.open)
         self._jobs: dict[str, _Job] = {}
-        self._searches: dict[str, _Kept] = {}
+        self._searches = KeptSearches(self._drivers)
         self._standing_since: float | None = None  # for another process
         self._thread = threading.Thread(target=self._work, name="models", daemon=True)
         self._thread.start()
@@ -268,7 +259,7 @@ class Worker:
         elif isinstance(command, Drop):
             if command.session in self._jobs:
                 self._end(command.session, "idle")
-            self._drop_held(command.session)
+            self._searches.drop(command.session)
         elif isinstance(command, (Pause, Hold, Stop)):
             self._end_early(command)
 
@@ -288,7 +279,7 @@ class Worker:
         job = self._jobs.get(command.session)
         if job is None or job.search is None or job.driver is None:
             if isinstance(command, Stop):
-                self._drop_held(command.session)
+                self._searches.drop(command.session)
             return  # its run has ended meanwhile
         while len(job.waiting) > 1:
             job.waiting.pop().on_end(Ending(False))
@@ -315,8 +306,8 @@ class Worker:
 
     def _annotate(self, command: Annotate) -> None:
         session = command.live.session
-        job, kept = self._jobs.get(session), self._searches.get(session)
-        search = job.search if job else kept and kept.search
+        job = self._jobs.get(session)
+        search = job.search if job else self._searches.get(session)
         for event, place in zip(command.events, command.places, strict=True):
             # One that is kept may be held in the midst of an iteration, and must go on there.
             news = place > job.known if job else search and place == len(search.log) + 1
@@ -379,22 +370,13 @@ class Worker:
 
     def _search(self, session: str) -> Search:
         """The search of a session as it is on disk; kept ones save folding long logs again."""
-        kept = self._searches.get(session)
-        if kept is not None and len(kept.search.log) == self._store.length(session):
-            return self._searches.pop(session).search
-        self._drop_held(session)
+        kept = self._searches.take(session, self._store.length(session))
+        if kept is not None:
+            return kept
         log = self._store.events(session)
         first = log[0]
         assert isinstance(first, ev.SearchCreated)
         return Search(log, lambda answer: self._grading(answer, first.gold))
-
-    def _drop_held(self, session: str) -> None:
-        """Forget a search that is kept, and the iteration in the midst of which it may be held."""
-        kept = self._searches.pop(session, None)
-        if kept is not None:
-            for driver in self._drivers.all:
-                driver.abandon(kept.search)
-            kept.live.preview([])
 
     def _advance(self) -> None:
         if not self._jobs or self._stands_back():
@@ -448,9 +430,7 @@ class Worker:
             self._start(job)
         else:
             if run.priority >= INTERACTIVE:  # nobody comes back to those of a batch so soon
-                self._searches[session] = _Kept(job.search, run.live)
-            while len(self._searches) > _KEPT_SEARCHES:
-                self._drop_held(next(iter(self._searches)))
+                self._searches.keep(session, job.search, run.live)
             failed = job.only_acts and job.trouble
             self._end(session, "failed" if failed else "idle", job.trouble)
         run.on_end(Ending(True))
