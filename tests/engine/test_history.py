@@ -136,7 +136,7 @@ def test_the_history_in_words() -> None:
         ("pruned", 1, None, ""),
         ("brought_back", 1, None, ""),
         ("restored", 1, None, ""),
-        ("parameters", None, None, ""),
+        ("parameters", None, None, "branch 3 to 2"),
         ("models", None, None, "other, world"),
         ("noted", 1, None, "hm"),
         ("marked", 1, None, "wrong: why"),
