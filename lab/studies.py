@@ -5,6 +5,7 @@ from collections.abc import Callable
 from engine.value_history import ValuePoint, value_history
 from lab.adapters import Adapters
 from lab.compare import Comparisons
+from lab.insight import Insights
 from lab.live import LiveSession
 from lab.node_tokens import NodeTokens, StepTokens
 from lab.timeline import Timelines
@@ -19,6 +20,7 @@ class Studies:
     Attributes:
         timelines: what each event of a session changed.
         comparisons: two sessions side by side.
+        insights: the process reward model against a person, and what to judge next.
         what_ifs: replays with something changed.
 
     Args:
@@ -41,6 +43,7 @@ class Studies:
         self._tokens = NodeTokens(store.archive, current, worker.opened)
         self.timelines = Timelines(current)
         self.comparisons = Comparisons(current)
+        self.insights = Insights(store, current)
         self.what_ifs = WhatIfs(store, worker, adapters, current, grading)
 
     def tokens(self, session: str, node: int) -> StepTokens:

@@ -22,6 +22,7 @@ from sessions.errors import (
     StoreUnwritableError,
 )
 from sessions.evaluations import StoredEvaluations
+from sessions.labelled import Labelled
 from sessions.leases import Leases, not_found
 from sessions.rounds import StoredRounds
 from sessions.schema import prepare
@@ -128,6 +129,7 @@ class Store:
         self.rounds = StoredRounds(locks, self._reads, self._log)
         self.adapters = StoredAdapters(home / "adapters", self._reads, self._log)
         self.evaluations = StoredEvaluations(locks, self._reads, self._log)
+        self.labelled = Labelled(self._reads)
         self.turns = Turns(locks)
 
     def close(self) -> None:
@@ -378,9 +380,7 @@ class Store:
         self._set(session, "deleted", None)
 
     def delete(self, session: str) -> None:
-        """Delete a session and its log for good.
-
-        Stored replies stay: other sessions may share them.
+        """Delete a session and its log for good; stored replies stay, as others may share them.
 
         Raises:
             SessionNotFoundError: there is none with this id.

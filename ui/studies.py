@@ -30,6 +30,8 @@ class StudiesDoor:
         "what_if_look",
         "what_if_generate",
         "what_if_state",
+        "calibration",
+        "annotate_next",
     )
 
     def __init__(self, workbench: Workbench) -> None:
@@ -127,6 +129,22 @@ class StudiesDoor:
     def what_if_state(self, id: str) -> dict[str, Any]:
         """How far a replay is."""
         found: dict[str, Any] = msgspec.to_builtins(self._studies.what_ifs.state(str(id)))
+        return found
+
+    # Human and process reward model.
+
+    def calibration(self, session: str, scope: str = "session") -> dict[str, Any]:
+        """The process reward model against what a person said; see `lab.insight`."""
+        found: dict[str, Any] = msgspec.to_builtins(
+            self._studies.insights.calibration(session, scope)
+        )
+        return found
+
+    def annotate_next(self, session: str, method: str = "paper") -> dict[str, Any]:
+        """The nodes whose verdict would change most; see `lab.insight`."""
+        found: dict[str, Any] = msgspec.to_builtins(
+            self._studies.insights.annotate_next(session, method)
+        )
         return found
 
 
