@@ -87,8 +87,8 @@ export class TreeTable extends EventTarget {
     else if (this.sort?.column !== column) this.sort = { column, down: first };
     else this.sort = this.sort.down === first ? { column, down: !first } : null;
     COLUMNS.forEach((one, k) => this.heads[k].setAttribute("aria-sort", this.sort?.column !== one ? "none" : this.sort.down ? "descending" : "ascending"));
+    this.scroll.scrollTop = 0;
     this.order();
-    this.selected();
   }
 
   later() {
