@@ -128,16 +128,20 @@ def route(workbench: Workbench) -> Route:
     """
 
     async def take(request: Request) -> Response:
-        folder = workbench.home / "imports"
+        path, batch = None, None
+        skip = request.query_params.get("skip") == "1"
         try:
-            path = await _kept(request, folder)
-            skip = request.query_params.get("skip") == "1"
+            path = await _kept(request, workbench.home / "imports")
             report = await run_in_threadpool(workbench.imports.read, path, skip_bad=skip)
+            batch = report.batch
+            return JSONResponse(_told(msgspec.to_builtins(report)))
         except Exception as error:  # it belongs where the person looks
-            return JSONResponse({"error": str(error) or type(error).__name__})
-        if report.batch is None:  # nothing goes back to it
-            path.unlink(missing_ok=True)
-        return JSONResponse(_told(msgspec.to_builtins(report)))
+            said = str(error) or type(error).__name__
+            known = request.query_params.get("name") or "the file"
+            return JSONResponse({"error": said.replace(str(path), known)})
+        finally:
+            if path is not None and batch is None:  # nothing goes back to it
+                path.unlink(missing_ok=True)
 
     return Route(ADDRESS, take, methods=["POST"])
 

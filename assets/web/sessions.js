@@ -31,7 +31,7 @@ export class Sessions extends Sheet {
     Object.assign(this, { store, server, show, back, away, add, emptyButton: empty, serial: 0, lines: [] });
     this.pictures = new Miniatures(server);
     this.filters = new Filters(() => this.load());
-    this.file = new ImportFile((report) => { this.load(); if (report.first && report.imported === 1) show.open(report.first); }, show.batch);
+    this.file = new ImportFile(() => this.load(), show);
     this.message = el("p", { class: "lab-message is-error", role: "alert", hidden: true });
     this.list = el("div", { class: "lab-entries", role: "list", "aria-label": "Sessions" });
     this.more = el("button", { type: "button", class: "lab-button lab-more", hidden: true, on: { click: () => this.load(this.lines.length) } });

@@ -8,11 +8,11 @@ const NOUNS = { questions: "question", generation: "solution", sessions: "sessio
 
 export class ImportFile {
   /**
-   * @param {(report: object) => void} done
-   * @param {(batch: string) => void} openBatch
+   * @param {() => void} done
+   * @param {{open: (session: string) => void, batch: (id: string) => void}} show
    */
-  constructor(done, openBatch) {
-    Object.assign(this, { done, openBatch });
+  constructor(done, show) {
+    Object.assign(this, { done, show });
     this.field = el("input", { type: "file", accept: ".json,.jsonl,.csv,.parquet", hidden: true, "aria-label": "File to import", on: { change: () => this.send(this.field.files[0]) } });
     this.note = el("div", { class: "lab-import", role: "status", hidden: true });
     this.element = el("div", {}, this.field, this.note);
@@ -55,7 +55,7 @@ export class ImportFile {
       return;
     }
     this.tell(file, report);
-    this.done(report);
+    this.done();
   }
 
   say(...content) {
@@ -63,7 +63,7 @@ export class ImportFile {
     this.note.hidden = false;
   }
 
-  tell(file, { kind, batch, imported, known, rejected, repeated }) {
+  tell(file, { kind, batch, first, imported, known, rejected, repeated }) {
     const many = (number) => `${count(number)} ${NOUNS[kind]}${number === 1 ? "" : "s"}`;
     const words = imported || known
       ? [`${many(imported)} imported from ${line(file.name, 80)}`, known ? `${many(known)} were here already` : "", repeated.count ? `${count(repeated.count)} repeated` : "", rejected.count ? `${count(rejected.count)} rows left out` : ""].filter(Boolean).join(", ")
@@ -74,7 +74,8 @@ export class ImportFile {
     const rest = rejected.count && !imported && !known
       ? el("button", { type: "button", class: "lab-button", text: "Import the rest", on: { click: () => this.send(file, true) } })
       : null;
-    const open = batch ? el("button", { type: "button", class: "lab-button", text: "Show the batch", on: { click: () => this.openBatch(batch) } }) : null;
+    const goal = batch ? ["Show the batch", () => this.show.batch(batch)] : first && imported + known === 1 ? ["Open it", () => this.show.open(first)] : null;
+    const open = goal && el("button", { type: "button", class: "lab-button", text: goal[0], on: { click: goal[1] } });
     this.say(el("p", { text: words.endsWith(".") ? words : `${words}.` }), rows, el("div", { class: "lab-import-end" }, rest, open));
   }
 }

@@ -1,0 +1,214 @@
+"""The list of sessions, links to nodes, what a reload brings back, the first visit."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.models import Models
+from lab.workbench import Workbench
+from tests.browser.conftest import Serve, wait_nodes
+from tests.engine.worlds import World
+from tests.lab.benches import SETTINGS, finish
+
+OpenTab = Callable[..., Any]
+SHEET = "[data-sheet=sessions].lab-sheet"
+QUESTION = "#lab-question textarea"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    world = World(words=4)
+    home = tmp_path_factory.mktemp("sessions")
+    made = Workbench(home, SETTINGS, lambda *_: Models(world, world, []))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def address(serve: Serve, bench: Workbench) -> str:
+    return serve(bench)
+
+
+@pytest.fixture(scope="module")
+def sessions(bench: Workbench) -> dict[str, str]:
+    """A right and a wrong one, one without an oracle answer, one that was never searched."""
+    made = {}
+    for kind in ("right", "wrong", "ungraded", "none"):
+        question, algorithm = f"What is {kind}?", "beam" if kind == "wrong" else "mcts_star"
+        probe = bench.create(question, None, algorithm, seed=8)
+        finish(bench, probe, iterations=25)
+        golds = {"right": bench.show(probe).answer, "wrong": "none of these", "ungraded": None}
+        bench.delete(probe)
+        made[kind] = bench.create(question, golds.get(kind), algorithm, seed=8)
+        if kind != "none":
+            finish(bench, made[kind], iterations=25)
+    return made
+
+
+def lines(page: Any) -> list[str]:
+    return [text.strip() for text in page.locator(".lab-entry-words b").all_inner_texts()]
+
+
+def until(page: Any, *names: str) -> None:
+    page.wait_for_function(
+        "(names) => JSON.stringify([...document.querySelectorAll('.lab-entry-words b')]"
+        ".map((one) => one.textContent)) === JSON.stringify(names)",
+        arg=list(names),
+    )
+
+
+def test_sessions_are_found_and_kept_in_order(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    page = tab(address, sessions["wrong"])
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    names = ["What is none?", "What is ungraded?", "What is wrong?", "What is right?"]
+    until(page, *names)
+    for kind in ("right", "ungraded", "none"):
+        page.click(f"[data-outcome={kind}]")
+        until(page, f"What is {kind}?")
+        assert page.locator(f"[data-outcome={kind}] small").inner_text() == "1"
+    page.click("[data-outcome='']")
+    page.select_option("select[aria-label=Algorithm]", "beam")
+    until(page, "What is wrong?")
+    page.select_option("select[aria-label=Algorithm]", "")
+    page.fill(f"{SHEET} .lab-search", "IS RIGHT")
+    until(page, "What is right?")
+    # The picture of its tree has colours.
+    page.wait_for_function(
+        "(() => { const c = document.querySelector('.lab-miniature');"
+        " return c.width > 0 && c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+        ".data.some((byte) => byte > 0); })()"
+    )
+    entry = page.locator(".lab-entry")
+    entry.hover()
+    entry.locator("[title=Tags]").click()
+    page.keyboard.type("to check,  good, to check")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lab-tag:text-is('good')")
+    assert bench.sessions()[-1].tags == ["to check", "good"]
+    entry.locator("[title=Rename]").click()
+    page.keyboard.type("x" * 201)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"{SHEET} .lab-message:has-text('it can have 200')")
+    page.fill(".lab-entry-ask input", "a <b>name</b>")
+    page.keyboard.press("Enter")
+    until(page, "a <b>name</b>")
+    page.fill(f"{SHEET} .lab-search", "")
+    page.select_option("select[aria-label=Tag]", "good")
+    until(page, "a <b>name</b>")
+    page.select_option("select[aria-label=Tag]", "")
+    until(page, *names[:3], "a <b>name</b>")
+
+
+def test_a_copy_is_deleted_brought_back_and_deleted_for_good(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    page = tab(address, sessions["wrong"])
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    entry = page.locator(".lab-entry.is-here")
+    entry.hover()
+    entry.locator("[title=Duplicate]").click()
+    page.wait_for_selector(".lab-entry-words b:has-text('Copy of What is wrong?')")
+    copy = bench.sessions()[0].id
+    kept = bench.export(copy)["nodes"]
+    assert kept == bench.export(sessions["wrong"])["nodes"]
+    entry = page.locator(f".lab-entry[data-session='{copy}']")
+    entry.hover()
+    entry.locator("[title=Delete]").click()
+    page.wait_for_selector(".lab-toast:has-text('Deleted')")
+    assert copy not in [one.id for one in bench.sessions()]
+    page.click(".lab-toast-button")
+    entry.wait_for()
+    assert bench.export(copy)["nodes"] == kept
+    entry.hover()
+    entry.locator("[title=Delete]").click()
+    entry.wait_for(state="detached")
+    page.click(f"{SHEET} .lab-sheet-head .lab-button:has-text('Deleted')")
+    page.wait_for_selector(f".lab-entry[data-session='{copy}']")
+    page.click("text=Delete all for good")
+    page.click("text=Really delete all of them")
+    page.wait_for_selector(f"{SHEET} .lab-empty")
+    assert not bench.collection.away()
+    assert sessions["wrong"] in [one.id for one in bench.sessions()]
+
+
+def test_a_file_comes_back_as_the_session_it_was(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str], tmp_path: Path
+) -> None:
+    page = tab(address)
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    session = sessions["ungraded"]
+    entry = page.locator(f".lab-entry[data-session='{session}']")
+    entry.hover()
+    with page.expect_download() as download:
+        entry.locator("[title^=Export]").click()
+    file = tmp_path / "session.json"
+    download.value.save_as(file)
+    nodes = bench.export(session)["nodes"]
+    bench.delete(session)
+    page.set_input_files(f"{SHEET} input[type=file]", file)
+    page.wait_for_selector(".lab-import:has-text('1 session imported')")
+    assert bench.export(session)["nodes"] == nodes
+    assert json.loads(file.read_text())["nodes"] == nodes
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"nothing": 1}\n')
+    page.set_input_files(f"{SHEET} input[type=file]", bad)
+    page.wait_for_selector(".lab-import .lab-message:text-matches('^bad.jsonl')")
+    assert [one.name for one in (bench.home / "imports").iterdir()] == []
+
+
+def test_a_link_opens_a_node_and_a_reload_loses_nothing(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    session = sessions["right"]
+    page = tab(address, f"{session}&node=3")
+    page.wait_for_function("window.lab.store.selected === 3")
+    assert "node=3" in page.url
+    page.evaluate("window.lab.store.select(2)")
+    page.wait_for_function("location.search.includes('node=2')")
+    page.click("[aria-label^='Zoom in'], [title^='Zoom in']")
+    page.fill(QUESTION, "What if?\nAnd then?")
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    page.wait_for_selector(".lab-entry")
+    row = page.evaluate("window.lab.view.viewport.row")
+    page.reload(wait_until="commit")
+    page.wait_for_function("window.lab?.store.selected === 2")
+    page.wait_for_selector(".lab-entry")
+    page.wait_for_function(f"document.querySelector('{QUESTION}').value.startsWith('What if?')")
+    assert page.evaluate("window.lab.view.viewport.row") == pytest.approx(row)
+    # A second tab changes the session; this one shows it.
+    other = tab(address, session)
+    wait_nodes(other, len(bench.export(session)["nodes"]))
+    bench.note(session, 1, "seen in both")
+    for one in (page, other):
+        one.wait_for_function("window.lab.store.nodes.get(1)?.note")
+
+
+def test_an_empty_page_invites(tab: OpenTab, bench: Workbench, address: str) -> None:
+    page = tab(address)
+    before = len(bench.sessions())
+    page.wait_for_selector(".lab-card >> nth=2")
+    page.click(".lab-card >> nth=0")
+    page.wait_for_function("window.lab.store.session && window.lab.store.nodes.size > 1")
+    assert len(bench.sessions()) == before + 1
+    bench.wait(bench.sessions()[0].id, 60)
+    page.click(".lab-help button")
+    page.click(".lab-help-item >> nth=0")
+    card = page.locator(".lab-tour-card")
+    seen = set()
+    for _ in range(12):
+        if not card.is_visible():
+            break
+        seen.add(card.locator("h2").inner_text())
+        page.keyboard.press("Enter")
+    assert {"Ask", "Search", "The tree", "At a glance"} <= seen
+    assert not card.is_visible()
+    page.click(".lab-help button")
+    page.keyboard.press("Enter")
+    card.wait_for()
+    page.keyboard.press("Escape")
+    card.wait_for(state="hidden")
