@@ -153,7 +153,8 @@ class Insights:
             log = self._current(one).view.log if one == session else self._store.events(one)
             tree = Tree.fold(log)
             for label in labels(one, tree):
-                if tree.node(label.node).source.prm == prm:
+                source = tree.node(label.node).source
+                if source is not None and source.prm == prm:
                     mine.append(label)
                 else:
                     others += 1

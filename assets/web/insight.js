@@ -78,12 +78,12 @@ export class Insight {
 
   /** The reliability diagram. */
   draw({ bins }) {
-    const text = bins.map((bin) => `n ${bin.count}`);
+    const text = bins.map((bin) => `\u2002n ${bin.count}`);
     this.figure.setAttribute("aria-label", `Reliability: ${bins.map((bin) => `value ${number(bin.value)}, label ${number(bin.label.estimate)}, ${bin.count} labels`).join("; ")}`);
     chart(this.figure, [
       { x: [0, 1], y: [0, 1], mode: "lines", line: { color: "--lab-line-2", dash: "dot", width: 1.5 }, hoverinfo: "skip" },
       {
-        x: bins.map((bin) => bin.value), y: bins.map((bin) => bin.label.estimate), text, mode: "lines+markers+text", textposition: "top center", textfont: { color: "--lab-ink-2", size: 11 },
+        x: bins.map((bin) => bin.value), y: bins.map((bin) => bin.label.estimate), text, mode: "lines+markers+text", textposition: "middle right", textfont: { color: "--lab-ink-2", size: 11 },
         error_y: { type: "data", symmetric: false, array: bins.map((bin) => bin.label.high - bin.label.estimate), arrayminus: bins.map((bin) => bin.label.estimate - bin.label.low), color: "--lab-accent", thickness: 1.4, width: 4 },
         marker: { color: "--lab-accent", size: bins.map((bin) => 7 + 3 * Math.sqrt(bin.count)) }, line: { color: "--lab-accent", width: 1.5 },
         hovertemplate: "PRM %{x:.2f}, you %{y:.2f}, %{text}<extra></extra>", cliponaxis: false,
