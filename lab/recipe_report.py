@@ -134,7 +134,7 @@ def markdown(report: Report) -> str:
     titles = {entry.recipe: _title(entry) for entry in report.entries}
     parts = [
         _rounds(report),
-        "Recipes against each other, paired by problem:",
+        "Recipes against each other, paired by problem and pooled over the seeds of both:",
         _pairs(report, titles),
         *_guided(report.entries),
         _words(report, titles),
@@ -177,15 +177,25 @@ def _pairs(report: Report, titles: dict[str, str]) -> str:
         "| after round | recipe minus recipe | seeds | points [95 % CI] | |",
         "| --- " * 5 + "|",
     ]
-    for one in sorted(report.differences, key=lambda one: one.number):
+    for one in sorted(_pooled(report), key=lambda one: one.number):
         if one.other == BEFORE and len(one.seeds) == 1:
-            continue
+            continue  # it is in the table of the rounds
         seeds = ", ".join(map(str, one.seeds))
         lines.append(
             f"| {one.number} | {titles[one.recipe]} - {_other(one, titles)} | {seeds} | "
             f"{_points(one.points)} | {_significance(one.points)} |"
         )
     return "\n".join(lines)
+
+
+def _pooled(report: Report) -> list[Difference]:
+    """Of each comparison the one over the most seeds."""
+    most: dict[tuple[str, str, int], Difference] = {}
+    for one in report.differences:
+        key = one.recipe, one.other, one.number
+        if key not in most or len(one.seeds) > len(most[key].seeds):
+            most[key] = one
+    return list(most.values())
 
 
 def _other(one: Difference, titles: dict[str, str]) -> str:
@@ -213,22 +223,18 @@ def _words(report: Report, titles: dict[str, str]) -> str:
     last = min(
         max(entry.number for entry in report.entries if entry.recipe == recipe) for recipe in titles
     )
-    most: dict[tuple[str, str], Difference] = {}
-    for one in report.differences:
-        key = one.recipe, one.other
-        if one.number == last and len(one.seeds) >= len(most[key].seeds if key in most else []):
-            most[key] = one
     lines = {True: list[str](), False: list[str]()}
-    for one in most.values():
+    for one in (one for one in _pooled(report) if one.number == last):
         other = _other(one, titles)
         points = one.points
         above = f"{titles[one.recipe]} over {other} ({100 * points.estimate:+.1f})"
         below = f"{other} over {titles[one.recipe]} ({-100 * points.estimate:+.1f})"
-        lines[points.excludes_zero].append(above if points.estimate >= 0 else below)
+        upright = points.estimate >= 0 or one.other in (one.recipe, BEFORE)
+        lines[points.excludes_zero].append(above if upright else below)
     said = [f"After round {last}, the 95 % interval excludes 0 for: {_list(lines[True])}."]
     said.append(f"It does not, so that nothing is shown, for: {_list(lines[False])}.")
     seeds = sorted({entry.seed for entry in report.entries})
-    runs = "one run" if len(seeds) == 1 else f"{len(seeds)} runs"
+    runs = "one run" if len(seeds) == 1 else f"at most {len(seeds)} runs"
     said.append(
         f"The intervals are about problems: they hold for these trained models ({runs} a recipe); "
         "how much another seed would change a recipe is not in them. They are not corrected for "

@@ -97,4 +97,4 @@ def test_what_is_significant_is_said_plainly() -> None:
     shown, not_shown = text.split("It does not, so that nothing is shown, for: ")
     assert "GOOD over the models before (+75.0)" in shown
     assert "GOOD over MIDDLING (+2.5)" in not_shown
-    assert "(2 runs a recipe)" in not_shown
+    assert "(at most 2 runs a recipe)" in not_shown
