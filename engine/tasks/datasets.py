@@ -1,7 +1,8 @@
 """Problems of any dataset: questions, their right answers, and where a row is no problem.
 
-Fields are found by their usual names or mapped; worked solutions give their final answer. What
-cannot be asked (bad rows, questions that were there before) is told by its place, the rest runs.
+Fields are found by their usual names or mapped, and known benchmarks by their fields; worked
+solutions give their final answer. What cannot be asked (bad rows, questions that were there before)
+is told by its place, the rest runs.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from engine.errors import ParameterError, TaskError
+from engine.tasks.benchmarks import Shape, shape_of
 from engine.tasks.grading import extract_answer
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_files
 from engine.tasks.tables import Row, Table, kind_of, open_tables
@@ -19,9 +21,10 @@ from engine.tasks.tables import Row, Table, kind_of, open_tables
 USUAL = {
     "content": ("content", "question", "problem", "prompt", "input", "query"),
     "answer": ("answer", "solution", "gold", "target", "output", "label"),
-    "id": ("id", "unique_id", "problem_id", "question_id"),
+    "id": ("id", "unique_id", "problem_id", "question_id", "problemid"),
 }
-"""Fields of a problem, and what they are called in datasets; the first that is there is taken."""
+"""Fields of a problem, and what they are called in datasets, in small letters or others; the first
+that is there is taken."""
 
 
 class DatasetProblem(msgspec.Struct, frozen=True):
@@ -62,6 +65,7 @@ class Dataset(msgspec.Struct, frozen=True):
         problems: all that can be asked.
         rejected: rows that are no problem.
         repeated: rows that ask again what an earlier one asked, or have its id.
+        benchmark: whose rows they are, if it has rules of its own; see `engine.tasks.benchmarks`.
     """
 
     source: str
@@ -70,6 +74,7 @@ class Dataset(msgspec.Struct, frozen=True):
     problems: list[DatasetProblem]
     rejected: list[Rejected]
     repeated: list[Rejected]
+    benchmark: str = ""
 
     @property
     def ungraded(self) -> int:
@@ -133,10 +138,23 @@ def read_dataset(
 def _read(
     source: str, split: str, tables: Sequence[Table], given: Mapping[str, str], limit: int | None
 ) -> Dataset:
+    shape = None if {"content", "answer"} & set(given) else shape_of(_there(tables))
+    if shape is not None:
+        own = {"content": shape.content, "answer": shape.answer, "id": shape.id}
+        given = {**{name: field for name, field in own.items() if field}, **given}
     fields = _fields(source, tables, given)
-    reader = _Reader(fields)
-    found = Dataset(source, split, fields, reader.problems, reader.rejected, reader.repeated)
-    for place, row in _rows(tables, list(fields.values())):
+    reader = _Reader(fields, shape)
+    found = Dataset(
+        source,
+        split,
+        fields,
+        reader.problems,
+        reader.rejected,
+        reader.repeated,
+        shape.name if shape is not None else "",
+    )
+    others = shape.others if shape is not None else ()
+    for place, row in _rows(tables, list(dict.fromkeys([*fields.values(), *others]))):
         if limit is not None and len(found.problems) >= limit:
             break
         reader.take(place, row)
@@ -146,16 +164,24 @@ def _read(
     return found
 
 
+def _there(tables: Sequence[Table]) -> list[str]:
+    return list(dict.fromkeys(name for table in tables for name in table.fields))
+
+
 def _fields(source: str, tables: Sequence[Table], given: Mapping[str, str]) -> dict[str, str]:
     """Which field of the dataset is which of a problem's."""
-    there = list(dict.fromkeys(name for table in tables for name in table.fields))
+    there = _there(tables)
+    small = {name.lower(): name for name in reversed(there)}
     listed = ", ".join(repr(name) for name in there[:20]) or "none"
     fields: dict[str, str] = {}
     for name, usual in USUAL.items():
         wanted = given.get(name)
         if wanted is not None and wanted not in there:
             raise TaskError(f"{source} has no field {wanted!r}; its fields are: {listed}.")
-        found = wanted or next((one for one in usual if one in there), None)
+        found = wanted or next(
+            (one if one in there else small[one.lower()] for one in usual if one.lower() in small),
+            None,
+        )
         if found is not None:
             fields[name] = found
     if "content" not in fields:
@@ -177,11 +203,12 @@ def _rows(tables: Sequence[Table], wanted: Sequence[str]) -> Iterator[tuple[str,
 class _Reader:
     """Takes rows one by one and sorts them."""
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
+    def __init__(self, fields: Mapping[str, str], shape: Shape | None = None) -> None:
         self.problems: list[DatasetProblem] = []
         self.rejected: list[Rejected] = []
         self.repeated: list[Rejected] = []
         self._fields = fields
+        self._shape = shape
         self._contents: dict[str, str] = {}
         self._ids: dict[str, str] = {}
 
@@ -210,38 +237,50 @@ class _Reader:
         self.repeated.append(Rejected(place, reason))
 
     def _problem(self, place: str, row: Row) -> DatasetProblem:
-        content = self._text("content", row.get(self._fields["content"]))
-        answer = self._number_or_text("answer", row)
-        identifier = self._number_or_text("id", row)
+        identifier = self._number_or_text(self._fields.get("id", ""), row)
+        content, answer = self._posed(row)
         if not content:
             raise TaskError(f"{self._fields['content']!r} is missing or empty")
-        for name, text in (("content", content), ("id", identifier)):
+        for name, text in (("content", content), ("id", identifier), ("answer", answer)):
             if len(text) > LONGEST_QUESTION:
                 raise TaskError(_too_long(self._fields[name], text))
-        answer = final_answer(answer)
-        if len(answer) > LONGEST_QUESTION:
-            raise TaskError(_too_long(self._fields["answer"], answer))
         return DatasetProblem(identifier, content, answer or None, place)
 
-    def _number_or_text(self, name: str, row: Row) -> str:
-        value = row.get(self._fields.get(name, ""))
+    def _posed(self, row: Row) -> tuple[str, str]:
+        """The question and its right answer, "" if there is none."""
+        if self._shape is None:
+            field = self._fields["content"]
+            answer = self._number_or_text(self._fields.get("answer", ""), row)
+            return self._text(field, row.get(field)), final_answer(answer)
+        names = dict.fromkeys((self._shape.content, self._shape.answer, *self._shape.others))
+        posed = self._shape.pose({name: self._texts(name, row) for name in names})
+        return posed.content, posed.answer
+
+    def _texts(self, field: str, row: Row) -> list[str]:
+        value = row.get(field)
+        items = value if isinstance(value, list) else [value]
+        found = [self._number_or_text(field, {field: item}) for item in items]
+        return [text for text in found if text]
+
+    def _number_or_text(self, field: str, row: Row) -> str:
+        value = row.get(field)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             try:
                 return str(value)
             except ValueError as error:  # a whole number of thousands of digits
-                raise TaskError(f"{self._fields[name]!r} is not a usable number") from error
-        return self._text(name, value)
+                raise TaskError(f"{field!r} is not a usable number") from error
+        return self._text(field, value)
 
-    def _text(self, name: str, value: object) -> str:
+    def _text(self, field: str, value: object) -> str:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise TaskError(f"{self._fields[name]!r} is {kind_of(value)}, not a text")
+            raise TaskError(f"{field!r} is {kind_of(value)}, not a text")
         if not value.isascii():
             try:
                 value.encode("utf-8")
             except UnicodeEncodeError as error:
-                raise TaskError(f"{self._fields[name]!r} is not valid Unicode text") from error
+                raise TaskError(f"{field!r} is not valid Unicode text") from error
         return value.replace("\r\n", "\n").strip()
 
 

@@ -1,5 +1,9 @@
 """Reading final answers and judging them; nothing in a text is ever evaluated.
 
+A right answer may say itself how it is to be compared, in words that a person can read: "option B",
+"Yes", "9.8 m/s^2 within 5 %", "24 from 1 1 4 6, each once". So it needs nothing beside it, in a
+file or in a log.
+
 Most answers are numbers and are compared exactly, here and at once. Anything else (LaTeX, tuples,
 expressions) goes to a computer algebra system in a helper process, which is ended when it exceeds
 its deadline. This module knows no models and no search.
@@ -13,6 +17,7 @@ from fractions import Fraction
 
 from engine.errors import TaskError
 from engine.tasks.algebra import same_value
+from engine.tasks.measures import Measure, measure_of, same_measure
 
 Checker = Callable[[str, str], bool | None]
 """(answer, gold) -> right or wrong; None: could not be decided."""
@@ -48,6 +53,25 @@ _UNIT = re.compile(
 )
 """A number and its unit: a word, or one letter that is a unit rather than a variable."""
 
+_WITHIN = re.compile(r"(?P<measure>.+) within (?P<percent>\d{1,2}(?:\.\d+)?) ?%")
+_FROM = re.compile(r"\d+ from \d+(?:,? \d+)*(?:, each once)?")
+_OPTION = re.compile(r"options? (?P<letters>[A-Z](?:(?:, | and |, and )?[A-Z])*)")
+_LETTER = re.compile(r"[(\[]?([A-Z])(?:[)\]]|[.:](?=\s|$)|$)[\s\S]*")
+_LETTERS = re.compile(r"[(\[]?[A-Z][)\]]?(?:(?:\s*[,;&]\s*|\s+and\s+|\s*)[(\[]?[A-Z][)\]]?)*")
+_DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf|bf|rm)\b|[{}$*]")
+_JUDGEMENTS = {
+    "yes": "yes",
+    "true": "yes",
+    "correct": "yes",
+    "no": "no",
+    "false": "no",
+    "incorrect": "no",
+    "maybe": "maybe",
+}
+
+_EACH = ", each once"
+_SIGNS_WRITTEN = {"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\\left": "", "\\right": ""}
+_SIGNS_WRITTEN |= {"\\times": "*", "\\cdot": "*", "\\div": "/", "[": "(", "]": ")"}
 _CURRENCY = "$\u20ac\u00a3\u00a5\u20b9"
 
 
@@ -65,7 +89,7 @@ def extract_answer(text: str) -> str | None:
     if marked is not None:
         return marked
     bare = text.strip()
-    if "\n" not in bare and (number_of(bare) is not None or _one_formula(bare)):
+    if "\n" not in bare and (number_of(bare) is not None or _one_formula(bare) or _chosen(bare)):
         return _trimmed(bare) or None
     numbers = _LAST_NUMBER.findall(text)
     return numbers[-1].strip() if numbers else None
@@ -100,6 +124,12 @@ def _after_marker(text: str) -> str | None:
         return _trimmed(next(group for group in formula.groups() if group is not None)) or None
     sentence = re.split(r"\.(?=\s|$)|\n", rest, maxsplit=1)[0]
     return _trimmed(sentence) or None
+
+
+def _chosen(text: str) -> bool:
+    """Whether a text is no more than a letter or a judgement."""
+    word = text.strip("()*. ")
+    return bool(re.fullmatch("[A-J]", word)) or word.lower() in _JUDGEMENTS
 
 
 def _one_formula(text: str) -> bool:
@@ -241,14 +271,93 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] 
 }
 
 
+def check_option(answer: str, gold: str) -> bool | None:
+    """The same option, or all of several and no other.
+
+    Args:
+        answer: a letter, in brackets or with the option's text after it: "B", "(B)", "B. Iron";
+            several letters: "A, C", "A and C".
+        gold: "option B", "options A, C", or the letters alone.
+    """
+    stated = _OPTION.fullmatch(gold.strip())
+    wanted = _letters(stated["letters"] if stated else gold)
+    if wanted is None:
+        return None
+    text = re.sub(r"^(?:the\s+)?(?:options?|choices?)\s+", "", answer.strip(), flags=re.IGNORECASE)
+    return _letters(text) == wanted
+
+
+def _letters(text: str) -> frozenset[str] | None:
+    """The options that a text names, None if it names none."""
+    text = _DRESS.sub("", text[:LONGEST]).strip().rstrip(".").strip()
+    if _LETTERS.fullmatch(text):
+        return frozenset(re.findall(r"[A-Z]", re.sub(r"\band\b", "", text)))
+    one = _LETTER.fullmatch(text)
+    return frozenset(one[1]) if one else None
+
+
+def check_judgement(answer: str, gold: str) -> bool | None:
+    """The same judgement: yes (true, correct), no (false, incorrect) or maybe."""
+    wanted = _judgement(gold)
+    return None if wanted is None else _judgement(answer) == wanted
+
+
+def _judgement(text: str) -> str | None:
+    """The judgement that a text begins with."""
+    words = re.findall(r"[A-Za-z]+", _DRESS.sub("", text)[:100])
+    if [word.lower() for word in words[:2]] == ["not", "correct"]:
+        return "no"
+    return _JUDGEMENTS.get(words[0].lower()) if words else None
+
+
+def check_within(answer: str, gold: str) -> bool | None:
+    """A number within a tolerance, in a unit that does not contradict; None if gold is none.
+
+    Args:
+        answer: such as "9.81 m/s^2", "9.81", "9.8 x 10^0".
+        gold: "9.8 m/s^2 within 5 %", of the larger of the two numbers.
+    """
+    stated = _WITHIN.fullmatch(gold.strip())
+    wanted = _measure(stated["measure"]) if stated else None
+    if stated is None or wanted is None:
+        return None
+    given = _measure(answer)
+    tolerance = Fraction(stated["percent"]) / 100
+    return given is not None and same_measure(given, wanted, tolerance)
+
+
+def _measure(text: str) -> Measure | None:
+    """A number with a unit; fractions and percentages as `number_of` reads them."""
+    text = _trimmed(text)
+    if len(text) > LONGEST:
+        return None
+    value = number_of(text) if re.search(r"/\s*\d|frac|%", text) else None
+    return Measure(value, "") if value is not None else measure_of(text)
+
+
+def check_stated(answer: str, gold: str) -> bool | None:
+    """As the right answer says itself that it is to be compared; else as `check_math`."""
+    text = gold.strip()
+    if _OPTION.fullmatch(text):
+        return check_option(answer, text)
+    if text.rstrip(".").lower() in _JUDGEMENTS:
+        return check_judgement(answer, text)
+    if _WITHIN.fullmatch(text):
+        return check_within(answer, text)
+    if _FROM.fullmatch(text):
+        return check_countdown(answer, text)
+    return check_math(answer, gold)
+
+
 def check_countdown(answer: str, gold: str) -> bool | None:
     """An expression that makes the target from each number at most once.
 
     Args:
         answer: such as "(7 - 3) * 5"; only + - * / and brackets; "= 20" may follow.
-        gold: "20 from 7 3 5 2", target and numbers, each of which may be used once.
+        gold: "20 from 7 3 5 2", target and numbers, each of which may be used once; with ", each
+            once" at its end each must be used, as in the Game of 24.
     """
-    target, _, rest = gold.partition(" from ")
+    target, _, rest = gold.strip().removesuffix(_EACH).partition(" from ")
     numbers = rest.replace(",", " ").split()
     if not numbers or not all(part.isdecimal() for part in [target.strip(), *numbers]):
         return None
@@ -259,11 +368,14 @@ def check_countdown(answer: str, gold: str) -> bool | None:
         stated = number_of(right) if right.strip() else value
     except (TaskError, ZeroDivisionError):
         return False
-    return value == stated == int(target) and used <= Counter(map(int, numbers))
+    given = Counter(map(int, numbers))
+    fits = used == given if gold.strip().endswith(_EACH) else used <= given
+    return fits and value == stated == int(target)
 
 
 def _parsed(expression: str) -> ast.expr:
-    expression = expression.replace("\u00d7", "*").replace("\u00f7", "/").replace("\u2212", "-")
+    for written, sign in _SIGNS_WRITTEN.items():
+        expression = expression.replace(written, sign)
     if len(expression) > 200 or not re.fullmatch(r"[\d\s+\-*/()]+", expression):
         raise TaskError("An expression has numbers, + - * / and brackets, nothing else.")
     try:
@@ -288,12 +400,18 @@ CHECKERS: dict[str, Checker] = {
     "numeric": check_numeric,
     "exact": check_exact,
     "countdown": check_countdown,
+    "option": check_option,
+    "judgement": check_judgement,
+    "within": check_within,
+    "stated": check_stated,
 }
 """How an answer is compared with the right one, by name."""
 
 
-def grade(answer: str | None, gold: str | None, checker: str = "math") -> bool | None:
+def grade(answer: str | None, gold: str | None, checker: str = "stated") -> bool | None:
     """Whether an answer is right; None without a gold answer, or if it could not be decided.
+
+    checker: one of `CHECKERS`; by default as the gold answer says itself.
 
     Raises:
         TaskError: there is no checker of that name.
