@@ -8,6 +8,7 @@ its last step, after the body's final norm. Other formats: `engine.models.prm_fo
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from engine.errors import ModelError
 from engine.models.base import PrefixRequest, Reply, Valuation
@@ -44,6 +45,8 @@ __all__ = [
     "load_prm",
 ]
 
+_REMEMBERED = 2048
+
 
 class TransformersPRM:
     """See `engine.models.base.ProcessRewardModel`.
@@ -67,6 +70,8 @@ class TransformersPRM:
         self.handle = reader.handle
         self.form = form
         self._texts, self._readout = _parts(reader.handle, step_format, form)
+        # A text is asked about several times in a row: valued, counted, shown.
+        self._value = lru_cache(maxsize=_REMEMBERED)(self._texts.value)
 
     @property
     def identity(self) -> str:
@@ -131,7 +136,7 @@ class TransformersPRM:
         return self._prefix(request)
 
     def _prefix(self, request: PrefixRequest) -> Tokens:
-        return self._texts.value(request.question, request.steps) if request.steps else ()
+        return self._value(request.question, request.steps) if request.steps else ()
 
 
 def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[ValueTexts, Readout]:

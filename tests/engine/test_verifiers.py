@@ -12,13 +12,15 @@ from engine.models.loading import ModelSpec
 from engine.models.pool import ModelPool
 from engine.models.transformers_policy import TransformersPolicy, load_policy
 from engine.models.transformers_prm import load_prm
+from engine.tree import Tree
 from engine.verifiers.comparison import compare
 from engine.verifiers.judges import JUDGE, YES_NO, Judge, PolicyMarker
 from engine.verifiers.registry import VERIFIERS, Models, make_verifier
 from engine.verifiers.reward_models import StepValues
-from engine.verifiers.traces import Trace
+from engine.verifiers.traces import Trace, trace_of
 from engine.verifiers.verifying import AGGREGATES, Verified, ranking_quality, verify, verify_all
 from tests.engine.models.conftest import LINES, logits_by_hand, write_model
+from tests.engine.trees import QUESTION, log_of
 
 MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
 
@@ -137,6 +139,17 @@ def test_verifiers_are_compared_on_the_same_solutions() -> None:
     ]
     assert [row.ranking for row in rows] == [[1.0, None], [0.25, None], [0.75, None], [0.75, None]]
     assert rows[2].usage == Usage(3 + 3 + 2 + 1 + 1 + 3 + 3)
+
+
+def test_solutions_of_a_tree_bring_its_values() -> None:
+    values = {"one\n": 0.2, "two\n": 0.9, "three\n": 0.4}
+    tree = Tree.fold(log_of([["one\n", "two\n"], ["three\n"]], {0: True, 1: False}, values))
+    found = [trace_of(tree, node) for node in tree.ends]
+    assert found == [
+        Trace(QUESTION, ("one\n", "two\n"), "9", (0.2, 0.9), True),
+        Trace(QUESTION, ("three\n",), "8", (0.4,), False),
+    ]
+    assert verify(found, make_verifier("prm-min", Models())).chosen == 1
 
 
 def test_what_is_missing_is_said() -> None:
