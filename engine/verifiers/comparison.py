@@ -1,10 +1,12 @@
 """Verifiers side by side on the same solutions."""
 
+import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from engine.evaluation.statistics import Interval, accuracy, paired_difference
 from engine.models.base import NO_USAGE, Usage
 from engine.verifiers.verifying import Group, Verifier, ranking_quality, verify_all
 
@@ -17,7 +19,7 @@ class Row(msgspec.Struct, frozen=True):
         right: for each problem whether the answer that it believes is right.
         ranking: for each problem the share of pairs in right order, None where all of its
             solutions are right, or wrong; see `engine.verifiers.verifying.ranking_quality`.
-        usage: what models did for it; a text that an earlier verifier has read may cost nothing.
+        usage: what models did for it.
         seconds: it took for all problems.
     """
 
@@ -28,14 +30,23 @@ class Row(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def compare(groups: Sequence[Group], verifiers: Mapping[str, Verifier]) -> list[Row]:
+def compare(
+    groups: Sequence[Group], verifiers: Mapping[str, Verifier], forget: Callable[[], None]
+) -> list[Row]:
     """Every verifier on the solutions of every problem, in the order they are given.
+
+    Args:
+        groups: the solutions of each problem.
+        verifiers: by name.
+        forget: makes models forget what they have read; called before each verifier, so that
+            none profits from another.
 
     Raises:
         LabError: a verifier cannot score a solution; see the verifiers.
     """
     rows = []
     for name, verifier in verifiers.items():
+        forget()
         began = time.perf_counter()
         found = verify_all(groups, verifier)
         seconds = time.perf_counter() - began
@@ -52,3 +63,31 @@ def compare(groups: Sequence[Group], verifiers: Mapping[str, Verifier]) -> list[
             )
         )
     return rows
+
+
+def table(rows: Sequence[Row], baseline: str) -> str:
+    """Markdown: share right with its 95 % interval, the paired difference to the verifier
+    `baseline`, ranking quality, and tokens read for a problem.
+    """
+    first = next(row for row in rows if row.name == baseline)
+    head = ["verifier", "right, % [95 % CI]", f"minus {baseline}", "pairs in order, %", "tokens"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in rows:
+        share = accuracy(row.right)
+        gap = "" if row is first else _points(paired_difference(row.right, first.right))
+        pairs = [one for one in row.ranking if one is not None]
+        order = f"{100 * statistics.fmean(pairs):.1f}" if pairs else ""
+        cells = [
+            row.name,
+            f"{100 * share.estimate:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]",
+            gap,
+            order,
+            f"{row.usage.forwarded / len(row.right):.0f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _points(gap: Interval) -> str:
+    numbers = [100 * one for one in (gap.estimate, gap.low, gap.high)]
+    return "{:+.1f} [{:.1f}, {:.1f}]".format(*numbers) + ("" if gap.excludes_zero else " n.s.")

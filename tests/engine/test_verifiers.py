@@ -1,5 +1,6 @@
 """Which solution a verifier believes, on solutions whose best one is plain, and on real models."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from engine.models.pool import ModelPool
 from engine.models.transformers_policy import TransformersPolicy, load_policy
 from engine.models.transformers_prm import load_prm
 from engine.tree import Tree
-from engine.verifiers.comparison import compare
+from engine.verifiers.__main__ import main
+from engine.verifiers.comparison import compare, table
 from engine.verifiers.judges import JUDGE, YES_NO, Judge, PolicyMarker
 from engine.verifiers.registry import VERIFIERS, Models, make_verifier
 from engine.verifiers.reward_models import StepValues
@@ -130,7 +132,10 @@ def test_ranking_quality_counts_pairs() -> None:
 def test_verifiers_are_compared_on_the_same_solutions() -> None:
     groups = [SOLUTIONS, SOLUTIONS[:2]]
     names = ("oracle", "self-consistency", "prm-min", "prm-min+sc")
-    rows = compare(groups, {name: make_verifier(name, ALL) for name in names})
+    forgotten: list[int] = []
+    verifiers = {name: make_verifier(name, ALL) for name in names}
+    rows = compare(groups, verifiers, lambda: forgotten.append(1))
+    assert len(forgotten) == len(names)
     assert [row.right for row in rows] == [
         [True, False],
         [False, False],
@@ -139,6 +144,9 @@ def test_verifiers_are_compared_on_the_same_solutions() -> None:
     ]
     assert [row.ranking for row in rows] == [[1.0, None], [0.25, None], [0.75, None], [0.75, None]]
     assert rows[2].usage == Usage(3 + 3 + 2 + 1 + 1 + 3 + 3)
+    lines = table(rows, "self-consistency").splitlines()
+    assert lines[2].startswith("| oracle | 50.0 [")
+    assert lines[4].endswith(" | 75.0 | 8 |")
 
 
 def test_solutions_of_a_tree_bring_its_values() -> None:
@@ -183,6 +191,22 @@ def test_the_steps_of_all_solutions_are_read_once() -> None:
     )
     product, least = found["product"].scores, found["min"].scores
     assert all(a <= b <= c for a, b, c in zip(product, least, found["mean"].scores, strict=True))
+
+
+def test_verifiers_are_compared_by_one_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "verifiers.json"
+    asked = "--limit 2 --samples 2 --quant none --verifiers self-consistency prm-min+sc oracle"
+    assert main([*asked.split(), "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "| prm-min+sc |" in printed
+    assert "2 problems" in printed
+    found = json.loads(out.read_bytes())
+    assert [row["name"] for row in found["rows"]] == ["self-consistency", "prm-min+sc", "oracle"]
+    assert found["rows"][1]["usage"]["forwarded"] > 0
+    assert main(["--limit", "1", "--verifiers", "best"]) == 2
+    assert main(["--limit", "1", "--verifiers", "judge"]) == 2
 
 
 def open_policy(directory: Path) -> TransformersPolicy:
