@@ -6,6 +6,7 @@ from engine.value_history import ValuePoint, value_history
 from lab.adapters import Adapters
 from lab.compare import Comparisons
 from lab.insight import Insights
+from lab.lens import Lenses
 from lab.live import LiveSession
 from lab.node_tokens import NodeTokens, StepTokens
 from lab.timeline import Timelines
@@ -21,6 +22,7 @@ class Studies:
         timelines: what each event of a session changed.
         comparisons: two sessions side by side.
         insights: the process reward model against a person, and what to judge next.
+        lenses: a tree valued by the models of every round.
         what_ifs: replays with something changed.
 
     Args:
@@ -44,6 +46,7 @@ class Studies:
         self.timelines = Timelines(current)
         self.comparisons = Comparisons(current)
         self.insights = Insights(store, current)
+        self.lenses = Lenses(store, worker, adapters, current)
         self.what_ifs = WhatIfs(store, worker, adapters, current, grading)
 
     def tokens(self, session: str, node: int) -> StepTokens:

@@ -32,6 +32,9 @@ class StudiesDoor:
         "what_if_state",
         "calibration",
         "annotate_next",
+        "lens_look",
+        "lens_state",
+        "lens_cancel",
     )
 
     def __init__(self, workbench: Workbench) -> None:
@@ -146,6 +149,21 @@ class StudiesDoor:
             self._studies.insights.annotate_next(session, method)
         )
         return found
+
+    # Round lens.
+
+    def lens_look(self, session: str) -> dict[str, Any]:
+        """Have a tree valued by the models of every round; see `lab.lens`."""
+        return {"id": self._studies.lenses.look(session)}
+
+    def lens_state(self, id: str) -> dict[str, Any]:
+        """How far that is, and what is known."""
+        found: dict[str, Any] = msgspec.to_builtins(self._studies.lenses.state(str(id)))
+        return found
+
+    def lens_cancel(self, id: str) -> dict[str, Any]:
+        self._studies.lenses.cancel(str(id))
+        return {}
 
 
 def _field(info: ParameterInfo, values: Mapping[str, Any]) -> dict[str, Any]:
