@@ -15,19 +15,22 @@ BASE = "base"
 class Adapters:
     """The adapters of a home, for the models in use. Safe to use from many threads.
 
+    Attributes:
+        settings: the models in use.
+
     Args:
         store: where they are entered.
-        settings: the models in use.
+        settings: the models in use, at first.
     """
 
     def __init__(self, store: Store, settings: ModelSettings) -> None:
         self._store = store
-        self._settings = settings
+        self.settings = settings
 
     def base(self, role: Role) -> str:
         """How logs name a model in use without any adapter."""
-        model = self._settings.policy if role == "policy" else self._settings.prm
-        return self._settings.label(model)
+        model = self.settings.policy if role == "policy" else self.settings.prm
+        return self.settings.label(model)
 
     def active(self, role: Role) -> str | None:
         """The adapter that new sessions use, None for the bare model."""
@@ -105,7 +108,7 @@ class Adapters:
             if model != self.base(option) or adapter is None:
                 raise ParameterError(
                     f"Session {session} was made with the {option} {made_with}, and this lab runs "
-                    f"{self.base(option)}: start the lab with that model to go on with it, "
-                    "or make a new session."
+                    f"{self.base(option)}: choose that model to go on with it (under Models on the "
+                    f"page, else lab --{option} MODEL), or make a new session."
                 )
             self._store.adapters.open(adapter)

@@ -9,6 +9,7 @@ from engine import events as ev
 from engine.search.acts import Act
 from engine.search.driver import Limits
 from lab.drivers import Drivers
+from lab.results import ModelSettings
 from sessions.store import Digest
 
 INTERACTIVE, BATCH = 0, -1
@@ -94,6 +95,14 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Change:
+    """Let the models go and use others."""
+
+    settings: ModelSettings
+    on_end: OnEnd
+
+
+@dataclass(frozen=True)
 class Task:
     """Do something else with the models."""
 
@@ -135,4 +144,4 @@ class Close:
     """End the thread."""
 
 
-Command = Run | Do | Annotate | Load | Task | Pause | Hold | Stop | Drop | Close
+Command = Run | Do | Annotate | Load | Change | Task | Pause | Hold | Stop | Drop | Close

@@ -4,6 +4,8 @@ Sessions name the adapters that they were made with, and go on with them. Belong
 thread.
 """
 
+import gc
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +50,17 @@ class Drivers:
             self.models = self._load(self._settings, progress)
         return self.models
 
+    def change(self, settings: ModelSettings) -> None:
+        """Let everything go; the models of the settings are loaded when they are next needed."""
+        self._drivers.clear()
+        self._policies.clear()
+        self._prms.clear()
+        self.models = None
+        self._settings = settings
+        gc.collect()
+        if torch := sys.modules.get("torch"):  # nothing to free where nothing has imported it
+            torch.cuda.empty_cache()
+
     @property
     def all(self) -> list[Driver]:
         """Every driver in use."""
@@ -59,6 +72,9 @@ class Drivers:
         Raises:
             LabError: there is no such adapter, or it does not fit.
         """
+        for label, model in ((policy, self._settings.policy), (prm, self._settings.prm)):
+            if adapter_of(label)[0] != self._settings.label(model):
+                raise ModelError(f"Other models than {label} were chosen meanwhile.")
         key = adapter_of(policy)[1], adapter_of(prm)[1]
         if key not in self._drivers:
             self._drivers[key] = Driver(*self.models_of(policy, prm), self._archive)

@@ -59,3 +59,8 @@ class KeptSearches:
             for driver in self._drivers.all:
                 driver.abandon(kept.search)
             kept.live.preview([])
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        for session in list(self._kept):
+            self.drop(session)

@@ -40,14 +40,12 @@ class Rounds:
 
     Args:
         parts: of the workbench.
-        models: the models in use.
     """
 
-    def __init__(self, parts: Parts, models: ModelSettings) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store
         self._adapters = parts.adapters
-        self._models = models
         self._runs: dict[str, SeriesRun] = {}
         self._lock = threading.Lock()
 
@@ -94,7 +92,7 @@ class Rounds:
             guided=len(problems.guided.problems) if chosen.prm else 0,
             search=_in_words(chosen.search),
             seconds=seconds or None,
-            memory=_memory(self._models, chosen, problems.pool),
+            memory=_memory(self._adapters.settings, chosen, problems.pool),
             goes_on=found.id if found and found.status == "open" else None,
             done=[name for name in PHASES if found and found.result(name) is not None],
         )

@@ -27,6 +27,7 @@ from lab.evaluations import Evaluations
 from lab.export import Exports
 from lab.imports import Imports
 from lab.live import LiveSession
+from lab.model_choice import Choice
 from lab.models import Loader, hint, load_models
 from lab.results import (
     AlgorithmInfo,
@@ -63,6 +64,7 @@ class Workbench:
 
     Attributes:
         adapters: of the models, and which of them new sessions use.
+        choice: which models are in use.
         collection: its sessions as a list that a person keeps in order.
         evaluations: methods compared at equal budgets.
         exports: training rows and documents out of sessions.
@@ -85,14 +87,14 @@ class Workbench:
         self, home: Path, models: ModelSettings | None = None, load: Loader = load_models
     ) -> None:
         self.home = home
-        self.models = models or ModelSettings()
+        models = models or ModelSettings()
         self._store = Store(home)
-        self.adapters = Adapters(self._store, self.models)
+        self.adapters = Adapters(self._store, models)
         self.exports = Exports(self._store)
         self.imports = Imports(self._store, self._first)
         self._live: dict[str, LiveSession] = {}
         self._lock = threading.Lock()
-        self._worker = Worker(self._store, self.models, load, grade, home)
+        self._worker = Worker(self._store, models, load, grade, home)
         self.collection = Collection(self._store, self._worker.state, self._forget)
         self.steering = Steering(self._store, self._worker, self.adapters, self._current)
         self.verdicts = Verdicts(self._current, self.steering)
@@ -100,7 +102,8 @@ class Workbench:
         shared = Sessions(self._shared, self._let_go)
         self._solver = Solver(self._store, self._worker, shared, home)
         parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
-        self.rounds = Rounds(parts, self.models)
+        self.rounds = Rounds(parts)
+        self.choice = Choice(self._worker, self.adapters, self._solver, self.rounds, home)
         self.evaluations = Evaluations(self._store, self._solver, self.adapters)
 
     def close(self) -> None:
@@ -111,9 +114,14 @@ class Workbench:
         if self._worker.close(_CLOSING_SECONDS):
             self._store.close()
 
+    @property
+    def models(self) -> ModelSettings:
+        """The models in use."""
+        return self.adapters.settings
+
     def notices(self) -> list[str]:
         """What a person should know about the loaded models, a sentence each."""
-        return self._worker.notices
+        return self.choice.state().notices
 
     def algorithms(self) -> list[AlgorithmInfo]:
         """The search algorithms with their parameters."""

@@ -23,6 +23,7 @@ from lab.commands import (
     BATCH,
     INTERACTIVE,
     Annotate,
+    Change,
     Close,
     Command,
     Do,
@@ -43,7 +44,7 @@ from lab.drivers import Drivers
 from lab.failures import in_words
 from lab.kept_searches import KeptSearches
 from lab.live import digest
-from lab.models import Loader
+from lab.models import Loader, Models
 from lab.results import ModelSettings, RunState, Status
 from lab.run_states import RunStates
 from sessions.errors import StoreError
@@ -147,6 +148,10 @@ class Worker:
         """Load the models if they are not loaded, and say when they are or why not."""
         self._commands.put(Load(on_end))
 
+    def change(self, settings: ModelSettings, on_end: OnEnd) -> None:
+        """Let the models go and use others from now on; refused while something runs."""
+        self._commands.put(Change(settings, on_end))
+
     def task(self, title: str, work: Work, on_end: OnEnd) -> None:
         """Do some work with the models in their thread; searches wait meanwhile and say so.
 
@@ -207,10 +212,9 @@ class Worker:
         return self._loading
 
     @property
-    def notices(self) -> list[str]:
-        """What the loaded models have to say."""
-        models = self._drivers.models
-        return list(models.notices) if models else []
+    def models(self) -> Models | None:
+        """The loaded models, for looking at; None if there are none."""
+        return self._drivers.models
 
     def opened(self, policy: str) -> Policy | None:
         """The policy that logs name so, None if it is not loaded."""
@@ -254,6 +258,8 @@ class Worker:
             self._annotate(command)
         elif isinstance(command, Load):
             self._do("", lambda _: None, command.on_end)
+        elif isinstance(command, Change):
+            self._change(command)
         elif isinstance(command, Task):
             self._do(command.title, command.work, command.on_end)
         elif isinstance(command, Drop):
@@ -262,6 +268,12 @@ class Worker:
             self._searches.drop(command.session)
         elif isinstance(command, (Pause, Hold, Stop)):
             self._end_early(command)
+
+    def _change(self, command: Change) -> None:
+        if not self._jobs:
+            self._searches.clear()
+            self._drivers.change(command.settings)
+        command.on_end(Ending(not self._jobs, "A search is running" if self._jobs else ""))
 
     def _do(self, title: str, work: Work, on_end: OnEnd) -> None:
         self._busy = title
