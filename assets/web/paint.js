@@ -178,7 +178,7 @@ export class Painter {
     const [top, bottom] = viewport.rows(MARGIN);
     const edges = new Path2D();
     const strips = new Map();
-    const half = Math.max(1.5, Math.min(5, viewport.column * 0.09));
+    const half = Math.max(1, Math.min(5, Math.round(viewport.column * 0.09)));
     for (const level of layout.levels) {
       if (level[0].parent) this.binEdges(edges, layout.crossing(level, top, bottom));
       let bin = null;
@@ -207,7 +207,8 @@ export class Painter {
     const index = this.colouring.index(place.node);
     let path = strips.get(index);
     if (!path) strips.set(index, (path = new Path2D()));
-    path.rect(this.viewport.x + place.column * this.viewport.column - half, bin * BIN, 2 * half, BIN);
+    // On whole pixels: there are thousands, and none has soft edges to draw.
+    path.rect(Math.round(this.viewport.x + place.column * this.viewport.column) - half, bin * BIN, 2 * half, BIN);
   }
 
   /** Edges between the same pixels once: neighbours in order share them. */
@@ -219,9 +220,11 @@ export class Painter {
       const key = Math.round(y1 / BIN) * 65536 + Math.round(y2 / BIN);
       if (key === last) continue;
       last = key;
+      edges.moveTo(x1 + (x2 - x1) * TRUNK, y1);
+      edges.lineTo(x2, y2);
+      if (place.parent.children[0] !== place) continue;
       edges.moveTo(x1, y1);
       edges.lineTo(x1 + (x2 - x1) * TRUNK, y1);
-      edges.lineTo(x2, y2);
     }
   }
 

@@ -332,22 +332,6 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
         if self.texts:
             node["answer"] = self.texts[node["id"] % len(self.texts)]
 
-    def change(self, session: str, node: int, **fields: Any) -> None:
-        """Let a person or the search do something to a node."""
-        run = self.runs[session]
-        with self.lock:
-            run.nodes[node].update(fields)
-            self.touch(run, node)
-
-    def take_out(self, session: str, node: int) -> None:
-        """Take a node out with everything below."""
-        self.change(session, node, pruned=True)
-        below = [node]
-        while below:
-            here = below.pop()
-            self.change(session, here, hidden=True)
-            below += self.runs[session].children.get(here, [])
-
     def hold(self, session: str, phase: str, rollout: dict[str, Any] | None = None) -> None:
         """Stand still after a phase."""
         run = self.runs[session]
