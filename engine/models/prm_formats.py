@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 FILE_NAME = "prm_format.json"
 HEAD_WEIGHTS, HEAD_CONFIG = "value_head.safetensors", "value_head.json"
 
-FormatName = Literal["value-head", "math-shepherd", "qwen-prm", "trl", "rlhflow", "skywork"]
+FormatName = Literal[
+    "value-head", "math-shepherd", "qwen-prm", "trl", "rlhflow", "skywork", "outcome"
+]
 
 _REASON = "Please reason step by step, and put your final answer within \\boxed{}."
 
@@ -43,7 +45,7 @@ class PRMFormat(BaseModel):
     )
     good: str = Field(default="+", min_length=1, description="Word for a right step.")
     bad: str = Field(default="-", min_length=1, description="Word for a wrong step.")
-    system: str = Field(default="", description="System message before the question; qwen-prm.")
+    system: str = Field(default="", description="System message; qwen-prm and outcome.")
 
 
 FORMATS: dict[FormatName, PRMFormat] = {
@@ -55,19 +57,23 @@ FORMATS: dict[FormatName, PRMFormat] = {
         PRMFormat(format="trl", mark="\n"),
         PRMFormat(format="rlhflow"),
         PRMFormat(format="skywork", mark="\n"),
+        PRMFormat(format="outcome"),
     )
 }
 """The formats that are known, with the settings of the models that they are named after."""
 
 _BY_TENSOR: tuple[tuple[str, FormatName], ...] = (
     ("v_head.summary.weight", "skywork"),
-    ("score.0.weight", "qwen-prm"),
+    ("score.0.weight", "qwen-prm"),  # unless its last layer has one output
     ("score.weight", "trl"),
 )
+_LAST_LAYERS = ("score.2.weight", "score.weight")
 _BY_ARCHITECTURE: dict[str, FormatName] = {
     "ForProcessRewardModel": "qwen-prm",
     "ForPrmModel": "skywork",
     "ForTokenClassification": "trl",
+    "ForRewardModel": "outcome",
+    "ForSequenceClassification": "outcome",
 }
 _BY_NAME: tuple[tuple[str, FormatName], ...] = (
     (r"math-shepherd.*prm", "math-shepherd"),
@@ -134,7 +140,9 @@ def _from_file(path: Path) -> PRMFormat:
 
 def _by_content(directory: Path) -> FormatName | None:
     """By the tensors of a head; where there is none, by what the configuration calls the model."""
-    there = set(tensor_names(directory))
+    there = tensor_names(directory)
+    if any(one in there and _rows(there[one], one) == 1 for one in _LAST_LAYERS):
+        return "outcome"
     for tensor, known in _BY_TENSOR:
         if tensor in there:
             return known
@@ -143,6 +151,13 @@ def _by_content(directory: Path) -> FormatName | None:
             if str(architecture).endswith(ending):
                 return known
     return None
+
+
+def _rows(file: Path, name: str) -> int:
+    import safetensors
+
+    with safetensors.safe_open(file, "pt") as opened:
+        return int(opened.get_slice(name).get_shape()[0])
 
 
 def tensor_names(directory: Path) -> dict[str, Path]:

@@ -1,7 +1,7 @@
 """What is read of a process reward model at the end of a step: a head's output, or two logits.
 
 `ValueHead` is the lab's own head, and that of any model whose value is the sigmoid of one linear
-output. `ClassHead` gives the probability of the class "right". `TokenPair` compares the logits of
+output. `ClassHead` gives the probability of "right". `TokenPair` compares the logits of
 two tokens. The language model's own head runs only for the last.
 """
 
@@ -94,7 +94,8 @@ class ValueHead:
 
 @dataclass(frozen=True)
 class ClassHead:
-    """One or two linear layers, a ReLU between them, onto two classes: wrong and right.
+    """One or two linear layers, a ReLU between them, onto the classes wrong and right, or onto one
+    reward.
 
     Attributes:
         layers: of each its weight [out, in] and bias [out], float32.
@@ -105,11 +106,11 @@ class ClassHead:
     digest: str
 
     def __call__(self, hidden: "Tensor") -> "Tensor":
-        """[N, 2] probabilities of the classes, of hidden states [N, hidden]."""
+        """[N] probabilities of "right", or sigmoids of the reward, of hidden states [N, hidden]."""
         state = hidden.float()
         for k, (weight, bias) in enumerate(self.layers):
             state = (state.relu() if k else state) @ weight.T + bias
-        return state.softmax(-1)
+        return state.softmax(-1)[:, _RIGHT] if state.shape[1] > 1 else state[:, 0].sigmoid()
 
     @property
     def identity(self) -> str:
@@ -123,7 +124,7 @@ class ClassHead:
 
     def values(self, reader: Reader, texts: Sequence[Tokens]) -> list[tuple[float, Usage]]:
         """See `Readout`."""
-        return _of_states(reader, texts, lambda hidden: self(hidden)[:, _RIGHT])
+        return _of_states(reader, texts, self)
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,9 @@ def load_head(
         return load_value_head(own, hidden, device)
     if form.format == "skywork":
         return _load_sequence_head(base, hidden, device)
-    if form.format in ("qwen-prm", "trl"):
-        return _load_class_head(base, hidden, device, form.format == "qwen-prm")
+    if form.format in ("qwen-prm", "trl", "outcome"):
+        outputs = 1 if form.format == "outcome" else 2
+        return _load_class_head(base, hidden, outputs, device, form.format == "qwen-prm")
     return None
 
 
@@ -246,7 +248,9 @@ def _load_sequence_head(directory: Path, hidden: int, device: Any) -> ValueHead:
     return ValueHead(("v",), "v", weight.to(device), bias.to(device), _digest([weight, bias]))
 
 
-def _load_class_head(directory: Path, hidden: int, device: Any, deep: bool) -> ClassHead:
+def _load_class_head(
+    directory: Path, hidden: int, outputs: int, device: Any, deep: bool
+) -> ClassHead:
     """The classes among a checkpoint's own weights: `score.0` and `score.2`, or `score`.
 
     deep: which of the two is asked for where neither is there.
@@ -255,10 +259,10 @@ def _load_class_head(directory: Path, hidden: int, device: Any, deep: bool) -> C
     if "score.0.weight" in names or (deep and "score.weight" not in names):
         layers = [
             _layer(directory, "score.0", (hidden, hidden)),
-            _layer(directory, "score.2", (2, hidden)),
+            _layer(directory, "score.2", (outputs, hidden)),
         ]
     else:
-        layers = [_layer(directory, "score", (2, hidden))]
+        layers = [_layer(directory, "score", (outputs, hidden))]
     digest = _digest([tensor for layer in layers for tensor in layer])
     return ClassHead(tuple((weight.to(device), bias.to(device)) for weight, bias in layers), digest)
 

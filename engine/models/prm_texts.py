@@ -82,18 +82,10 @@ class SeparatedTexts:
     """
 
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
-        _require_template(tokenizer, model)
+        self._before, self._between, _ = _reply(tokenizer, form, model)
         self._encoder = PieceEncoder(tokenizer)
         self._mark = form.mark
         one_token(self._encoder, form.mark, "a", "the separator of steps", model)
-        messages = [
-            {"role": "user", "content": MARKS[0]},
-            {"role": "assistant", "content": MARKS[1]},
-        ]
-        if form.system:
-            messages.insert(0, {"role": "system", "content": form.system})
-        parts = split_template(tokenizer, messages, MARKS[:2], False, _OTHER_TEMPLATE)
-        self._before, self._between, _ = parts
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
         """See `ValueTexts`."""
@@ -102,6 +94,44 @@ class SeparatedTexts:
         for step in steps:
             pieces += [Piece(step.strip(), False), Piece(self._mark, True)]
         return self._encoder.encode(pieces)
+
+
+class OutcomeTexts:
+    """An outcome reward model: the solution as a whole reply in a chat, read after its end.
+
+    So a solution's text does not begin with that of its first steps, only almost.
+
+    Raises:
+        ModelError: there is no chat template.
+    """
+
+    def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
+        self._before, self._between, self._after = _reply(tokenizer, form, model)
+        self._encoder = PieceEncoder(tokenizer)
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """See `ValueTexts`."""
+        return self._encoder.encode(
+            [
+                Piece(self._before, True),
+                Piece(question.strip(), False),
+                Piece(self._between, True),
+                Piece("".join(steps).strip(), False),
+                Piece(self._after, True),
+            ]
+        )
+
+
+def _reply(tokenizer: Any, form: PRMFormat, model: str) -> tuple[str, ...]:
+    """A chat's text before the question, between it and the reply, and after the reply."""
+    _require_template(tokenizer, model)
+    messages = [
+        {"role": "user", "content": MARKS[0]},
+        {"role": "assistant", "content": MARKS[1]},
+    ]
+    if form.system:
+        messages.insert(0, {"role": "system", "content": form.system})
+    return split_template(tokenizer, messages, MARKS[:2], False, _OTHER_TEMPLATE)
 
 
 class ChatTexts:

@@ -26,6 +26,7 @@ from engine.models.prm_formats import (
 from engine.models.prm_readouts import Readout, TokenPair, ValueHead, load_head
 from engine.models.prm_texts import (
     ChatTexts,
+    OutcomeTexts,
     PiecedTexts,
     SeparatedTexts,
     TaggedTexts,
@@ -157,6 +158,8 @@ def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[Va
         texts = Prompter(tokenizer, step_format)
     elif form.format == "qwen-prm":
         texts = SeparatedTexts(tokenizer, form, base.name)
+    elif form.format == "outcome":
+        texts = OutcomeTexts(tokenizer, form, base.name)
     else:
         texts = PiecedTexts(tokenizer, form, "\n" if form.format == "skywork" else "")
     width = base.model.config.get_text_config().hidden_size

@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2ForSequenceClassification,
     Qwen2ForTokenClassification,
 )
 
@@ -122,7 +123,10 @@ def write_qwen_prm(folder: Path) -> None:
         "score.2.weight": torch.randn(2, 32) * 0.3,
         "score.2.bias": torch.randn(2) * 0.3,
     }
-    code = {"AutoModel": "modeling_qwen2_rm.Qwen2ForProcessRewardModel"}
+    code = {
+        "AutoConfig": "configuration_qwen2_rm.Qwen2RMConfig",
+        "AutoModel": "modeling_qwen2_rm.Qwen2ForProcessRewardModel",
+    }
     name = ["Qwen2ForProcessRewardModel"]
     save(folder, qwen(tokenizer), tokenizer, head, architectures=name, auto_map=code)
 
@@ -150,6 +154,14 @@ def write_skywork(folder: Path) -> None:
         "v_head.summary.bias": torch.tensor([0.2]),
     }
     save(folder, qwen(tokenizer), tokenizer, head, architectures=["Qwen2ForPrmModel"])
+
+
+def write_outcome(folder: Path) -> None:
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = byte_level(special, CHATML, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    torch.manual_seed(5)
+    config = Qwen2Config(vocab_size=len(tokenizer), num_labels=1, pad_token_id=0, **SMALL)
+    save(folder, Qwen2ForSequenceClassification(config), tokenizer, {})
 
 
 def states_by_hand(folder: Path, ids: list[int]) -> torch.Tensor:
@@ -279,6 +291,24 @@ def test_values_are_those_of_its_own_forward_and_each_token_is_read_once(
     assert value.value == pytest.approx(
         load(folders[name], name).score([sibling])[0].value, abs=1e-4
     )
+
+
+def test_an_outcome_model_is_read_after_the_whole_reply(tmp_path: Path) -> None:
+    write_outcome(tmp_path)
+    orm = load(tmp_path)
+    assert orm.form.format == "outcome"
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    messages = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": "".join(STEPS).strip()},
+    ]
+    ids = tokenizer.encode(tokenizer.apply_chat_template(messages, tokenize=False))
+    with torch.no_grad():
+        model = Qwen2ForSequenceClassification.from_pretrained(tmp_path)
+        reward = model(torch.tensor([ids])).logits[0, 0]
+    (found,) = orm.score([PrefixRequest(QUESTION, ("".join(STEPS),))])
+    assert found.value == pytest.approx(reward.sigmoid().item(), abs=1e-4)
+    assert orm.score(prefixes())[2].value == found.value
 
 
 def test_the_name_under_which_a_model_was_published_tells_its_format(
