@@ -6,6 +6,7 @@ from typing import Any
 
 from ui.batches import Batches, order
 from ui.interface import Workbench
+from ui.models import ModelsDoor
 from ui.rewards import RewardsDoor
 from ui.rounds import RoundsDoor
 from ui.sessions import SessionsDoor
@@ -72,6 +73,7 @@ class Server:
         self._doors: list[Any] = [
             self,
             SessionsDoor(workbench),
+            ModelsDoor(workbench, check),
             RewardsDoor(workbench),
             RoundsDoor(workbench, check),
             SteeringDoor(workbench),

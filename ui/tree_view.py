@@ -31,6 +31,7 @@ _SHEETS = (
     "datasets",
     "sessions",
     "tour",
+    "models",
     "batch",
     "rewards",
     "timeline",

@@ -25,13 +25,15 @@ export class Header {
     this.menu = new SessionMenu(store, server, open);
     this.badges = {};
     this.sheets = Object.fromEntries(SHEETS.map(([name, text, title, figure]) => [name, this.button(name, text, title, figure, open.sheet)]));
-    this.models = el("div", { class: "lab-models" });
+    this.models = el("button", { type: "button", class: "lab-models", data: { sheet: "models" }, title: "Models: those in use, others, what they need", "aria-expanded": "false", on: { click: () => open.sheet("models") } });
+    this.noted = el("div", { class: "lab-models lab-noted" });
     this.theme = el("button", { type: "button", class: "lab-tool lab-theme", title: "Light or dark", "aria-label": "Light or dark", on: { click: () => toggleTheme() } },
       icon("sun"), icon("moon"));
     this.trail = el("div", { class: "lab-trail", hidden: true });
     this.element = el("header", { class: "lab-header" },
       el("div", { class: "lab-brand" }, el("i", { class: "lab-logo" }, el("b"), el("b"), el("b")), el("span", { text: "lab" })),
-      this.menu.element, el("nav", { class: "lab-sheets", "aria-label": "Sheets" }, ...Object.values(this.sheets)), this.trail, el("div", { class: "lab-spring" }), this.models, this.theme);
+      this.menu.element, el("nav", { class: "lab-sheets", "aria-label": "Sheets" }, ...Object.values(this.sheets)), this.trail, el("div", { class: "lab-spring" }), this.models, this.noted, this.theme);
+    this.sheets.models = this.models;
     store.addEventListener("changed", () => this.draw());
     batches.addEventListener("changed", () => this.drawBatch());
     this.draw();
@@ -76,10 +78,14 @@ export class Header {
     this.notices = models.notices;
     const part = (name, value, title) => value ? el("span", { title }, el("small", { text: name }), el("b", { text: line(value, 36) })) : null;
     this.models.replaceChildren(...[
+      icon("chip"),
       part("policy", models.policy, "The language model that writes steps"),
       part("PRM", models.prm, "The process reward model that values them"),
       part("weights", models.quant, "Quantisation of both models' weights"),
       part("on", models.device === "auto" ? "" : models.device, "Device"),
+    ].filter(Boolean));
+    this.models.setAttribute("aria-label", `Models: policy ${line(models.policy, 60)}, PRM ${line(models.prm, 60)}`);
+    this.noted.replaceChildren(...[
       models.notices.length ? el("button", { type: "button", class: "lab-notices", data: { tip: "notices" } },
         el("small", { text: models.notices.length === 1 ? "note" : "notes" }), el("b", { text: count(models.notices.length) })) : null,
     ].filter(Boolean));

@@ -21,6 +21,7 @@ import { InspectorTabs } from "./inspector_tabs.js";
 import { listen, register } from "./keys.js";
 import { KeysHelp } from "./keys_help.js";
 import { PathPanel } from "./node_path.js";
+import { ModelsSheet } from "./models.js";
 import { ParametersNow } from "./parameters_now.js";
 import { Place } from "./place.js";
 import { Poller } from "./poll.js";
@@ -60,11 +61,15 @@ export function mount(element, functions, trigger) {
     change();
     settled = true;
   };
+  const fill = (session) => {
+    runMenu.wait(true); // what is pressed before the form shows the session would be of another
+    trigger("open", { session });
+  };
   const ask = (session, trail = null) => {
     coming = { session, trail };
     unsettled(() => closeSheets());
     view.canvas.focus({ preventScroll: true });
-    trigger("open", { session });
+    fill(session);
   };
   const openBatch = (id) => datasets.go(id);
   const datasets = new Datasets(batches, server, { open: ask, solve: (entered) => trigger("solve", { entered }) });
@@ -73,6 +78,8 @@ export function mount(element, functions, trigger) {
   const sessions = new Sessions(store, server, { open: ask, batch: openBatch });
   const study = new Study(store, server, { open: ask, method: () => rewards.state.method, supposed: () => rewards.state.supposed });
   const sheets = [sessions, datasets, rewards, study, rounds];
+  const models = new ModelsSheet(server, alive, { lineage: () => rounds.go("lineage"), changed: () => about() });
+  sheets.push(models);
   const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
   const header = new Header(store, batches, server, { session: ask, batch: openBatch, sheet: (name) => sheets.find((sheet) => sheet.name === name).toggle() });
   const trail = new Trail(header.trail, batches, server, { session: ask, batch: openBatch });
@@ -91,7 +98,7 @@ export function mount(element, functions, trigger) {
     poller.wake();
   };
   const doings = new Doings(store, server, () => poller.wake());
-  const parametersNow = new ParametersNow(store, doings, () => trigger("compare", {}), () => trigger("open", { session: store.session }));
+  const parametersNow = new ParametersNow(store, doings, () => trigger("compare", {}), () => fill(store.session));
   const press = (pressed) => trigger("press", { pressed: { ...pressed, way: parametersNow.way } });
   const controls = new Controls(store, open, parametersNow);
   const runMenu = new RunMenu(store, server, doings, press, (error) => controls.say("error", error));
@@ -157,7 +164,7 @@ export function mount(element, functions, trigger) {
   rounds.addEventListener("progress", ({ detail }) => header.showBadge("rounds", detail));
   const visit = () => {
     const { session, sheet, place: there } = place.visit();
-    if (session !== store.session) trigger("open", { session });
+    if (session !== store.session) fill(session);
     unsettled(() => (sheet ? sheet.go(there) : closeSheets()));
   };
   about();
@@ -176,6 +183,7 @@ export function mount(element, functions, trigger) {
       timeline.now();
     }
     const before = store.session;
+    runMenu.wait(false);
     controls.receive(reply);
     if ("batch" in reply) {
       const known = coming?.session === reply.session ? coming.trail : null;

@@ -13,7 +13,7 @@ from lab.models import Models
 from lab.results import ModelSettings
 from lab.workbench import Workbench
 from tests.engine.worlds import World
-from tests.lab.benches import LONG, SETTINGS, Gate, finish
+from tests.lab.benches import LONG, Gate, finish
 
 
 class Shelf:
@@ -42,6 +42,7 @@ def bench(tmp_path: Path, shelf: Shelf) -> Iterator[Workbench]:
     made.close()
 
 
+SETTINGS = ModelSettings(policy="org/world", prm="org/world")
 OTHER = ModelSettings(policy="some/other", prm="bundled")
 
 
@@ -52,7 +53,7 @@ def test_sessions_go_on_with_their_own_models_only(bench: Workbench, shelf: Shel
     bench.choice.use(OTHER)
     assert bench.choice.state().loaded == "no"
     assert bench.models == OTHER
-    with pytest.raises(ParameterError, match="made with the policy world"):
+    with pytest.raises(ParameterError, match="made with the policy org/world"):
         bench.run(first, iterations=1)
     assert bench.delta(first, -1)["nodes"]
     second = bench.create("What?", "1")
@@ -61,7 +62,7 @@ def test_sessions_go_on_with_their_own_models_only(bench: Workbench, shelf: Shel
     assert bench.sessions()[0].policy == "some/other"
     bench.choice.use(SETTINGS)
     assert finish(bench, first, iterations=2).done == 2
-    assert shelf.loaded == ["world", "some/other", "world"]
+    assert shelf.loaded == ["org/world", "some/other", "org/world"]
 
 
 def test_models_at_work_are_not_changed(bench: Workbench, shelf: Shelf) -> None:
