@@ -97,6 +97,8 @@ export class Timeline {
         if (answer.error || session !== store.session) break;
         if (answer.reset && frames.length) this.forget();
         frames.add(answer.frames);
+        // Part by part, so that the first step into the past need not fold everything.
+        if (this.place === null) frames.go(frames.length - 1);
         more = answer.more > 0 && answer.frames.length > 0;
         this.draw();
       }
