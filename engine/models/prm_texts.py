@@ -60,18 +60,28 @@ class TaggedTexts:
 
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
         self._encoder = PieceEncoder(tokenizer, opening_tokens(tokenizer))
-        self._mark = form.mark
+        self._mark, self._model = form.mark, model
         self._tag = one_token(self._encoder, " " + form.mark, "a", "the step tag", model)
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
-        """See `ValueTexts`. A step without a number gets one."""
+        """See `ValueTexts`. A step without a number gets one.
+
+        Raises:
+            ModelError: the tokenizer joins the tag with the end of the last step.
+        """
         pieces = [Piece(question.strip(), False), Piece(" ", True)]
         for number, step in enumerate(steps, start=1):
             head = "" if _HEAD.match(step) else f"Step {number}: "
             line = "\n" if number > 1 else ""
             pieces += [Piece(line + head, True), Piece(step.strip(), False)]
             pieces.append(Piece(" " + self._mark, True))
-        return self._encoder.encode(pieces)
+        ids = self._encoder.encode(pieces)
+        if ids[-1] != self._tag:
+            raise ModelError(
+                f"The tokenizer of {self._model} joins the step tag {self._mark!r} with the end of "
+                f"the step {steps[-1].strip()[-40:]!r}: no value can be read there."
+            )
+        return ids
 
 
 class SeparatedTexts:
