@@ -79,12 +79,12 @@ export class Header {
     const part = (name, value, title) => value ? el("span", { title }, el("small", { text: name }), el("b", { text: line(value, 36) })) : null;
     this.models.replaceChildren(...[
       icon("chip"),
+      el("span", { class: "lab-sr", text: "Models: " }),
       part("policy", models.policy, "The language model that writes steps"),
       part("PRM", models.prm, "The process reward model that values them"),
       part("weights", models.quant, "Quantisation of both models' weights"),
       part("on", models.device === "auto" ? "" : models.device, "Device"),
     ].filter(Boolean));
-    this.models.setAttribute("aria-label", `Models: policy ${line(models.policy, 60)}, PRM ${line(models.prm, 60)}`);
     this.noted.replaceChildren(...[
       models.notices.length ? el("button", { type: "button", class: "lab-notices", data: { tip: "notices" } },
         el("small", { text: models.notices.length === 1 ? "note" : "notes" }), el("b", { text: count(models.notices.length) })) : null,

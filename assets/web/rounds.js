@@ -21,7 +21,7 @@ export class Rounds extends Sheet {
    * @param {{open: (session: string) => void, batch: (id: string) => void}} show
    */
   constructor(server, alive, show) {
-    const button = (text, figure, place) => el("button", { type: "button", class: "lab-button", data: { place }, on: { click: () => this.go(place) } }, icon(figure), el("span", { text }));
+    const button = (text, figure, place) => el("button", { type: "button", class: "lab-button", "aria-label": text, data: { place }, on: { click: () => this.go(place) } }, icon(figure), el("span", { text }));
     const back = el("button", { type: "button", class: "lab-tool", title: "All rounds", "aria-label": "All rounds", on: { click: () => this.go("") } }, icon("left"));
     const [lineage, add] = [button("Lineage", "branches", "lineage"), button("New round", "plus", "new")];
     super("rounds", "Rounds", [back], [lineage, add]);

@@ -98,7 +98,6 @@ export class Rows {
     if (this.total === null || !this.element.isConnected) return;
     const { height } = this;
     this.body.style.height = `${this.total * height}px`;
-    this.element.setAttribute("aria-rowcount", this.total);
     const [first, last] = this.span();
     const drawn = [];
     for (let index = first; index <= last && index < this.total; index++) {

@@ -22,7 +22,7 @@ export class Sessions extends Sheet {
    * @param {{open: (session: string | null) => void, batch: (id: string) => void}} show
    */
   constructor(store, server, show) {
-    const tool = (text, figure, press) => el("button", { type: "button", class: "lab-button", on: { click: press } }, icon(figure), el("span", { text }));
+    const tool = (text, figure, press) => el("button", { type: "button", class: "lab-button", "aria-label": text, on: { click: press } }, icon(figure), el("span", { text }));
     const back = el("button", { type: "button", class: "lab-tool", title: "All sessions", "aria-label": "All sessions", on: { click: () => this.go("") } }, icon("left"));
     const away = tool("Deleted", "bin", () => this.go("deleted"));
     const add = tool("Import", "upload", () => this.file.choose());
@@ -175,7 +175,9 @@ export class Sessions extends Sheet {
   armed(sure) {
     this.sure = sure;
     this.emptyButton.classList.toggle("is-sure", sure);
-    this.emptyButton.lastElementChild.textContent = sure ? "Really delete all of them for good" : "Delete all for good";
+    const words = sure ? "Really delete all of them for good" : "Delete all for good";
+    this.emptyButton.lastElementChild.textContent = words;
+    this.emptyButton.setAttribute("aria-label", words);
   }
 
   /** Words at the foot of the sheet for a while, and a way back if there is one. */
