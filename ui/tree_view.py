@@ -49,8 +49,11 @@ _SHEETS = (
 # How the script asks Python for what needs the form: to fill it from a session ('open'), to search
 # what it asks ('press'), to tell how it differs from the session ('compare'), or to search a
 # dataset in its way ('solve'). Gradio finds the names of events in this text.
+#
+# The whole address: a browser that has two labs open keeps the compiled text of one for the other,
+# and with it the place that a path alone would be taken from.
 _ON_LOAD = """
-import(%s).then((lab) => lab.mount(
+import(new URL(%s, location.href).href).then((lab) => lab.mount(
     element.querySelector(".lab-mount"), server, (event, data) => trigger(event, data)
 )).catch((error) => {
     element.textContent = "The page's script did not start: " + error;
