@@ -32,7 +32,7 @@ export class RunMenu {
     this.pause = button("lab-pause", "Pause", "Hold the search before its next call of a model; Step goes on from there (P)", () => this.end("pause"));
     this.stop = button("lab-stop", "Stop", "End the run; an unfinished iteration is dropped, its replies stay stored", () => this.end("stop"));
     this.run = button("lab-run", "Run", "", () => this.start());
-    this.amount = el("input", { type: "number", min: "1", step: "1", "aria-label": "How many", on: { change: () => this.choose(), keydown: (event) => event.key === "Enter" && this.start() } });
+    this.amount = el("input", { type: "number", min: "1", step: "1", "aria-label": "How many", on: { input: () => this.keep(), keydown: (event) => event.key === "Enter" && this.start() } });
     this.kind = el("select", { "aria-label": "How far to run", on: { change: () => this.choose() } },
       ...Object.entries(KINDS).map(([name, kind]) => el("option", { value: name, text: kind.title })));
     this.undo = tool("undo", () => this.walk("undo"));
@@ -65,17 +65,24 @@ export class RunMenu {
   }
 
   choose() {
-    const kind = this.kind.value;
-    const same = kind === this.remembered.kind;
-    if (same && this.amount.value) this.remembered.amounts[kind] = Number(this.amount.value);
-    this.remembered.kind = kind;
-    localStorage.setItem(REMEMBERED, JSON.stringify(this.remembered));
+    this.remembered.kind = this.kind.value;
     this.show();
+    this.keep();
+  }
+
+  keep() {
+    if (this.amount.value) this.remembered.amounts[this.kind.value] = Number(this.amount.value);
+    localStorage.setItem(REMEMBERED, JSON.stringify(this.remembered));
   }
 
   start() {
     const what = this.kind.value;
     this.press({ what, amount: KINDS[what].amount === undefined || this.amount.value === "" ? null : Number(this.amount.value) });
+  }
+
+  /** Let nothing be started meanwhile. */
+  wait(on) {
+    for (const button of [this.step, this.phase, this.run]) button.disabled = on;
   }
 
   async end(how) {
