@@ -77,6 +77,7 @@ def page(
     device: options.Device = None,
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
+    prm_format: options.PrmFormat = None,
     home: options.Home = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -150,6 +151,7 @@ def search(
     device: options.Device = None,
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
+    prm_format: options.PrmFormat = None,
     home: options.Home = None,
 ) -> None:
     """Search for the answer to a question, and show the tree.

@@ -94,6 +94,7 @@ def doctor(
     device: options.Device = None,
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
+    prm_format: options.PrmFormat = None,
     home: options.Home = None,
 ) -> None:
     """Say what this machine can run: versions, memory, GPU, 4-bit kernel, writable home.

@@ -65,6 +65,7 @@ def evaluate(
     device: options.Device = None,
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
+    prm_format: options.PrmFormat = None,
     home: options.Home = None,
 ) -> None:
     """Ask problems by several methods within the same tokens, and say which differences are real.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lab.workbench import Workbench
 
 Split = Literal["samples", "heldout", "pool", "dev", "train"]
-MODEL_OPTIONS = ("policy", "prm", "quant", "device", "dtype", "kv_budget")
+MODEL_OPTIONS = ("policy", "prm", "quant", "device", "dtype", "kv_budget", "prm_format")
 APPLICATION = "rest-mcts-lab"
 
 
@@ -84,6 +84,15 @@ KvBudget = Annotated[
         panel=_MODELS,
         metavar="SIZE",
         parser=_kv_budget,
+    ),
+]
+PrmFormat = Annotated[
+    str | None,
+    _shared(
+        "--prm-format",
+        text="How a process reward model of others is read; auto looks at its files.",
+        panel=_MODELS,
+        metavar="NAME",
     ),
 ]
 Json = Annotated[

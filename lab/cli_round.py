@@ -85,6 +85,7 @@ def train(
     device: options.Device = None,
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
+    prm_format: options.PrmFormat = None,
     home: options.Home = None,
 ) -> None:
     """Search a pool of problems, learn from the trees, and say whether that helped.

@@ -89,6 +89,7 @@ def solve(
     device: options.Device = None,
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
+    prm_format: options.PrmFormat = None,
     home: options.Home = None,
 ) -> None:
     """Search every problem of a dataset, and say how many answers are right.

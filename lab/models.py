@@ -147,11 +147,11 @@ def specs(settings: ModelSettings) -> tuple[ModelSpec, ModelSpec]:
     """(policy, process reward model) that the settings mean."""
     return (
         _spec(settings.policy, "tiny-policy", settings),
-        _spec(settings.prm, "tiny-prm", settings),
+        _spec(settings.prm, "tiny-prm", settings, settings.prm_format),
     )
 
 
-def _spec(model: str, bundled: str, settings: ModelSettings) -> ModelSpec:
+def _spec(model: str, bundled: str, settings: ModelSettings, prm_format: str = "auto") -> ModelSpec:
     path = str(Path(str(files("assets"))) / "models" / bundled) if model == BUNDLED else model
     return ModelSpec.model_validate(
         {
@@ -159,6 +159,7 @@ def _spec(model: str, bundled: str, settings: ModelSettings) -> ModelSpec:
             "quant": settings.quant,
             "device": settings.device,
             "dtype": settings.dtype,
+            "prm_format": None if prm_format == "auto" else prm_format,
         }
     )
 

@@ -21,6 +21,8 @@ class ModelSettings(msgspec.Struct, frozen=True):
         quant: "nf4", "int8" or "none".
         device: "auto", "cpu", "cuda" or "cuda:<number>".
         dtype: "auto", "bf16", "fp16" or "fp32".
+        prm_format: how the process reward model is read, see `engine.models.prm_formats`; "auto"
+            looks at its files.
         kv_budget: "auto", "unlimited", "0" or a size such as "512MiB"; changes no result.
     """
 
@@ -30,6 +32,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     device: str = "auto"
     dtype: str = "auto"
     kv_budget: str = "auto"
+    prm_format: str = "auto"
 
     def label(self, model: str) -> str:
         """How a log names one of the models: enough to load it again."""
