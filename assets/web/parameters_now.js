@@ -30,13 +30,16 @@ export class ParametersNow {
     this.listening = (event) => {
       if (!event.target.closest?.("#lab-form") || event.target.closest(".lab-transport, .lab-differs")) return;
       clearTimeout(this.timer);
+      this.touched = true;
       this.timer = setTimeout(() => this.store.session && this.compare(), WAIT);
     };
     for (const kind of ["input", "change", "click"]) document.addEventListener(kind, this.listening);
     store.addEventListener("opened", () => this.show(null));
     doings.addEventListener("changed", () => {
+      if (!doings.rows.length) return;
       const since = doings.rows.filter((row) => row.doing === "parameters" && row.standing).map((row) => row.last).join();
-      if (store.session === this.session && since !== this.since) compare();
+      // A form that nobody has touched follows the search: it must not take back what was changed.
+      if (store.session === this.session && since !== this.since) (this.element.hidden && !this.touched ? putBack : compare)();
       [this.session, this.since] = [store.session, since];
     });
     this.choose("go_on");
@@ -50,6 +53,7 @@ export class ParametersNow {
   /** @param {{session: string, another: string[], changed: object[]} | null} differs */
   show(differs) {
     const known = differs?.session === this.store.session ? differs : null;
+    this.touched = false;
     this.differs = known;
     const { another = [], changed = [] } = known ?? {};
     this.element.hidden = !another.length && !changed.length;
