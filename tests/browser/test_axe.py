@@ -21,7 +21,8 @@ RUN = """async () => {
     resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
   });
   return violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(
-    ({ id, nodes }) => nodes.slice(0, 4).map((one) => `${id}: ${one.target} ${one.failureSummary.slice(0, 240)}`));
+    ({ id, nodes }) => nodes.slice(0, 4).map(
+      (one) => `${id}: ${one.target} ${one.failureSummary.slice(0, 240)}`));
 }"""
 
 
@@ -67,9 +68,7 @@ def visit(page: Any, state: str) -> None:
 STATES = ("tree", "node", "menu", "sessions", "models", "datasets", "rewards", "rounds", "tour")
 
 
-@pytest.mark.parametrize(
-    ("theme", "width"), [("light", 1440), ("dark", 1440), ("dark", 1024), ("light", 390)]
-)
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1024), ("light", 390)])
 def test_nothing_serious_is_wrong(
     tab: OpenTab, bench: Workbench, address: str, theme: str, width: int
 ) -> None:

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.tasks.problems import LONGEST_QUESTION
 from lab.models import Models
 from lab.workbench import Workbench
 from tests.browser.conftest import Serve, wait_nodes
+from tests.browser.hostile import HOST, PAYLOADS, naughty_strings
 from tests.engine.worlds import World
 from tests.lab.benches import SETTINGS, finish
 
@@ -212,3 +215,48 @@ def test_an_empty_page_invites(tab: OpenTab, bench: Workbench, address: str) -> 
     card.wait_for()
     page.keyboard.press("Escape")
     card.wait_for(state="hidden")
+
+
+def test_names_tags_and_questions_are_only_text(tab: OpenTab, serve: Serve, tmp_path: Path) -> None:
+    """Payloads, and the Big List of Naughty Strings, as whatever a list of sessions shows."""
+    world = World(words=4)
+    with closing(Workbench(tmp_path, SETTINGS, lambda *_: Models(world, world, []))) as bench:
+        texts = [text for text in (*PAYLOADS, *naughty_strings()) if storable(text)]
+        for k, text in enumerate(texts):
+            made = bench.create(text, text, name=text[:200] if k % 2 else "")
+            tags = [part.strip() for part in (text[:60], text[-60:]) if part.strip()]
+            bench.steering.tag(made, None, tags)
+        page = tab(serve(bench))
+        page.click(".lab-sheet-button[data-sheet=sessions]")
+        page.wait_for_selector(".lab-more:visible")
+        while page.locator(".lab-more").is_visible():
+            shown = page.locator(".lab-entry").count()
+            page.click(".lab-more")
+            page.wait_for_function(
+                "(n) => document.querySelectorAll('.lab-entry').length > n", arg=shown
+            )
+        assert page.locator(".lab-entry").count() == len(texts)
+        body = page.locator("[data-sheet=sessions] .lab-sheet-body")
+        assert body.evaluate("(e) => e.scrollWidth <= e.clientWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+        # A payload in a field for names and tags is kept exactly as it was written.
+        plain = PAYLOADS[1]
+        entry = page.locator(".lab-entry").first
+        entry.hover()
+        entry.locator("[title=Tags]").click()
+        page.fill(".lab-entry-ask input", f"{plain}, ${{1+1}}")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".lab-tag:text-is('${1+1}')")
+        assert bench.sessions()[0].tags == [plain, "${1+1}"]
+        page.select_option("select[aria-label=Tag]", plain)
+        page.click(".lab-entry-open >> nth=0")
+        page.wait_for_function("window.lab.store.session !== null")
+        assert page.evaluate("window.pwned") is None
+        assert not [url for url in page.lab_requests if HOST in url]
+        inside = ".lab-view :is(script, img, iframe, style, link, form[action], a)"
+        assert page.locator(inside).count() == 0
+
+
+def storable(text: str) -> bool:
+    """Whether a question can be this text: not too long, and not blank."""
+    return len(text) <= LONGEST_QUESTION and bool(text.strip())
