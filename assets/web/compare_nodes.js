@@ -31,7 +31,7 @@ export class ComparePanel {
     store.addEventListener("opened", () => this.pin(null));
     store.addEventListener("selected", () => this.draw());
     store.addEventListener("changed", () => this.draw());
-    register("k", "keep this node, to compare the next one with it", () => this.keep(), { group: "Compare" });
+    register("d", "keep this node, to compare the next one with it", () => this.keep(), { group: "Compare" });
   }
 
   /** Keep a node; the selected one is compared with it. null: none. */
@@ -72,7 +72,7 @@ export class ComparePanel {
   invite(one) {
     const rest = one
       ? `Node ${one.id} is kept. Click another node to compare it with.`
-      : "Shift and click a second node in the tree, or keep the selected one (K) and select another.";
+      : "Shift and click a second node in the tree, or keep the selected one (D) and select another.";
     return el("section", { class: "lab-section" },
       el("h3", { text: "Two nodes" }), el("p", { class: "lab-empty", text: rest }),
       one || this.store.selected === null ? null : el("button", { type: "button", class: "lab-button", text: `Keep node ${this.store.selected}`, on: { click: () => this.keep() } }),

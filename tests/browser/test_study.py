@@ -72,7 +72,7 @@ def test_two_nodes_side_by_side(tab: OpenTab, bench: Workbench, address: str, se
     page.wait_for_selector(f".lab-compare-head b:text-is('Node {other}')")
     assert page.evaluate("window.lab.store.selected") == 1
     page.click("[aria-label='Keep no node']")
-    page.keyboard.press("k")
+    page.keyboard.press("d")
     page.evaluate("(id) => window.lab.store.select(id)", other)
     page.wait_for_selector(".lab-compare-figures")
     assert page.evaluate("window.pwned") is None
