@@ -212,7 +212,7 @@ class Batches:
             if setting[option] != label:
                 raise PageError(
                     f"This batch was begun with the {option} {setting[option]}, and the lab runs "
-                    f"{label}: start the lab with that model, or activate that adapter, to go on "
+                    f"{label}: choose that model, or activate that adapter, to go on "
                     "with it."
                 )
 
