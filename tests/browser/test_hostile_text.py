@@ -44,7 +44,7 @@ def page(tab: OpenTab, address: str, session: str) -> Iterator[Any]:
     assert opened.evaluate("window.pwned") is None
     assert not [url for url in opened.lab_requests if not url.startswith("http://127.0.0.1")]
     assert not [url for url in opened.lab_requests if HOST in url]
-    inside = ".lab-view :is(script, img, iframe, style, link, form:not(.lab-new-batch), svg script)"
+    inside = ".lab-view :is(script, img, iframe, style, link, form:not([class^=lab-]), svg script)"
     assert opened.locator(inside).count() == 0
     assert opened.evaluate("document.documentElement.scrollWidth") <= 1440
 

@@ -287,7 +287,7 @@ def test_hostile_text_stays_text(tab: OpenTab, serve: Serve, tmp_path: Path) -> 
     save(page, ".lab-sheet-head [aria-label='Export rewards']")
     assert page.evaluate("window.pwned") is None
     assert not [url for url in page.lab_requests if HOST in url]
-    inside = ".lab-view :is(script, img, iframe, style, link, form:not(.lab-new-batch))"
+    inside = ".lab-view :is(script, img, iframe, style, link, form:not([class^=lab-]))"
     assert page.locator(inside).count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     bench.close()
