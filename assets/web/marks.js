@@ -96,7 +96,7 @@ export function drawMark(context, { kind, flags, fill }, x, y, r, theme) {
   context.fillStyle = fill.css;
   context.fill();
   if (flags & FLAGS.rollout) context.setLineDash([2.4, 2.6]);
-  if (r > 2.4) stroke(context, outline(kind, flags, theme), kind === "open" && !(flags & (FLAGS.person | FLAGS.rollout)) ? 1 : 1.6);
+  if (r > 2.4 || fill.css === theme.ground) stroke(context, outline(kind, flags, theme), kind === "open" && !(flags & (FLAGS.person | FLAGS.rollout)) ? 1 : 1.6);
   context.setLineDash([]);
   if (r >= 6 && (kind === "right" || kind === "wrong")) glyph(context, kind, x, y, r * 0.38, fill.dark ? "#ffffff" : "#10131a", Math.max(1.4, r * 0.2));
   if (r >= BADGED) badges(context, flags, x, y, r, theme);

@@ -19,7 +19,7 @@ import { Viewport } from "./viewport.js";
 
 const REACH = 26;
 const PADS = { left: 34, right: 14, top: 62, bottom: 58 };
-const SMALL = { ...PADS, top: 108 }; // where the tools take two rows
+const SMALL = { ...PADS, top: 108, bottom: 84 }; // where the tools take two rows
 
 /** Events of `element`: "mode" (detail: the mode), when what the tools show has changed; "picked" (a node, with Shift). */
 export class TreeView {
