@@ -245,6 +245,7 @@ def _register() -> None:
         cli_round,
         cli_sessions,
         cli_solve,
+        cli_study,
     )
 
     app.command()(cli_solve.solve)
@@ -253,6 +254,8 @@ def _register() -> None:
     app.command("round")(cli_round.train)
     app.add_typer(cli_round.app, name="rounds")
     app.add_typer(cli_sessions.app, name="sessions")
+    app.command()(cli_study.compare)
+    app.command()(cli_study.fork)
     app.command()(cli_export.export)
     app.command("import")(cli_import.import_file)
     app.command()(cli_catalogue.problems)

@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from engine.errors import LabError, ParameterError
 from engine.tree import Tree
+from lab.cli import app
 from lab.view import node_record, outcome
 from lab.what_if import WhatIf
 from lab.workbench import Workbench
@@ -144,3 +147,19 @@ def test_what_if(make: Make) -> None:
     assert (failed.status, "branch cannot be 0" in failed.message) == ("failed", True)
     with pytest.raises(LabError, match="no replay"):
         what_ifs.state("nothing")
+
+
+def test_compare_and_fork_on_the_command_line(make: Make) -> None:
+    bench = make()
+    one = searched(bench, 6)
+    home = ["--home", str(bench.home)]
+    forked = CliRunner().invoke(app, ["fork", one, "--at", "20", "--name", "half", *home])
+    assert forked.exit_code == 0, forked.output
+    other = forked.stdout.strip()
+    assert other in {row.id for row in bench.sessions() if row.name == "half"}
+    found = bench.studies.comparisons.sessions(one, other)
+    compared = CliRunner().invoke(app, ["compare", one, other, *home])
+    assert f"{len(found.pairs)} common nodes" in compared.stdout
+    assert f"only in the second: {len(found.only_other)}." in compared.stdout
+    as_json = CliRunner().invoke(app, ["compare", one, other, "--json", *home])
+    assert msgspec.json.decode(as_json.stdout, type=type(found)) == found
