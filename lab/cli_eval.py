@@ -13,7 +13,7 @@ from lab import cli_options as options
 from lab import terminal
 
 if TYPE_CHECKING:
-    from lab.evaluations import EvaluationState
+    from lab.evaluation_states import EvaluationState
     from lab.workbench import Workbench
 
 POLL_SECONDS = 0.2
@@ -75,7 +75,7 @@ def evaluate(
     """
     from engine.evaluation.contenders import USUAL
     from lab.cli import FAILED, INTERRUPTED
-    from lab.evaluations import EvaluationSettings
+    from lab.evaluation_plan import EvaluationSettings
     from lab.models import check
 
     asked = EvaluationSettings(
@@ -250,7 +250,7 @@ def _line(state: "EvaluationState") -> str:
 
 
 def _show(bench: "Workbench", evaluation: str, as_json: bool) -> None:
-    from lab.evaluation_report import as_markdown, sentences
+    from lab.evaluation_words import as_markdown, sentences
 
     state, report = bench.evaluations.state(evaluation), bench.evaluations.report(evaluation)
     if as_json:

@@ -7,7 +7,8 @@ import msgspec
 
 from engine.errors import ParameterError
 from engine.exports.files import write_file
-from lab.evaluation_report import Report, as_csv, as_markdown, sentences
+from lab.evaluation_report import Report
+from lab.evaluation_words import as_csv, as_markdown, sentences
 
 KINDS = ("csv", "json", "md", "png", "svg")
 

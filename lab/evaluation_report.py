@@ -1,17 +1,22 @@
 """What an evaluation found: accuracy by method and budget, differences, who solved what."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from engine.evaluation.budgets import Outcome, outcomes, pass_at_k
+from engine.evaluation.budgets import Outcome
+from engine.evaluation.chances import majority_at_k, pass_at_k
 from engine.evaluation.contenders import Contender, contender
+from engine.evaluation.difficulty import Difficulty
 from engine.evaluation.statistics import Interval, clustered_difference, wilson
-from sessions.store import Store
+from lab.evaluation_plan import EvaluationSettings
+from lab.evaluation_readings import Read, Readings
+from lab.evaluation_states import Best
 
 _KS = (1, 2, 4, 8, 16, 32)
+_LEAST = 0.25
+"""A run under way is shown from this share of the problems on that the furthest one has done:
+what is compared is only what all of them have."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -36,6 +41,8 @@ class Score(msgspec.Struct, frozen=True):
         difference: to the baseline at the same budget, paired by problem; None for itself.
         sentence: that in words.
         oracle: whether it asks the right answer while it searches.
+        failed: searches that an error ended; they count as wrong.
+        unanswered: of the others, without an answer; they are wrong, too.
     """
 
     method: str
@@ -49,13 +56,23 @@ class Score(msgspec.Struct, frozen=True):
     difference: Interval | None
     sentence: str
     oracle: bool
+    failed: int = 0
+    unanswered: int = 0
 
 
 class Sampled(msgspec.Struct, frozen=True):
-    """k independent samples, without bias: the chance that one of them is right; n problems."""
+    """k independent samples, without bias; see `engine.evaluation.chances`.
+
+    Attributes:
+        k: how many.
+        pass_at_k: the chance that one of them is right.
+        majority_at_k: the chance that their most frequent answer is right.
+        problems: n.
+    """
 
     k: int
     pass_at_k: float
+    majority_at_k: float
     problems: int
 
 
@@ -66,6 +83,7 @@ class Cell(msgspec.Struct, frozen=True):
     answer: str | None
     session: str
     tokens: int
+    failed: bool = False
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -73,14 +91,19 @@ class Report(msgspec.Struct, frozen=True):
 
     Attributes:
         problems: labels of those that every run has finished, in the order of the dataset.
+        questions, golds: of these problems.
         scores: by budget, then method.
-        samples: pass@k of the samples of the largest budget.
+        samples: pass@k and majority@k of the samples of the largest budget.
         grid: (method, budget) -> of each seed the cells, in the order of `problems`.
         methods, budgets, seeds: asked for.
         baseline: the method that others are compared with.
+        waiting: titles of methods that are not shown yet, because too few of their searches are
+            done.
     """
 
     problems: list[str]
+    questions: list[str]
+    golds: list[str | None]
     scores: list[Score]
     samples: list[Sampled]
     grid: dict[str, list[list[Cell]]]
@@ -88,6 +111,7 @@ class Report(msgspec.Struct, frozen=True):
     budgets: list[int]
     seeds: list[int]
     baseline: str
+    waiting: list[str] = []
 
     def score(self, method: str, budget: int) -> Score:
         """The score of a method at a budget."""
@@ -99,68 +123,67 @@ def key(method: str, budget: int) -> str:
     return f"{method} @ {budget}"
 
 
-Found = dict[tuple[str, int, int], dict[str, tuple[str, Outcome]]]
-"""(method, budget, seed) -> problem -> (session, outcome)."""
+Place = tuple[str, int, int]
+Found = dict[Place, dict[str, tuple[Read, Outcome]]]
+"""(method, budget, seed) -> problem -> its search, and the outcome."""
+Shown = dict[tuple[str, int], list[list[tuple[Read, Outcome]]]]
+"""(method, budget) -> of each seed, in the order of the problems."""
 
 
-def report(
-    store: Store,
-    methods: Sequence[str],
-    baseline: str,
-    budgets: Sequence[int],
-    runs: Sequence[Run],
-) -> Report:
+def report(readings: Readings, settings: EvaluationSettings, runs: Sequence[Run]) -> Report:
     """Read the outcomes of all runs, as far as they are finished.
 
     Raises:
         StoreError: a log cannot be read.
     """
-    seeds = sorted({run.seed for run in runs})
-    found = _read(store, methods, runs)
+    methods, budgets, seeds = settings.methods, settings.budgets, settings.seeds
+    found = _read(readings, methods, runs)
     wanted = [(name, budget, seed) for name in methods for budget in budgets for seed in seeds]
-    complete = [one for one in wanted if found.get(one)]
-    problems = _in_all([found[one] for one in complete])
-    grid: dict[str, list[list[Cell]]] = {}
-    shown: dict[tuple[str, int], list[list[Outcome]]] = {}
-    for name in methods:
-        for budget in budgets:
-            of_seeds = [found.get((name, budget, seed)) for seed in seeds]
-            if problems and all(of_seeds):
-                told = [[one[label] for label in problems] for one in of_seeds if one]
-                shown[name, budget] = [[outcome for _, outcome in row] for row in told]
-                grid[key(name, budget)] = [
-                    [Cell(o.right, o.answer, session, o.policy_tokens) for session, o in row]
-                    for row in told
-                ]
+    furthest = max((len(found.get(one, ())) for one in wanted), default=0)
+    ready = [one for one in wanted if len(found.get(one, ())) >= max(1, _LEAST * furthest)]
+    problems = _in_all([found[one] for one in ready])
+    shown: Shown = {
+        (name, budget): [[found[name, budget, s][label] for label in problems] for s in seeds]
+        for name in methods
+        for budget in budgets
+        if problems and all((name, budget, seed) in ready for seed in seeds)
+    }
+    first = found[ready[0]] if problems else {}
     return Report(
-        problems,
-        [_score(name, budget, shown, baseline) for budget in budgets for name in methods
-         if (name, budget) in shown],
-        _sampled(found, methods, budgets, seeds, problems),
-        grid,
-        list(methods),
-        list(budgets),
-        seeds,
-        baseline,
+        problems=problems,
+        questions=[first[label][0].question for label in problems],
+        golds=[first[label][0].gold for label in problems],
+        scores=[
+            _score(name, budget, shown, settings.baseline)
+            for budget in budgets
+            for name in methods
+            if (name, budget) in shown
+        ],
+        samples=_sampled(found, methods, budgets, seeds, problems),
+        grid={key(*place): [[_cell(*one) for one in row] for row in rows]
+              for place, rows in shown.items()},
+        methods=list(methods),
+        budgets=list(budgets),
+        seeds=list(seeds),
+        baseline=settings.baseline,
+        waiting=[
+            contender(name).title
+            for name in methods
+            if any((name, budget) not in shown for budget in budgets)
+        ],
     )  # fmt: skip
 
 
-def _read(store: Store, methods: Sequence[str], runs: Sequence[Run]) -> Found:
+def _read(readings: Readings, methods: Sequence[str], runs: Sequence[Run]) -> Found:
     found: Found = {}
+    asked = [contender(name) for name in methods]
     for run in runs:
         shares = run.method.kind == "samples"
-        readers = [m for m in map(contender, methods) if shares and m.kind == "samples"]
-        readers = readers if shares else [run.method]
-        for problem in store.batches.problems(run.batch):
-            if problem.status != "done" or problem.session is None:
-                continue
-            log = store.events(problem.session)
+        readers = [m for m in asked if m.kind == "samples"] if shares else [run.method]
+        for label, read in readings.batch(run.batch, readers, run.budgets).items():
             for reader in readers:
-                for budget, outcome in zip(
-                    run.budgets, outcomes(log, reader, run.budgets), strict=True
-                ):
-                    place = found.setdefault((reader.name, budget, run.seed), {})
-                    place[problem.label] = problem.session, outcome
+                for budget, outcome in zip(run.budgets, read.outcomes[reader.name], strict=True):
+                    found.setdefault((reader.name, budget, run.seed), {})[label] = read, outcome
     return found
 
 
@@ -170,30 +193,26 @@ def _in_all(found: Sequence[Mapping[str, object]]) -> list[str]:
     return [label for label in found[0] if all(label in one for one in found)]
 
 
-def _score(
-    name: str,
-    budget: int,
-    shown: Mapping[tuple[str, int], list[list[Outcome]]],
-    baseline: str,
-) -> Score:
-    rows = shown[name, budget]
+def _cell(read: Read, outcome: Outcome) -> Cell:
+    return Cell(outcome.right, outcome.answer, read.session, outcome.policy_tokens, outcome.failed)
+
+
+def _score(name: str, budget: int, shown: Shown, baseline: str) -> Score:
+    rows = [[outcome for _, outcome in row] for row in shown[name, budget]]
     right = [[outcome.right for outcome in row] for row in rows]
     flat = [outcome for row in rows for outcome in row]
     n = len(rows[0])
-    share = sum(map(sum, right)) / len(rows)
-    low, high = wilson(share, n)
     base = shown.get((baseline, budget))
     difference, sentence = None, ""
     if base is not None and name != baseline:
-        theirs = [[outcome.right for outcome in row] for row in base]
-        difference = clustered_difference(right, theirs)
-        sentence = _sentence(difference, contender(baseline).title, n)
+        difference = clustered_difference(right, [[o.right for _, o in row] for row in base])
+        sentence = in_words(difference, contender(baseline).title, n)
     one = contender(name)
     return Score(
         name,
         one.title,
         budget,
-        Interval(share / n, max(0.0, low), min(1.0, high)),
+        share(sum(map(sum, right)) / len(rows), n),
         [sum(row) / n for row in right],
         _mean([outcome.policy_tokens for outcome in flat]),
         _mean([outcome.prm_tokens for outcome in flat]),
@@ -201,10 +220,19 @@ def _score(
         difference,
         sentence,
         one.oracle,
+        sum(outcome.failed for outcome in flat),
+        sum(outcome.answer is None and not outcome.failed for outcome in flat),
     )
 
 
-def _sentence(difference: Interval, baseline: str, n: int) -> str:
+def share(right: float, n: int) -> Interval:
+    """The share `right` / n with Wilson's interval; n > 0, `right` may be a mean of runs."""
+    low, high = wilson(right, n)
+    return Interval(right / n, max(0.0, low), min(1.0, high))
+
+
+def in_words(difference: Interval, baseline: str, n: int) -> str:
+    """A paired difference of accuracies to a method of this title, and whether it is real."""
     points, low, high = (
         100 * value for value in (difference.estimate, difference.low, difference.high)
     )
@@ -225,77 +253,68 @@ def _sampled(
     problems: Sequence[str],
 ) -> list[Sampled]:
     name = next((m for m in methods if contender(m).kind == "samples"), None)
-    if name is None or not problems or not budgets:
+    if name is None:
         return []
     drawn = [
         found[name, budgets[-1], seed][label][1]
         for seed in seeds
         for label in problems
-        if (name, budgets[-1], seed) in found
+        if label in found.get((name, budgets[-1], seed), {})
     ]
     tables = []
     for k in _KS:
-        enough = [one for one in drawn if one.samples >= k]
-        if len(enough) == len(drawn) and drawn:  # with fewer the easy ones would be missing
-            chances = [pass_at_k(one.samples, one.right_samples, k) for one in drawn]
-            tables.append(Sampled(k, _mean(chances), len(problems)))
+        # With fewer samples of some problems the easy ones would be missing.
+        if drawn and all(one.samples >= k for one in drawn):
+            passed = [pass_at_k(one.samples, one.right_samples, k) for one in drawn]
+            voted = [majority_at_k(one.samples, one.answers, k) for one in drawn]
+            tables.append(Sampled(k, _mean(passed), _mean(voted), len(problems)))
     return tables
 
 
-def as_markdown(found: Report) -> str:
-    """The scores as a table, and what is significant, in words."""
-    head = ["method", *(f"{budget:,} tokens" for budget in found.budgets)]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for name in found.methods:
-        cells = [contender(name).title]
-        for budget in found.budgets:
-            scores = [s for s in found.scores if (s.method, s.budget) == (name, budget)]
-            cells.append(_cell(scores[0]) if scores else "")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def best(found: Report) -> list[Best]:
+    """At each budget the method that was right most often; one that asks the oracle never."""
+    chosen = []
+    for budget in found.budgets:
+        scores = [s for s in found.scores if s.budget == budget and not s.oracle]
+        if scores:
+            first = max(scores, key=lambda score: score.accuracy.estimate)
+            chosen.append(Best(budget, first.method, first.title, first.accuracy.estimate))
+    return chosen
 
 
-def sentences(found: Report) -> list[str]:
-    """What holds, in words: of each method at each budget, and what the numbers mean."""
-    told = [f"{s.title} at {s.budget:,}: {s.sentence}." for s in found.scores if s.sentence]
-    if found.samples:
-        chances = ", ".join(f"{one.k}: {100 * one.pass_at_k:.1f} %" for one in found.samples)
-        told.append(f"Chance that one of k samples is right (pass@k, unbiased): {chances}.")
-    asking = sorted({s.title for s in found.scores if s.oracle})
-    if asking:
-        told.append(f"{', '.join(asking)} asks the right answer while it searches.")
-    seeds = ", ".join(map(str, found.seeds))
-    told.append(
-        f"n = {len(found.problems):,} problems, seeds {seeds}. Cells: % right [95 % CI] "
-        f"(difference to {contender(found.baseline).title}), mean policy tokens of a problem."
-    )
-    told.append("Intervals are about problems, and not corrected for the number of comparisons.")
+class SliceScore(msgspec.Struct, frozen=True):
+    """Problems of a like difficulty: how many, and the accuracy of each method on them."""
+
+    label: str
+    n: int
+    accuracy: dict[str, Interval]
+
+
+def slices(found: Report, parts: Difficulty, budget: int) -> list[SliceScore]:
+    """Accuracy of every method at a budget, on each slice of the problems."""
+    told = []
+    for part in parts.slices:
+        n, accuracy = len(part.problems), {}
+        for name in found.methods:
+            rows = found.grid.get(key(name, budget), [])
+            right = [sum(row[place].right for place in part.problems) for row in rows]
+            if rows:
+                accuracy[name] = share(_mean(right), n)
+        told.append(SliceScore(part.label, n, accuracy))
     return told
 
 
-def _cell(score: Score) -> str:
-    interval = score.accuracy
-    text = f"{100 * interval.estimate:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    gap = score.difference
-    if gap is not None:
-        mark = "" if gap.excludes_zero else " n.s."
-        text += f" ({100 * gap.estimate:+.1f}{mark})"
-    return f"{text}, {score.policy_tokens:.0f}"
+def solved(found: Report, budget: int) -> list[float]:
+    """Of each problem the share of methods that solved it at a budget; runs are parts of one.
 
-
-def as_csv(found: Report) -> str:
-    """One row a method, budget, seed and problem."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["method", "budget", "seed", "problem", "right", "answer", "policy_tokens", "session"]
-    )
-    for name in found.methods:
-        for budget in found.budgets:
-            for seed, row in zip(found.seeds, found.grid.get(key(name, budget), []), strict=False):
-                for label, cell in zip(found.problems, row, strict=True):
-                    writer.writerow(
-                        [name, budget, seed, label, int(cell.right), cell.answer or "",
-                         cell.tokens, cell.session]
-                    )  # fmt: skip
-    return text.getvalue()
+    Methods that ask the oracle do not count.
+    """
+    grids = [
+        found.grid[key(name, budget)]
+        for name in found.methods
+        if key(name, budget) in found.grid and not contender(name).oracle
+    ]
+    return [
+        _mean([_mean([row[place].right for row in grid]) for grid in grids])
+        for place in range(len(found.problems))
+    ]

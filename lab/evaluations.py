@@ -4,95 +4,37 @@ Each run of searches is a batch, which goes on by itself where it was ended; the
 from the logs (`engine.evaluation.budgets`). A thread an evaluation goes through its runs.
 """
 
+import statistics
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from engine.errors import LabError, ParameterError
-from engine.evaluation.contenders import USUAL, Contender, contender
-from engine.search import driver
-from engine.search.driver import Limits
+from engine.evaluation.contenders import CONTENDERS, Contender
+from engine.evaluation.difficulty import difficulty, field_of
 from engine.tasks.datasets import Dataset, read_dataset
+from lab import evaluation_files, evaluation_words
 from lab.adapters import Adapters
-from lab.evaluation_report import Report, Run, report
+from lab.evaluation_compare import Comparison, compare
+from lab.evaluation_plan import EvaluationSettings, checked, planned, problems_of
+from lab.evaluation_readings import Readings
+from lab.evaluation_report import Report, Run, SliceScore, best, report, slices, solved
+from lab.evaluation_run import Work
+from lab.evaluation_states import Best, EvaluationPlan, EvaluationState, RunState
 from lab.results import BatchState
 from lab.solve import Solver
 from sessions.errors import EvaluationInUseError, StoreError
 from sessions.evaluations import EvaluationRow
 from sessions.store import Store
 
-_POLL_SECONDS = 0.1
-MOST_RUNS = 400
-PROBE = "cot"
-"""Its solutions tell how long one is, and so how wide a search may be within a budget."""
+__all__ = ["EvaluationSettings", "EvaluationState", "Evaluations"]
 
-
-class EvaluationSettings(msgspec.Struct, frozen=True):
-    """What is asked for.
-
-    Attributes:
-        dataset: as `lab solve` takes it. limit: only its first problems. skip: leave so many
-            before them.
-        methods: names, see `engine.evaluation.contenders.CONTENDERS`.
-        budgets: policy tokens of a problem, rising.
-        seeds: every search is run with each of them.
-        baseline: the method that the others are compared with.
-        parallel: searches at a time; changes no result.
-    """
-
-    dataset: str
-    limit: int | None = None
-    skip: int = 0
-    methods: tuple[str, ...] = USUAL
-    budgets: tuple[int, ...] = (300, 600, 1200)
-    seeds: tuple[int, ...] = (0,)
-    baseline: str = "mcts_star"
-    parallel: int = 32
-
-
-class RunState(msgspec.Struct, frozen=True):
-    """A run of searches, and how far it is: searches done of those there are."""
-
-    name: str
-    title: str
-    batch: str | None
-    done: int
-    total: int
-
-
-class EvaluationState(msgspec.Struct, frozen=True):
-    """An evaluation, and how far it is.
-
-    Attributes:
-        id, name: see the store.
-        setting: what was asked for.
-        models: policy, PRM.
-        problems: how many.
-        status: what goes on in this process; idle is not at its end, and waits for somebody.
-        runs: of searches, in order.
-        message: the error in words.
-        left: estimated seconds to its end, None where nothing can be said.
-        created: Unix time.
-    """
-
-    id: str
-    name: str
-    setting: EvaluationSettings
-    models: tuple[str, str]
-    problems: int
-    status: Literal["idle", "running", "stopping", "failed", "done"]
-    runs: list[RunState]
-    message: str
-    left: float | None
-    created: float
-
-    @property
-    def active(self) -> bool:
-        """Whether this process works on it."""
-        return self.status in ("running", "stopping")
+_PACES = 10
+"""Earlier batches that the pace is taken from."""
 
 
 class Evaluations:
@@ -102,14 +44,63 @@ class Evaluations:
         store: where they are.
         solver: runs their searches.
         adapters: of the models in use.
+
+    Attributes:
+        folder: where files of reports go that nobody named a place for.
     """
 
     def __init__(self, store: Store, solver: Solver, adapters: Adapters) -> None:
+        self.folder: Path = store.path.parent / "exports"
         self._store = store
         self._solver = solver
         self._adapters = adapters
-        self._works: dict[str, _Work] = {}
+        self._readings = Readings(store)
+        self._reports: dict[str, tuple[list[tuple[str, int]], Report]] = {}
+        self._works: dict[str, Work] = {}
         self._lock = threading.Lock()
+
+    def methods(self) -> list[Contender]:
+        """What can be compared."""
+        return list(CONTENDERS.values())
+
+    def usual(self, dataset: str) -> EvaluationSettings:
+        """What is asked for if nobody says otherwise."""
+        return EvaluationSettings(dataset)
+
+    def plan(self, settings: EvaluationSettings) -> EvaluationPlan:
+        """What an evaluation would do; nothing is changed.
+
+        Raises:
+            ParameterError, TaskError: as `start`.
+        """
+        settings = checked(settings)
+        problems = problems_of(settings)
+        row = self._store.evaluations.find(self._setting(settings, problems))
+        count, runs = len(problems.problems), planned(settings)
+        tokens = count * sum(max(run.budgets) for run in runs)
+        pace = self._pace()
+        return EvaluationPlan(
+            problems=count,
+            runs=[run.title for run in runs],
+            searches=count * len(runs),
+            tokens=tokens,
+            seconds=None if pace is None else tokens / pace,
+            shared=sum(CONTENDERS[name].kind == "samples" for name in settings.methods),
+            goes_on=None if row is None else row.id,
+            done=0 if row is None else sum(run.done for run in self._state(row).runs),
+        )
+
+    def _pace(self) -> float | None:
+        """Tokens a second of the latest batches with the models in use."""
+        policy, prm = self._adapters.labels()
+        paces = [
+            row.tokens / row.seconds
+            for row in self._store.batches.rows()
+            if (row.setting.get("policy"), row.setting.get("prm")) == (policy, prm)
+            and row.tokens > 0
+            and row.seconds > 0
+        ]
+        return statistics.median(paces[:_PACES]) if paces else None
 
     def start(self, settings: EvaluationSettings, name: str = "", fresh: bool = False) -> str:
         """Work on an evaluation; goes on with the last one like it unless a `fresh` one is wanted.
@@ -123,18 +114,14 @@ class Evaluations:
             EvaluationInUseError: another process works on it.
             StoreError: it cannot be written.
         """
-        problems = _problems(settings)
-        setting = self._setting(_checked(settings), problems)
+        settings = checked(settings)
+        problems = problems_of(settings)
+        setting = self._setting(settings, problems)
         with self._lock:
             row = None if fresh else self._store.evaluations.find(setting)
             if row is None:
                 row = self._store.evaluations.begin(setting, name)
-            work = self._works.get(row.id)
-            if work is None or not work.active:
-                self._store.evaluations.hold(row.id)
-                work = _Work(self._store, self._solver, row, settings, problems)
-                self._works[row.id] = work
-                work.start()
+            self._work(row, settings, problems)
         return row.id
 
     def go_on(self, identifier: str) -> None:
@@ -146,7 +133,7 @@ class Evaluations:
         """
         row = self._store.evaluations.row(identifier)
         settings = _settings(row)
-        problems = _problems(settings)
+        problems = problems_of(settings)
         setting = self._setting(settings, problems)
         changed = [name for name, value in setting.items() if row.setting.get(name) != value]
         if changed:
@@ -154,7 +141,20 @@ class Evaluations:
                 f"Evaluation {identifier} was begun with another {changed[0]}: go on with that, or "
                 "begin a new one."
             )
-        self.start(settings)
+        with self._lock:
+            self._work(row, settings, problems)
+
+    def _work(self, row: EvaluationRow, settings: EvaluationSettings, problems: Dataset) -> None:
+        work = self._works.get(row.id)
+        if work is None or not work.active:
+            self._store.evaluations.hold(row.id)
+            work = Work(self._store, self._solver, row, settings, problems, self._keep_best)
+            self._works[row.id] = work
+            work.start()
+
+    def _keep_best(self, identifier: str) -> None:
+        found = best(self.report(identifier))
+        self._store.evaluations.note(identifier, "best", msgspec.to_builtins(found))
 
     def stop(self, identifier: str) -> None:
         """End this process's work on an evaluation at the next model call."""
@@ -184,6 +184,8 @@ class Evaluations:
     def report(self, identifier: str) -> Report:
         """What is known so far: runs that are done, and of the others the problems that are.
 
+        The first time the logs of all searches are read, which takes a while; then only new ones.
+
         Raises:
             EvaluationNotFoundError: there is none with this id.
             StoreError: a log cannot be read.
@@ -192,10 +194,73 @@ class Evaluations:
         settings = _settings(row)
         runs = [
             Run(run.method, run.seed, run.budgets, row.batches[run.name])
-            for run in _runs(settings)
+            for run in planned(settings)
             if run.name in row.batches
         ]
-        return report(self._store, settings.methods, settings.baseline, settings.budgets, runs)
+        ended = [(run.batch, self._ended(run.batch)) for run in runs]
+        known = self._reports.get(identifier)
+        if known is None or known[0] != ended:
+            known = (ended, report(self._readings, settings, runs))
+            self._reports[identifier] = known
+        return known[1]
+
+    def _ended(self, batch: str) -> int:
+        state = self._batch(batch)
+        return state.done + state.failed if state else 0
+
+    def headline(self, found: Report) -> list[str]:
+        """What was best at each budget, a sentence each."""
+        return evaluation_words.headline(found)
+
+    def notes(self, found: Report) -> list[str]:
+        """What has to be known to read the numbers."""
+        return evaluation_words.notes(found)
+
+    def solved(self, found: Report, budget: int) -> list[float]:
+        """Of each problem the share of methods that solved it; see `lab.evaluation_report`."""
+        return solved(found, budget)
+
+    def slices(self, identifier: str, budget: int) -> tuple[str, list[SliceScore]]:
+        """Accuracy on problems of a like difficulty, and what that goes by: a field of the dataset,
+        or the questions' length.
+
+        Raises:
+            EvaluationNotFoundError: there is none with this id.
+            StoreError: a log cannot be read.
+        """
+        source = self._store.evaluations.row(identifier).setting["dataset"]
+        by, stated = "", dict[str, float]()
+        with suppress(LabError):  # the file may have gone: then the questions' length tells
+            by, stated = field_of(source, read_dataset(source, limit=1).fields["content"])
+        found = self.report(identifier)
+        parts = difficulty(found.questions, by, stated)
+        return parts.by, slices(found, parts, budget)
+
+    def compare(self, one: str, other: str) -> Comparison:
+        """Two evaluations on the problems, methods and budgets that both have.
+
+        Raises:
+            EvaluationNotFoundError: one of them is not there.
+            StoreError: a log cannot be read.
+        """
+        return compare(self.report(one), self.report(other))
+
+    def save(self, identifier: str, kind: str) -> Path:
+        """Write a report into `folder` under a name of its own; the file.
+
+        Raises:
+            EvaluationNotFoundError: there is none with this id.
+            ParameterError: there is no such kind, or nothing to draw.
+            ExportError: it cannot be written.
+        """
+        found = self.report(identifier)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        stem = f"evaluation-{identifier}"
+        names = (stem, *(f"{stem}-{number}" for number in range(2, 10_000)))
+        free = (self.folder / f"{name}.{kind}" for name in names)
+        path = next(one for one in free if not one.exists())
+        evaluation_files.write(found, path, kind)
+        return path
 
     def delete(self, identifier: str) -> None:
         """Forget an evaluation; its batches and their sessions stay.
@@ -209,6 +274,7 @@ class Evaluations:
         self._store.evaluations.hold(identifier)
         self._store.evaluations.release(identifier)
         self._store.evaluations.delete(identifier)
+        self._reports.pop(identifier, None)
 
     def close(self, timeout: float) -> None:
         """End all work."""
@@ -233,12 +299,22 @@ class Evaluations:
 
     def _state(self, row: EvaluationRow) -> EvaluationState:
         settings, total = _settings(row), row.setting["count"]
+        memory = row.found.get("memory", {})
         runs = []
-        for run in _runs(settings):
+        for run in planned(settings):
             batch = row.batches.get(run.name)
+            told = RunState(run.name, run.title, run.seed, run.budgets, batch, 0, total)
             state = self._batch(batch)
-            done = state.done + state.failed if state else 0
-            runs.append(RunState(run.name, run.title, batch, done, total))
+            if state is not None:
+                told = msgspec.structs.replace(
+                    told,
+                    done=state.done + state.failed,
+                    failed=state.failed,
+                    tokens=state.tokens,
+                    seconds=state.seconds,
+                    memory=memory.get(run.name, {}),
+                )
+            runs.append(told)
         work = self._works.get(row.id)
         active = work is not None and work.active
         complete = all(run.done >= run.total for run in runs)
@@ -253,6 +329,7 @@ class Evaluations:
             total,
             status,
             runs,
+            msgspec.convert(row.found.get("best", []), list[Best]),
             row.message,
             work.left(runs) if active and work is not None else None,
             row.created,
@@ -266,163 +343,9 @@ class Evaluations:
         return None
 
 
-class _Planned(msgspec.Struct, frozen=True):
-    """One run of searches: of a method (or of several that share it) with a seed, to a budget."""
-
-    name: str
-    title: str
-    method: Contender
-    seed: int
-    budgets: tuple[int, ...]
-
-
-def _runs(settings: EvaluationSettings) -> list[_Planned]:
-    """The runs of an evaluation in order; what shares its searches is one run."""
-    found: dict[str, _Planned] = {}
-    for seed in settings.seeds:
-        for name in dict.fromkeys((PROBE, *settings.methods)):
-            method = contender(name)
-            shared = "samples" if method.kind == "samples" else name
-            cuts = (
-                [(b,) for b in settings.budgets] if method.kind == "width" else [settings.budgets]
-            )
-            for budgets in cuts:
-                key = f"{shared} seed {seed}" + (f" @ {budgets[0]}" if len(cuts) > 1 else "")
-                title = "Samples" if shared == "samples" else method.title
-                found.setdefault(key, _Planned(key, title, method, seed, tuple(budgets)))
-    return list(found.values())
-
-
-class _Work:
-    """The work of this process on an evaluation, once."""
-
-    def __init__(
-        self,
-        store: Store,
-        solver: Solver,
-        row: EvaluationRow,
-        settings: EvaluationSettings,
-        problems: Dataset,
-    ) -> None:
-        self._store = store
-        self._solver = solver
-        self._row = row
-        self._settings = settings
-        self._problems = problems
-        self._stopping = threading.Event()
-        self._ended = threading.Event()
-        self._began = time.monotonic()
-        self._at_first: int | None = None
-        self._thread = threading.Thread(target=self._main, name="evaluation", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def join(self, timeout: float | None) -> None:
-        self._ended.wait(timeout)
-
-    @property
-    def active(self) -> bool:
-        return not self._ended.is_set()
-
-    @property
-    def stopping(self) -> bool:
-        return self._stopping.is_set()
-
-    def left(self, runs: list[RunState]) -> float | None:
-        """By the pace so far: searches of large budgets take longer, so this is a rough word."""
-        done, total = sum(run.done for run in runs), sum(run.total for run in runs)
-        if self._at_first is None:
-            self._at_first = done
-        new = done - self._at_first
-        return (time.monotonic() - self._began) / new * (total - done) if new else None
-
-    def _main(self) -> None:
-        evaluations, message = self._store.evaluations, ""
-        try:
-            evaluations.say(self._row.id, "")
-            solution = 1.0
-            for run in _runs(self._settings):
-                if self._stopping.is_set():
-                    break
-                solution = self._solve(run, solution)
-        except LabError as error:
-            message = str(error)
-        except Exception as error:  # whatever it is, somebody must hear of it
-            message = f"{type(error).__name__}: {error}"
-        if message:
-            with suppress(StoreError):
-                evaluations.say(self._row.id, message)
-        evaluations.release(self._row.id)
-        self._ended.set()
-
-    def _solve(self, run: _Planned, solution: float) -> float:
-        """One run; how long a solution is, in tokens, which the first run tells."""
-        method, most = run.method, max(run.budgets)
-        setting = self._row.setting
-        first = driver.create(
-            "",
-            None,
-            method.algorithm,
-            method.at(most, solution),
-            run.seed,
-            setting["policy"],
-            setting["prm"],
-        )
-        # Some searches walk known ways again without a token: no longer than tokens would last.
-        limits = Limits(iterations=most, tokens=most)
-        title = f"evaluation {self._row.id}, {run.name}"
-        batch = self._solver.start(self._problems, first, limits, self._settings.parallel, title)
-        self._store.evaluations.enter(self._row.id, run.name, batch)
-        while (state := self._solver.wait(batch, _POLL_SECONDS)).active:
-            if self._stopping.is_set():
-                self._solver.stop(batch)
-        if state.status == "failed":
-            raise LabError(f"The searches of {run.title} failed: {state.message}")
-        if method.name == PROBE and state.done:
-            return max(1.0, state.tokens / state.done)
-        return solution
-
-
-def _checked(settings: EvaluationSettings) -> EvaluationSettings:
-    methods = tuple(dict.fromkeys(settings.methods))
-    for name in (*methods, settings.baseline):
-        contender(name)
-    if settings.baseline not in methods:
-        raise ParameterError(
-            f"The baseline {settings.baseline} is not among the methods: add it, or take another."
-        )
-    budgets = settings.budgets
-    if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] < 1:
-        raise ParameterError(
-            f"The budgets cannot be {budgets}: they take rising numbers of tokens from 1 on."
-        )
-    if not settings.seeds or len(set(settings.seeds)) != len(settings.seeds):
-        raise ParameterError(f"The seeds cannot be {settings.seeds}: they take different ones.")
-    runs = len(_runs(settings))
-    if runs > MOST_RUNS:
-        raise ParameterError(f"These are {runs} runs of searches; there can be {MOST_RUNS}.")
-    return settings
-
-
 def _settings(row: EvaluationRow) -> EvaluationSettings:
     fields = {name: row.setting[name] for name in row.setting if name in _FIELDS}
     return msgspec.convert(fields, EvaluationSettings)
 
 
 _FIELDS = {field.name for field in msgspec.structs.fields(EvaluationSettings)}
-
-
-def _problems(settings: EvaluationSettings) -> Dataset:
-    limit = None if settings.limit is None else settings.skip + settings.limit
-    whole = read_dataset(settings.dataset, limit=limit)
-    chosen = whole.problems[settings.skip :]
-    if not chosen or whole.ungraded:
-        raise ParameterError(
-            f"{settings.dataset} has {len(chosen):,} problems after the first {settings.skip:,}, "
-            f"{whole.ungraded:,} of all without a right answer: an evaluation needs right answers."
-        )
-    return msgspec.structs.replace(whole, problems=chosen)

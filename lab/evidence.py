@@ -18,7 +18,8 @@ from engine.models import hardware
 from engine.tasks.problems import bundled_files, bundled_problems
 from lab import terminal
 from lab.evaluation_files import write
-from lab.evaluations import Evaluations, EvaluationSettings
+from lab.evaluation_plan import EvaluationSettings
+from lab.evaluations import Evaluations
 from lab.workbench import Workbench
 
 SERIES = "-searches-1"

@@ -24,6 +24,7 @@ class EvaluationRow(msgspec.Struct, frozen=True):
         setting: what was asked for, JSON-able.
         batches: name of each run of searches -> its batch, as far as they were begun.
         message: why it did not go on, "" if nothing went wrong.
+        found: name -> what was measured beside the searches, JSON-able.
         created, updated: Unix time.
     """
 
@@ -34,6 +35,7 @@ class EvaluationRow(msgspec.Struct, frozen=True):
     message: str
     created: float
     updated: float
+    found: dict[str, Any]
 
 
 class StoredEvaluations:
@@ -61,6 +63,7 @@ class StoredEvaluations:
                     "setting": json.dumps(dict(setting)),
                     "batches": "{}",
                     "message": "",
+                    "found": "{}",
                     "created": now,
                     "updated": now,
                 }
@@ -102,6 +105,11 @@ class StoredEvaluations:
     def say(self, identifier: str, message: str) -> None:
         """Note why it did not go on; "" for nothing."""
         self._set(identifier, "message", message)
+
+    def note(self, identifier: str, name: str, value: Any) -> None:
+        """Keep something that was measured; JSON-able."""
+        found = {**self.row(identifier).found, name: value}
+        self._set(identifier, "found", json.dumps(found))
 
     def rename(self, identifier: str, name: str) -> None:
         """Give it another name."""
@@ -156,7 +164,7 @@ def _identity(setting: Mapping[str, Any]) -> str:
 
 def _row(row: dict[str, Any]) -> EvaluationRow:
     del row["identity"]
-    for column in ("setting", "batches"):
+    for column in ("setting", "batches", "found"):
         row[column] = json.loads(row[column])
     return EvaluationRow(**row)
 

@@ -177,6 +177,11 @@ def _evaluations(db: Database) -> None:
     """)
 
 
+def _found_in_evaluations(db: Database) -> None:
+    """Version 6: what was measured beside the searches of an evaluation, and what was best."""
+    db.execute("ALTER TABLE evaluations ADD COLUMN found TEXT NOT NULL DEFAULT '{}'")
+
+
 # The schema version is the number of migrations that were run. Append only: a released migration
 # never changes.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
@@ -185,6 +190,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _rounds,
     _deleted,
     _evaluations,
+    _found_in_evaluations,
 )
 
 

@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from ui.batches import Batches, order
+from ui.evaluations import EvaluationsDoor
 from ui.interface import Workbench
 from ui.models import ModelsDoor
 from ui.rewards import RewardsDoor
@@ -78,6 +79,7 @@ class Server:
             RoundsDoor(workbench, check),
             SteeringDoor(workbench),
             StudiesDoor(workbench),
+            EvaluationsDoor(workbench, check),
         ]
 
     def functions(self) -> list[ServerFunction]:

@@ -4,7 +4,6 @@ A budget counts tokens sampled by the policy. It is cut exactly as the driver cu
 that would pass it does not count, so that no method overspends.
 """
 
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -26,8 +25,11 @@ class Outcome(msgspec.Struct, frozen=True):
         right: by the oracle; an answer is missing is wrong.
         policy_tokens, prm_tokens, seconds: spent until there.
         iterations: finished within it.
-        samples: finished solutions; right_samples: those with the right answer.
-        majority: whether their most frequent answer is right.
+        samples: finished solutions, those without an answer too.
+        right_samples: those with the right answer.
+        answers: of each different answer how many solutions have it, and whether it is right, in
+            order of its first one.
+        failed: the search was ended by an error; that is no right answer.
     """
 
     answer: str | None
@@ -38,7 +40,8 @@ class Outcome(msgspec.Struct, frozen=True):
     iterations: int
     samples: int
     right_samples: int
-    majority: bool
+    answers: tuple[tuple[int, bool], ...] = ()
+    failed: bool = False
 
 
 def outcomes(log: Sequence[ev.Event], method: Contender, budgets: Sequence[int]) -> list[Outcome]:
@@ -49,19 +52,32 @@ def outcomes(log: Sequence[ev.Event], method: Contender, budgets: Sequence[int])
         method: how it searched, and how its answer is read.
         budgets: policy tokens, rising.
     """
-    tree, found, left = Tree(), list[Outcome](), list(budgets)
+    return readings(log, [method], budgets)[0]
+
+
+def readings(
+    log: Sequence[ev.Event], methods: Sequence[Contender], budgets: Sequence[int]
+) -> list[list[Outcome]]:
+    """The outcomes of one search in several ways of reading it: for each method, at each budget."""
+    tree, found, left = Tree(), list[list[Outcome]](), list(budgets)
     for group in _iterations(log):
         before = tree.cost.policy_generated
         spent = before + _cost(group).policy_generated
         while left and (spent > left[0] or before >= left[0]):
-            found.append(_outcome(tree, method))
+            found.append([_outcome(tree, method) for method in methods])
             left.pop(0)
         if not left:
             break
         for event in group:
             tree.apply(event)
-    found += [_outcome(tree, method)] * len(left)
-    return found
+    if left:
+        found += [[_outcome(tree, method) for method in methods]] * len(left)
+    return [[at[number] for at in found] for number in range(len(methods))]
+
+
+def failure(budget: int, tokens: int) -> Outcome:
+    """Of a search that an error ended: wrong at every budget. tokens: it had sampled."""
+    return Outcome(None, False, min(budget, tokens), 0, 0.0, 0, 0, 0, failed=True)
 
 
 def _iterations(log: Sequence[ev.Event]) -> list[list[ev.Event]]:
@@ -88,8 +104,11 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
     params = parse(kind.params, values)
     leaves = [tree.node(i) for i in kind.end_leaves(tree, params)]
     chosen = _chosen(tree, method, leaves, kind.groups(tree, params))
-    equal = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves})
-    answered = [leaf for leaf in leaves if leaf.answer is not None]
+    answers: dict[str, tuple[int, bool]] = {}
+    for leaf in leaves:
+        if leaf.answer is not None:
+            count = answers.get(leaf.answer, (0, False))[0]
+            answers[leaf.answer] = count + 1, leaf.accepted is True
     return Outcome(
         answer=None if chosen is None else chosen.answer,
         right=chosen is not None and chosen.accepted is True,
@@ -97,9 +116,9 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
         prm_tokens=tree.cost.prm_unique,
         seconds=tree.cost.seconds,
         iterations=tree.iteration,
-        samples=len(answered),
-        right_samples=sum(leaf.accepted is True for leaf in answered),
-        majority=bool(equal) and equal[0].correct is True,
+        samples=len(leaves),
+        right_samples=sum(leaf.accepted is True for leaf in leaves),
+        answers=tuple(answers.values()),
     )
 
 
@@ -120,16 +139,3 @@ def _chosen(
         return max(answered, key=lambda leaf: scores[leaf.id])
     weights = dict.fromkeys(scores, 1.0) if method.reading == "majority" else scores
     return tree.node(answer_groups(answered, weights)[0].node)
-
-
-def pass_at_k(samples: int, right: int, k: int) -> float:
-    """The chance that at least one of k of the samples is right, without bias (2107.03374, Eq. 1).
-
-    Args:
-        samples: drawn, n.
-        right: of them, c.
-        k: at most n.
-    """
-    if not 1 <= k <= samples:
-        raise ValueError(f"k cannot be {k} with {samples} samples.")
-    return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)

@@ -31,6 +31,7 @@ class Contender(msgspec.Struct, frozen=True):
         aggregate: kind "samples": how the PRM's values of the steps become one.
         oracle: whether it asks the right answer while it searches: it makes data, and cannot be
             compared with what does not.
+        summary: one line of help.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Contender(msgspec.Struct, frozen=True):
     reading: Literal["", "majority", "best", "vote"] = ""
     aggregate: Literal["last", "min", "product", "mean"] = "min"
     oracle: bool = False
+    summary: str = ""
 
     def at(self, budget: int, solution: float) -> dict[str, Any]:
         """The parameters for a budget.
@@ -63,59 +65,166 @@ _SAMPLES: dict[str, Any] = {"samples": 1024, "at_once": 1, "final_choice": "best
 def _samples(
     name: str,
     title: str,
+    summary: str,
     reading: Literal["majority", "best", "vote"],
     aggregate: Literal["last", "min", "product", "mean"] = "min",
 ) -> Contender:
     return Contender(
-        name, title, "samples", "sampling", _SAMPLES, reading=reading, aggregate=aggregate
+        name,
+        title,
+        "samples",
+        "sampling",
+        _SAMPLES,
+        reading=reading,
+        aggregate=aggregate,
+        summary=summary,
     )
 
 
 def _wide(
-    name: str, title: str, algorithm: str, width: str, price: float, **params: Any
+    name: str, title: str, summary: str, algorithm: str, width: str, price: float, **params: Any
 ) -> Contender:
-    return Contender(name, title, "width", algorithm, params, width, price)
+    return Contender(name, title, "width", algorithm, params, width, price, summary=summary)
+
+
+def _anytime(
+    name: str, title: str, summary: str, algorithm: str, oracle: bool = False, **params: Any
+) -> Contender:
+    return Contender(name, title, "anytime", algorithm, params, oracle=oracle, summary=summary)
 
 
 CONTENDERS: dict[str, Contender] = {
     one.name: one
     for one in (
-        Contender(
+        _anytime(
             "cot",
             "Chain of thought",
-            "anytime",
+            "One solution, always the likeliest token; no search, no PRM.",
             "sampling",
-            {"samples": 1, "sampling": {"temperature": 0.0}},
+            samples=1,
+            sampling={"temperature": 0.0},
         ),
-        _samples("majority", "Self-consistency", "majority"),
-        _samples("best_of_n", "Best of N, PRM min", "best", "min"),
-        _samples("best_of_n_last", "Best of N, PRM last", "best", "last"),
-        _samples("best_of_n_product", "Best of N, PRM product", "best", "product"),
-        _samples("best_of_n_mean", "Best of N, PRM mean", "best", "mean"),
-        _samples("vote", "PRM-weighted vote, min", "vote", "min"),
-        _samples("vote_last", "PRM-weighted vote, last", "vote", "last"),
-        _wide("beam", "Step beam", "beam", "width", 4, branch=4),
-        _wide("lookahead", "Lookahead, k = 2", "lookahead", "width", 12, branch=4, steps=2),
-        _wide("dvts", "DVTS", "dvts", "subtrees", 4, branch=4),
-        _wide("rebase", "REBASE", "rebase", "width", 1),
-        _wide("tot_bfs", "Tree of Thoughts, BFS", "tree_of_thoughts", "width", 5, branch=5),
-        Contender(
+        _samples(
+            "majority", "Self-consistency", "The most frequent answer of all samples.", "majority"
+        ),
+        _samples(
+            "best_of_n",
+            "Best of N, PRM min",
+            "The sample whose worst step the PRM values highest.",
+            "best",
+            "min",
+        ),
+        _samples(
+            "best_of_n_last",
+            "Best of N, PRM last",
+            "The sample whose last step the PRM values highest.",
+            "best",
+            "last",
+        ),
+        _samples(
+            "best_of_n_product",
+            "Best of N, PRM product",
+            "The sample of the highest product of values.",
+            "best",
+            "product",
+        ),
+        _samples(
+            "best_of_n_mean",
+            "Best of N, PRM mean",
+            "The sample of the highest mean of values.",
+            "best",
+            "mean",
+        ),
+        _samples(
+            "vote",
+            "PRM-weighted vote, min",
+            "Samples vote, each with the value of its worst step.",
+            "vote",
+            "min",
+        ),
+        _samples(
+            "vote_last",
+            "PRM-weighted vote, last",
+            "Samples vote, each with the value of its last step.",
+            "vote",
+            "last",
+        ),
+        _wide(
+            "beam",
+            "Step beam",
+            "The best partial solutions grow by a step.",
+            "beam",
+            "width",
+            4,
+            branch=4,
+        ),
+        _wide(
+            "lookahead",
+            "Lookahead, k = 2",
+            "A beam that values a step by what two more lead to.",
+            "lookahead",
+            "width",
+            12,
+            branch=4,
+            steps=2,
+        ),
+        _wide(
+            "dvts",
+            "DVTS",
+            "Independent subtrees, each keeps its best step.",
+            "dvts",
+            "subtrees",
+            4,
+            branch=4,
+        ),
+        _wide(
+            "rebase",
+            "REBASE",
+            "Places shared out among open nodes by their value.",
+            "rebase",
+            "width",
+            1,
+        ),
+        _wide(
+            "tot_bfs",
+            "Tree of Thoughts, BFS",
+            "The best states of a depth, level by level.",
+            "tree_of_thoughts",
+            "width",
+            5,
+            branch=5,
+        ),
+        _anytime(
             "tot_dfs",
             "Tree of Thoughts, DFS",
-            "anytime",
+            "The best child first, back below a threshold.",
             "tree_of_thoughts",
-            {"order": "dfs", "branch": 3, "threshold": 0.2},
+            order="dfs",
+            branch=3,
+            threshold=0.2,
         ),
-        Contender("puct", "PUCT", "anytime", "puct"),
-        Contender("mcts_star", "MCTS*", "anytime", "mcts_star"),
-        Contender(
+        _anytime(
+            "puct", "PUCT", "Tree search with the policy's log-probabilities as prior.", "puct"
+        ),
+        _anytime(
+            "mcts_star",
+            "MCTS*",
+            "Tree search guided by the PRM, with roll-outs and self-critic.",
+            "mcts_star",
+        ),
+        _anytime(
             "uct_oracle",
             "UCT with the oracle's rewards",
-            "anytime",
+            "Tree search by full roll-outs that the right answer rewards.",
             "uct",
             oracle=True,
         ),
-        Contender("rstar_math", "rStar-Math, PPM-guided", "anytime", "rstar_math"),
+        _anytime(
+            "rstar_math",
+            "rStar-Math, PPM-guided",
+            "Tree search with Q from the PRM first, then from roll-outs.",
+            "rstar_math",
+        ),
     )
 }
 USUAL = ("cot", "majority", "best_of_n", "vote", "beam", "tot_bfs", "dvts", "rebase", "mcts_star")

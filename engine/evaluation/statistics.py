@@ -43,12 +43,12 @@ def wilson(right: float, n: int) -> tuple[float, float]:
 
 
 def clustered_difference(
-    first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]], seed: int = 0
+    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]], seed: int = 0
 ) -> Interval:
     """Accuracy of `first` minus `second`, each answers to the same problems in several runs.
 
     Args:
-        first: of each run, the answers to all problems in one order.
+        first: of each run, the answers to all problems in one order: right or wrong, or shares.
         second: likewise.
         seed: of the 10,000 resamples of the problems; the answers of all runs to a problem stay
             together, so that they do not count as so many problems. How runs differ is not in the

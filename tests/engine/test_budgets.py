@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ParameterError
-from engine.evaluation.budgets import outcomes, pass_at_k
+from engine.evaluation.budgets import outcomes
+from engine.evaluation.chances import majority_at_k, pass_at_k
 from engine.evaluation.contenders import CONTENDERS, contender
 from engine.search.driver import Limits, Search
 from tests.engine.worlds import World, new_search, run
@@ -72,6 +73,25 @@ def test_pass_at_k_is_the_mean_over_all_choices(samples: int, data: st.DataObjec
     assert math.isclose(
         pass_at_k(samples, right, k), sum(any(choice) for choice in choices) / len(choices)
     )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 2), st.data())
+def test_majority_at_k_is_the_mean_over_all_choices(
+    counts: list[int], silent: int, data: st.DataObject
+) -> None:
+    samples = [answer for answer, n in enumerate(counts) for _ in range(n)] + [-1] * silent
+    k = data.draw(st.integers(1, len(samples)))
+    shares = []
+    for choice in itertools.combinations(samples, k):
+        votes = {answer: choice.count(answer) for answer in choice if answer >= 0}
+        first = [answer for answer, n in votes.items() if n == max(votes.values())]
+        shares.append((0 in first) / max(1, len(first)))
+    told = majority_at_k(len(samples), [(n, i == 0) for i, n in enumerate(counts)], k)
+    exact = sum(shares) / len(shares)
+    assert math.isclose(told, exact, abs_tol=0.12), "400 subsets, drawn with one seed"
+    if k in (1, len(samples)):
+        assert math.isclose(told, exact)
 
 
 def test_pass_at_more_than_there_are_is_refused() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from engine.errors import ParameterError
 from lab.evaluation_files import write
-from lab.evaluation_report import as_csv, as_markdown, sentences
-from lab.evaluations import EvaluationSettings
+from lab.evaluation_plan import EvaluationSettings
+from lab.evaluation_words import as_csv, as_markdown, sentences
 from lab.workbench import Workbench
 
 Make = Callable[..., Workbench]
