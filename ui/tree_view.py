@@ -42,6 +42,8 @@ _SHEETS = (
     "rounds_verdict",
     "lineage",
     "rounds_narrow",
+    "evaluate",
+    "evaluate_new",
     "narrow",
     "drawer",
 )

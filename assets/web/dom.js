@@ -66,6 +66,7 @@ const ICONS = {
   keys: "M3 7h18v10H3zM7 11h.01M11 11h.01M15 11h.01M8 14h8",
   legend: "M5 6h.01M5 12h.01M5 18h.01M10 6h9M10 12h9M10 18h9",
   drawer: "M4 5h16v14H4zM14 5v14",
+  curves: "M4 4v16h16M7.5 15.5l4-5 3.5 3 5-7.5",
   more: "M5 12h.01M12 12h.01M19 12h.01",
 };
 

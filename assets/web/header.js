@@ -10,6 +10,7 @@ const SHEETS = [
   ["datasets", "Datasets", "Datasets: search all problems of a file", "table"],
   ["rewards", "Rewards", "Rewards: what this tree says of each of its steps", "scales"],
   ["study", "Study", "Study: beside another search, with something changed, by what a person said, by the models of every round", "study"],
+  ["evaluate", "Evaluate", "Evaluate: methods compared at equal budgets", "curves"],
   ["rounds", "Rounds", "Rounds: learn from searches, and see whether it helped", "rounds"],
 ];
 

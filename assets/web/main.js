@@ -11,6 +11,7 @@ import { ComparePanel } from "./compare_nodes.js";
 import { Controls } from "./controls.js";
 import { Datasets } from "./datasets.js";
 import { el } from "./dom.js";
+import { Evaluate } from "./evaluate.js";
 import { explain } from "./explanations.js";
 import { invitation } from "./first_run.js";
 import { Header, initialTheme, setTheme } from "./header.js";
@@ -77,7 +78,8 @@ export function mount(element, functions, trigger) {
   const rounds = new Rounds(server, alive, { open: ask, batch: openBatch });
   const sessions = new Sessions(store, server, { open: ask, batch: openBatch });
   const study = new Study(store, server, { open: ask, method: () => rewards.state.method, supposed: () => rewards.state.supposed });
-  const sheets = [sessions, datasets, rewards, study, rounds];
+  const evaluate = new Evaluate(server, alive, { open: ask, batch: openBatch });
+  const sheets = [sessions, datasets, rewards, study, evaluate, rounds];
   const models = new ModelsSheet(server, alive, { lineage: () => rounds.go("lineage"), changed: () => about() });
   sheets.push(models);
   const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
@@ -161,7 +163,7 @@ export function mount(element, functions, trigger) {
       if (settled && !open) header.sheets[sheet.name].focus();
     });
   }
-  rounds.addEventListener("progress", ({ detail }) => header.showBadge("rounds", detail));
+  for (const sheet of [rounds, evaluate]) sheet.addEventListener("progress", ({ detail }) => header.showBadge(sheet.name, detail));
   const visit = () => {
     const { session, sheet, place: there } = place.visit();
     if (session !== store.session) fill(session);
@@ -195,7 +197,7 @@ export function mount(element, functions, trigger) {
     }
     poller.wake();
   };
-  window.lab = { store, receive, position: (id) => view.position(id), view, table, batches, datasets, rewards, rounds, timeline, study };
+  window.lab = { store, receive, position: (id) => view.position(id), view, table, batches, datasets, rewards, rounds, evaluate, timeline, study };
 }
 
 /** A tree to look at: the open session's, or that of a sample problem. */
