@@ -79,7 +79,7 @@ def test_a_batch_from_the_file_to_the_accuracy(
     page.wait_for_selector(".lab-primary:has-text('Start 30 searches')")
     enter(page, "name", "sums")
     enter(page, "iterations", "7")
-    page.click(".lab-primary")
+    page.click(".lab-new-batch .lab-primary")
     page.wait_for_selector(".lab-batch-figures")
     (made,) = bench.held.values()
     assert made.state.setting["params"]["branch"] == 5
@@ -113,7 +113,7 @@ def test_refusals_stand_on_the_sheet(tab: OpenTab, bench: FakeWorkbench, address
     assert message.is_hidden()
     for field, text in (("parallel", "2.5"), ("iterations", "-1"), ("tokens", "many")):
         enter(page, field, text)
-        page.click(".lab-primary")
+        page.click(".lab-new-batch .lab-primary")
         page.wait_for_selector(f".lab-message:has-text(\"cannot be '{text}'\")")
         enter(page, field, "3")
     assert not bench.held
@@ -293,7 +293,7 @@ def test_the_sheet_fits_the_window(
             "(e) => [e.scrollWidth, e.clientWidth]"
         )
         assert box[0] <= box[1]
-    page.click("[aria-label='Close']")
+    page.click("[data-sheet=datasets] [aria-label='Close']")
     page.click(".lab-session")
     page.wait_for_selector(".lab-menu-row")
     box = page.locator(".lab-menu").bounding_box()

@@ -57,7 +57,7 @@ def test_search_a_file_stop_go_on_and_open_a_tree(
         assert words in report
     page.fill("[name=iterations]", "5")
     page.fill("[name=parallel]", "3")
-    page.click(".lab-primary")
+    page.click(".lab-new-batch .lab-primary")
 
     page.wait_for_selector(".lab-rows .lab-row:is(.is-right, .is-wrong)")
     page.click(".lab-batch-top .lab-button:has-text('Stop')")
