@@ -19,6 +19,10 @@ _LEAST = 0.25
 what is compared is only what all of them have."""
 
 
+_MOST = 0.95
+"""pass@k is told as long as so many problems have k samples."""
+
+
 class Run(msgspec.Struct, frozen=True):
     """A run of searches: a batch that holds outcomes at some budgets."""
 
@@ -67,7 +71,7 @@ class Sampled(msgspec.Struct, frozen=True):
         k: how many.
         pass_at_k: the chance that one of them is right.
         majority_at_k: the chance that their most frequent answer is right.
-        problems: n.
+        problems: n; those with k samples, in the mean of all runs.
     """
 
     k: int
@@ -263,11 +267,13 @@ def _sampled(
     ]
     tables = []
     for k in _KS:
-        # With fewer samples of some problems the easy ones would be missing.
-        if drawn and all(one.samples >= k for one in drawn):
-            passed = [pass_at_k(one.samples, one.right_samples, k) for one in drawn]
-            voted = [majority_at_k(one.samples, one.answers, k) for one in drawn]
-            tables.append(Sampled(k, _mean(passed), _mean(voted), len(problems)))
+        enough = [one for one in drawn if one.samples >= k]
+        # Were many left out, the easy ones, whose solutions are short, would be told of.
+        if enough and len(enough) >= _MOST * len(drawn):
+            passed = [pass_at_k(one.samples, one.right_samples, k) for one in enough]
+            voted = [majority_at_k(one.samples, one.answers, k) for one in enough]
+            count = round(len(problems) * len(enough) / len(drawn))
+            tables.append(Sampled(k, _mean(passed), _mean(voted), count))
     return tables
 
 

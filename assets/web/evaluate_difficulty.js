@@ -1,7 +1,7 @@
 /** Where it gets difficult: accuracy on problems of a like difficulty, a row a method. */
 
 import { el } from "./dom.js";
-import { markOf, styleOf } from "./evaluate_styles.js";
+import { markOf } from "./evaluate_styles.js";
 import { nothingYet } from "./evaluate_words.js";
 import { Message, call } from "./rounds_acts.js";
 import { between, count, line, number } from "./text.js";
@@ -42,7 +42,7 @@ export class Difficulty {
         ...slices.map((slice) => {
           const found = slice.accuracy[name];
           if (!found) return el("td");
-          return el("td", { title: `95 % interval: ${between(found)}`, style: { "--lab-share": `${Math.round(70 * found.estimate)}%`, "--lab-colour": `var(${styleOf(name).colour})` } },
+          return el("td", { title: `95 % interval: ${between(found)}`, style: { "--lab-share": `${Math.round(30 * found.estimate)}%` } },
             el("b", { text: number(100 * found.estimate, 0) }), el("small", { text: `${number(100 * found.low, 0)} to ${number(100 * found.high, 0)}` }));
         })))));
   }

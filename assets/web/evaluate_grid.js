@@ -5,7 +5,7 @@ import { KINDS, choice, markOf } from "./evaluate_styles.js";
 import { nothingYet } from "./evaluate_words.js";
 import { Message, call } from "./rounds_acts.js";
 import { Rows } from "./rows.js";
-import { count, line, percent } from "./text.js";
+import { count, line, number } from "./text.js";
 
 const ORDERS = [["hard", "hardest first"], ["easy", "easiest first"], ["dataset", "as in the dataset"]];
 
@@ -74,9 +74,9 @@ export class Grid {
       return el("i", { class: `lab-grid-cell is-${kind}${here && column === this.column ? " is-here" : ""}`, data: { column }, title: `${this.titles[column]}: ${told}`, text: kind === "some" ? `${right}/${found.length}` : KINDS[kind][0] });
     });
     const words = this.methods.map((name, column) => `${this.titles[column]} ${(row.cells[name] ?? []).map((cell) => KINDS[cell.kind][1]).join(" and ")}`);
-    return el("div", { class: "lab-row lab-grid-row", "aria-label": `${line(row.question, 200)} ${words.join(", ")}`, title: line(row.question, 600) },
+    return el("div", { class: "lab-grid-row", "aria-label": `${line(row.question, 200)} ${words.join(", ")}`, title: line(row.question, 600) },
       el("span", { class: "lab-grid-question", text: line(row.question, 220) }), el("span", { class: "lab-grid-gold", text: row.gold === null ? "\u2013" : line(row.gold, 30) }), ...cells,
-      el("span", { class: "lab-grid-solved", text: percent(row.solved).replace(".0 %", " %") }));
+      el("span", { class: "lab-grid-solved", text: `${number(100 * row.solved, 0)} %` }));
   }
 
   key(event) {

@@ -86,12 +86,12 @@ export class Result {
     // The baseline lies over the others.
     traces.sort((a, b) => a.line.width - b.line.width);
     const title = { policy_tokens: "policy tokens of a problem", prm_tokens: "tokens that the PRM read for a problem", seconds: "seconds of a problem" }[axis];
-    chart(this.plot, traces, { xaxis: { title: { text: title }, rangemode: "tozero" }, yaxis: { ticksuffix: " %", nticks: 7 }, hovermode: "closest" });
+    chart(this.plot, traces, { xaxis: { title: { text: title, font: { size: 12 } }, rangemode: "tozero" }, yaxis: { ticksuffix: " %", nticks: 7 }, hovermode: "closest" });
   }
 
   drawScores(report) {
     const scores = report.scores.filter((score) => score.budget === this.view.budget);
-    scores.sort((a, b) => b.accuracy.estimate - a.accuracy.estimate);
+    scores.sort((a, b) => a.oracle - b.oracle || b.accuracy.estimate - a.accuracy.estimate);
     const cell = (head, ...content) => el("td", { data: { head } }, ...content);
     this.table.replaceChildren(...scores.map((score) => {
       const base = score.method === report.baseline;

@@ -48,6 +48,6 @@ export const KINDS = {
 
 /** A row of buttons of which one is pressed. */
 export function choice(label, options, present, choose) {
-  return el("div", { class: "lab-choice", role: "group", "aria-label": label }, el("small", { text: label }),
+  return el("div", { class: "lab-one-of", role: "group", "aria-label": label }, el("small", { text: label }),
     ...options.map(([value, text]) => el("button", { type: "button", class: "lab-pill", "aria-pressed": String(value === present), data: { value }, text, on: { click: () => choose(value) } })));
 }
