@@ -20,7 +20,7 @@ POLL_SECONDS = 0.2
 LINE_SECONDS = 10.0
 
 app = typer.Typer(
-    help="Evaluations: list, show, export, delete.",
+    help="Evaluations: list, show, compare, export, delete.",
     no_args_is_help=True,
 )
 EvaluationId = Annotated[
@@ -107,7 +107,7 @@ def evaluate(
 
 @app.callback()
 def evals(ctx: typer.Context, home: options.Home = None) -> None:
-    """Evaluations: list, show, export, delete."""
+    """Evaluations: list, show, compare, export, delete."""
 
 
 @app.command("list")
@@ -171,6 +171,30 @@ def export_evaluation(
         report = bench.evaluations.report(resolve(bench, identifier))
     write(report, path, kind, force)
     terminal.notice(f"Wrote {path}.")
+
+
+@app.command("compare")
+def compare_evaluations(
+    ctx: typer.Context,
+    one: EvaluationId,
+    other: EvaluationId,
+    as_json: options.Json = False,
+    home: options.Home = None,
+) -> None:
+    """Compare two evaluations on the problems, methods and budgets that both have."""
+    from lab import render
+    from lab.evaluation_words import compared
+
+    with options.workbench(ctx) as bench:
+        found = bench.evaluations.compare(resolve(bench, one), resolve(bench, other))
+    if as_json:
+        terminal.print_json(msgspec.to_builtins(found))
+        return
+    terminal.out().print(f"{found.problems:,} problems that both have.")
+    if found.rows:
+        columns = [("method", "left"), ("tokens", "right"), ("first", "right"),
+                   ("second", "right"), ("difference", "left")]  # fmt: skip
+        terminal.out().print(render.table(columns, compared(found)))
 
 
 @app.command("delete")
@@ -250,7 +274,7 @@ def _line(state: "EvaluationState") -> str:
 
 
 def _show(bench: "Workbench", evaluation: str, as_json: bool) -> None:
-    from lab.evaluation_words import as_markdown, sentences
+    from lab.evaluation_words import as_markdown, memory, sentences
 
     state, report = bench.evaluations.state(evaluation), bench.evaluations.report(evaluation)
     if as_json:
@@ -264,5 +288,5 @@ def _show(bench: "Workbench", evaluation: str, as_json: bool) -> None:
         return
     out.print(as_markdown(report), markup=False, highlight=False)
     out.print()
-    for sentence in sentences(report):
+    for sentence in sentences(report) + memory(state):
         out.print(sentence, markup=False, highlight=False)

@@ -117,14 +117,18 @@ class Work:
         # Some searches walk known ways again without a token: no longer than tokens would last.
         limits = Limits(iterations=most, tokens=most)
         title = f"evaluation {self._row.id}, {run.name}"
+        known = self._store.evaluations.row(self._row.id).batches.get(run.name)
+        before = self._store.batches.row(known).done if known else 0
+        peak = Peak()
         batch = self._solver.start(self._problems, first, limits, self._settings.parallel, title)
         self._store.evaluations.enter(self._row.id, run.name, batch)
-        peak = Peak()
         while (state := self._solver.wait(batch, _POLL_SECONDS)).active:
             peak.look()
             if self._stopping.is_set():
                 self._solver.stop(batch)
-        self._keep(run.name, peak)
+        peak.look()
+        if state.done > before:
+            self._keep(run.name, peak)
         if state.status == "failed":
             raise LabError(f"The searches of {run.title} failed: {state.message}")
         if method.name == PROBE and state.done:
@@ -133,8 +137,6 @@ class Work:
 
     def _keep(self, run: str, peak: Peak) -> None:
         """The most memory of a run, over all times that it was worked on."""
-        if not peak.looked:  # nothing was searched: it was at its end before
-            return
         known = self._store.evaluations.row(self._row.id).found.get("memory", {})
         before = known.get(run, {})
         most = {name: max(value, before.get(name, 0)) for name, value in peak.most().items()}

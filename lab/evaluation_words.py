@@ -4,7 +4,9 @@ import csv
 import io
 
 from engine.evaluation.contenders import contender
+from lab.evaluation_compare import Comparison
 from lab.evaluation_report import Report, Score, best, key
+from lab.evaluation_states import EvaluationState
 
 
 def headline(found: Report) -> list[str]:
@@ -80,6 +82,33 @@ def notes(found: Report) -> list[str]:
     )
     told.append("Intervals are about problems, and not corrected for the number of comparisons.")
     return told
+
+
+def memory(state: EvaluationState) -> list[str]:
+    """The most memory that its runs took, a sentence; none where nobody has looked."""
+    most = {
+        name: max((run.memory.get(name, 0) for run in state.runs), default=0)
+        for name in ("resident", "cuda")
+    }
+    told = [f"{most['resident'] / 2**20:,.0f} MiB"] if most["resident"] else []
+    told += [f"{most['cuda'] / 2**20:,.0f} MiB on the GPU"] if most["cuda"] else []
+    return [f"Peak memory of the lab while it searched: {', '.join(told)}."] if told else []
+
+
+def compared(found: Comparison) -> list[tuple[str, str, str, str, str]]:
+    """Two evaluations, a row a method and budget."""
+    return [
+        (
+            row.title,
+            f"{row.budget:,}",
+            f"{100 * row.one.estimate:.1f} %",
+            f"{100 * row.other.estimate:.1f} %",
+            f"{100 * row.difference.estimate:+.1f} points, 95 % CI "
+            f"{100 * row.difference.low:.1f} to {100 * row.difference.high:.1f}: "
+            + ("significant" if row.difference.excludes_zero else "not significant"),
+        )
+        for row in found.rows
+    ]
 
 
 def as_csv(found: Report) -> str:

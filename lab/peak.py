@@ -21,11 +21,6 @@ class Peak:
             for device in range(cuda.device_count()):
                 cuda.reset_peak_memory_stats(device)
 
-    @property
-    def looked(self) -> bool:
-        """Whether it has looked at all."""
-        return self._resident > 0
-
     def look(self) -> None:
         """Look now."""
         self._resident = max(self._resident, int(self._process.memory_info().rss))

@@ -87,3 +87,37 @@ def test_what_cannot_be_compared_is_refused_in_words(
 ) -> None:
     with pytest.raises(ParameterError, match=words):
         make().evaluations.start(msgspec.structs.replace(SETTINGS, **changes))
+
+
+def test_two_evaluations_are_paired_by_problem_and_a_failed_search_is_wrong(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make()
+    one = finished(bench)
+    other = finished(bench, msgspec.structs.replace(SETTINGS, limit=2, seeds=(2,), budgets=(40,)))
+    found = bench.evaluations.compare(one, other)
+    assert found.problems == 2
+    assert [(row.method, row.budget) for row in found.rows] == [(m, 40) for m in SETTINGS.methods]
+    assert all(run.memory["resident"] > 2**20 for run in bench.evaluations.state(one).runs)
+    report = bench.evaluations.report(one)
+    by, slices = bench.evaluations.slices(one, 120)
+    assert by == "steps"
+    assert sum(part.n for part in slices) == 3
+    assert {part.label for part in slices} <= {str(n) for n in range(1, 9)}
+    assert [sampled.k for sampled in report.samples][:2] == [1, 2]
+    assert report.samples[0].pass_at_k == pytest.approx(report.samples[0].majority_at_k)
+
+    batches = bench.evaluations._store.batches  # one search as if an error had ended it
+    problems = batches.problems
+
+    def broken(batch: str) -> list[Any]:
+        first, *others = problems(batch)
+        return [msgspec.structs.replace(first, status="failed"), *others]
+
+    monkeypatch.setattr(batches, "problems", broken)
+    bench.evaluations._reports.clear()
+    again = bench.evaluations.report(one)
+    assert len(again.problems) == 3
+    assert all(score.failed == 2 for score in again.scores), "one of each seed"
+    assert all(not row[0].right for rows in again.grid.values() for row in rows)
+    assert any("count as wrong" in line for line in sentences(again))
