@@ -246,11 +246,13 @@ def _register() -> None:
         cli_sessions,
         cli_solve,
         cli_study,
+        cli_verify,
     )
 
     app.command()(cli_solve.solve)
     app.command("eval")(cli_eval.evaluate)
     app.add_typer(cli_eval.app, name="evals")
+    app.command()(cli_verify.verify)
     app.command("round")(cli_round.train)
     app.add_typer(cli_round.app, name="rounds")
     app.add_typer(cli_sessions.app, name="sessions")

@@ -7,6 +7,7 @@ from the logs (`engine.evaluation.budgets`). A thread an evaluation goes through
 import statistics
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from lab.evaluation_run import Work
 from lab.evaluation_states import Best, EvaluationPlan, EvaluationState, RunState
 from lab.results import BatchState
 from lab.solve import Solver
+from lab.verifications import KS, VerifierScore, samples_of, verified
 from sessions.errors import EvaluationInUseError, StoreError
 from sessions.evaluations import EvaluationRow
 from sessions.store import Store
@@ -56,6 +58,7 @@ class Evaluations:
         self._adapters = adapters
         self._readings = Readings(store)
         self._reports: dict[str, tuple[list[tuple[str, int]], Report]] = {}
+        self._verified: dict[str, tuple[list[tuple[str, int]], list[VerifierScore]]] = {}
         self._works: dict[str, Work] = {}
         self._lock = threading.Lock()
 
@@ -235,6 +238,26 @@ class Evaluations:
         found = self.report(identifier)
         parts = difficulty(found.questions, by, stated)
         return parts.by, slices(found, parts, budget)
+
+    def verifiers(self, identifier: str) -> list[VerifierScore]:
+        """Every verifier on the samples of an evaluation, all seeds together; none without samples.
+
+        Raises:
+            EvaluationNotFoundError: there is none with this id.
+            StoreError: a log cannot be read.
+        """
+        row = self._store.evaluations.row(identifier)
+        batches = [row.batches[name] for name in row.batches if name.startswith("samples ")]
+        ended = [(batch, self._ended(batch)) for batch in batches]
+        known = self._verified.get(identifier)
+        if known is None or known[0] != ended:
+            groups = [group for batch in batches for group in samples_of(self._store, batch)]
+            known = self._verified[identifier] = ended, verified(groups)
+        return known[1]
+
+    def verified(self, batch: str, ks: Sequence[int] = KS) -> list[VerifierScore]:
+        """Every verifier on the samples of a batch, as `verifiers`."""
+        return verified(samples_of(self._store, batch), ks=ks)
 
     def compare(self, one: str, other: str) -> Comparison:
         """Two evaluations on the problems, methods and budgets that both have.

@@ -1,6 +1,7 @@
 """The figures of docs/evaluation.md, on the bundled models and problems that nobody has seen.
 
     python -m lab.evidence searches --home FOLDER --out searches.md
+    python -m lab.evidence verifiers --home FOLDER --out verifiers.md
 
 Goes on where it was ended. The problems are generated, so that anybody has the same ones: a series
 of their own, without any question that is published.
@@ -10,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from engine.bundled.problems import draw_problems
@@ -20,6 +22,7 @@ from lab import terminal
 from lab.evaluation_files import write
 from lab.evaluation_plan import EvaluationSettings
 from lab.evaluations import Evaluations
+from lab.verifications import as_markdown, notes
 from lab.workbench import Workbench
 
 SERIES = "-searches-1"
@@ -77,11 +80,45 @@ def searches(
         bench.close()
 
 
-def new_problems(home: Path, count: int) -> str:
+@app.command()
+def verifiers(
+    home: Annotated[Path, typer.Option(help="Folder of the samples.")],
+    out: Annotated[Path, typer.Option(help="The table; a .json goes beside it.")],
+    problems: Annotated[int, typer.Option(min=1)] = 500,
+    samples: Annotated[int, typer.Option(min=4, max=1024)] = 16,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    parallel: Annotated[int, typer.Option(min=1, max=1024)] = 64,
+) -> None:
+    """Verifiers on the same samples."""
+    hardware.prepare_environment()
+    home.mkdir(parents=True, exist_ok=True)
+    bench = Workbench(home)
+    try:
+        dataset = bench.dataset(new_problems(home, problems, "-verifiers-1"))
+        params = {"samples": samples, "final_choice": "best"}
+        batch = bench.solve(dataset, "sampling", params, seed=seed, parallel=parallel)
+        while (state := bench.wait_batch(batch, _POLL_SECONDS)).active:
+            terminal.notice(f"{state.done:,} of {state.problems:,} problems sampled")
+        if not state.complete:
+            raise LabError(
+                state.message or "It was ended before its end; the same command goes on."
+            )
+        scores = bench.evaluations.verified(batch, [k for k in (1, 4, 16, 64) if k <= samples])
+    except LabError as error:
+        terminal.error(str(error))
+        raise typer.Exit(1) from error
+    finally:
+        bench.close()
+    text = "\n".join([as_markdown(scores), "", *(f"- {line}" for line in notes(scores))])
+    out.write_text(f"{text}\n- seed {seed}, {state.seconds:,.0f} s.\n", "utf-8")
+    out.with_suffix(".json").write_bytes(msgspec.json.encode(scores))
+
+
+def new_problems(home: Path, count: int, series: str = SERIES) -> str:
     """A file of generated held-out problems that no published file has."""
     published = {problem.content for name in bundled_files() for problem in bundled_problems(name)}
-    rows = draw_problems("heldout", count, SERIES, published)
-    file = home / f"heldout{SERIES}-{count}.jsonl"
+    rows = draw_problems("heldout", count, series, published)
+    file = home / f"heldout{series}-{count}.jsonl"
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if not file.exists() or file.read_text("ascii") != text:
         file.write_text(text, "ascii")

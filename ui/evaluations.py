@@ -34,6 +34,7 @@ class EvaluationsDoor:
         "evaluation_report",
         "evaluation_grid",
         "evaluation_slices",
+        "evaluation_verifiers",
         "evaluation_compare",
         "evaluation_save",
     )
@@ -159,6 +160,10 @@ class EvaluationsDoor:
         """Accuracy of each method on problems of a like difficulty, at a budget."""
         by, slices = self._evaluations.slices(evaluation, int(budget))
         return {"by": by, "slices": msgspec.to_builtins(slices)}
+
+    def evaluation_verifiers(self, evaluation: str) -> dict[str, Any]:
+        """Every verifier on the same samples."""
+        return {"scores": msgspec.to_builtins(self._evaluations.verifiers(evaluation))}
 
     def evaluation_compare(self, one: str, other: str) -> dict[str, Any]:
         """Two evaluations on what both have."""

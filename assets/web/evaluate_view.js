@@ -7,12 +7,13 @@ import { Result } from "./evaluate_result.js";
 import { Runs } from "./evaluate_runs.js";
 import { Samples } from "./evaluate_samples.js";
 import { choice } from "./evaluate_styles.js";
+import { Verifiers } from "./evaluate_verifiers.js";
 import { listed, progressBar, stateOf } from "./evaluate_words.js";
 import { download } from "./export_words.js";
 import { Message, actButton, askingButton, call } from "./rounds_acts.js";
 import { count, fileName, line, roughly, when } from "./text.js";
 
-const TABS = [["", "Result"], ["problems", "Problems"], ["difficulty", "Difficulty"], ["samples", "Samples"], ["runs", "Runs"]];
+const TABS = [["", "Result"], ["problems", "Problems"], ["difficulty", "Difficulty"], ["samples", "Samples"], ["verifiers", "Verifiers"], ["runs", "Runs"]];
 const FILES = [["csv", "Every answer (CSV)"], ["json", "Everything (JSON)"], ["md", "The table (Markdown)"], ["png", "The curves (PNG)"], ["svg", "The curves (SVG)"]];
 
 export class EvaluationView {
@@ -33,7 +34,7 @@ export class EvaluationView {
     this.bar.append(...this.tabs);
     this.budgets = el("div", { class: "lab-evaluation-budgets" });
     const context = { known, server, does, view: this };
-    this.screens = { "": new Result(context), problems: new Grid(context), difficulty: new Difficulty(context), samples: new Samples(context), runs: new Runs(context) };
+    this.screens = { "": new Result(context), problems: new Grid(context), difficulty: new Difficulty(context), samples: new Samples(context), verifiers: new Verifiers(context), runs: new Runs(context) };
     this.panel = el("div", { class: "lab-evaluation-panel", role: "tabpanel" });
     this.element = el("div", { class: "lab-evaluation" }, el("div", { class: "lab-round-top" }, el("div", {}, this.state), this.acts), this.saved,
       this.message.element, this.progress, el("div", { class: "lab-evaluation-bar" }, this.bar, this.budgets), this.panel);

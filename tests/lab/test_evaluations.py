@@ -121,3 +121,25 @@ def test_two_evaluations_are_paired_by_problem_and_a_failed_search_is_wrong(
     assert all(score.failed == 2 for score in again.scores), "one of each seed"
     assert all(not row[0].right for rows in again.grid.values() for row in rows)
     assert any("count as wrong" in line for line in sentences(again))
+
+
+def test_verifiers_choose_among_the_same_samples(make: Make) -> None:
+    bench = make()
+    batch = bench.solve(
+        bench.dataset("samples", limit=6),
+        "sampling",
+        {"samples": 8, "final_choice": "best"},
+        parallel=6,
+    )
+    assert bench.wait_batch(batch, 60).complete
+    scores = {(one.name, one.k): one for one in bench.evaluations.verified(batch, [1, 4, 8, 64])}
+    assert {k for _, k in scores} == {1, 4, 8}, "nobody has 64"
+    assert len({name for name, _ in scores}) >= 7
+    firsts = {one.accuracy.estimate for (_, k), one in scores.items() if k == 1}
+    assert len(firsts) == 1, "of one sample all choose that one"
+    best = scores["oracle", 8].accuracy.estimate
+    assert all(one.accuracy.estimate <= best for (_, k), one in scores.items() if k == 8)
+    assert scores["self-consistency", 8].difference is None
+    assert "Self-consistency" in scores["prm-min", 8].sentence
+    ranking = scores["oracle", 8].ranking
+    assert ranking is None or ranking.estimate == 1.0
