@@ -61,6 +61,7 @@ class Evaluations:
         self._verified: dict[str, tuple[list[tuple[str, int]], list[VerifierScore]]] = {}
         self._works: dict[str, Work] = {}
         self._lock = threading.Lock()
+        self._reading = threading.Lock()  # a page asks for several parts of a report at once
 
     def methods(self) -> list[Contender]:
         """What can be compared."""
@@ -200,11 +201,12 @@ class Evaluations:
             for run in planned(settings)
             if run.name in row.batches
         ]
-        ended = [(run.batch, self._ended(run.batch)) for run in runs]
-        known = self._reports.get(identifier)
-        if known is None or known[0] != ended:
-            known = (ended, report(self._readings, settings, runs))
-            self._reports[identifier] = known
+        with self._reading:
+            ended = [(run.batch, self._ended(run.batch)) for run in runs]
+            known = self._reports.get(identifier)
+            if known is None or known[0] != ended:
+                known = (ended, report(self._readings, settings, runs))
+                self._reports[identifier] = known
         return known[1]
 
     def _ended(self, batch: str) -> int:
