@@ -7,7 +7,7 @@ markup, and with its control characters (ANSI, bidirectional overrides) written 
 import json
 import sys
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -29,18 +29,17 @@ def plain(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
 
 
-@cache
 def out() -> Console:
-    """Standard output."""
+    """Standard output, whatever that is at present."""
     return _console(sys.stdout)
 
 
-@cache
 def err() -> Console:
     """Standard error: notices, progress and errors."""
     return _console(sys.stderr)
 
 
+@lru_cache(maxsize=4)
 def _console(stream: TextIO) -> Console:
     # An encoding without some letter must not turn a finished search into a traceback.
     if hasattr(stream, "reconfigure"):
