@@ -26,12 +26,18 @@ def finished(tree: Tree) -> list[int]:
 
 
 def grow(
-    tree: Tree, slots: dict[int, tuple[int, ...]], attempts: int, distinct: bool
+    tree: Tree,
+    slots: dict[int, tuple[int, ...]],
+    attempts: int,
+    distinct: bool,
+    more: bool = False,
 ) -> Part[list[int]]:
     """Give every node of `slots` one child per slot, all in one request; ids of the new nodes.
 
     distinct: merge equal texts below a node. Otherwise each stays a node of its own: it stands for
     a sample, and votes count samples.
+
+    more: a node without a child now is no dead end, because it is asked again.
     """
     branchings = [Branching(tree.steps(node), wanted) for node, wanted in slots.items()]
     replies = yield from propose(branchings, attempts)
@@ -39,9 +45,9 @@ def grow(
     for node, proposals in zip(slots, replies, strict=True):
         children = _new_nodes(len(tree.nodes), proposals, distinct)
         texts = [item.step for item in proposals.accepted]
-        status: ev.ExpansionStatus = "expanded" if children else "end_no_proposals"
+        status: ev.ExpansionStatus = "expanded" if children or more else "end_no_proposals"
         yield ev.Expanded(node, status, children, texts, proposals.rejected)
-        if not children:
+        if not children and not more:
             yield ev.Judged(node, "end", "dead_end")
         new += [child.id for child in children]
     return new

@@ -56,7 +56,10 @@ def iterate(tree: Tree, params: SamplingParams) -> Script:
     else:
         begun = _begun(tree, params)
         slots = {0: tuple(range(begun, min(params.samples, begun + params.at_once)))}
-    new = yield from chains.grow(tree, slots, params.attempts, distinct=False)
+    # A sample without a first step ends no other one.
+    last = _begun(tree, params) + params.at_once >= params.samples
+    more = not growing and not (last and not tree.root.expanded)
+    new = yield from chains.grow(tree, slots, params.attempts, distinct=False, more=more)
     if params.final_choice != "majority":
         yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)

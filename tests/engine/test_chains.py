@@ -40,6 +40,19 @@ def test_solutions_that_grow_one_after_the_other_are_the_same_and_keep_to_a_budg
     assert tokens / 3 < spent <= tokens / 2
 
 
+def test_a_sample_without_a_first_step_ends_no_other_one() -> None:
+    for seed in range(6):
+        search = new_search(algorithm="sampling", samples=8, at_once=1, attempts=1, seed=seed)
+        run(search, Limits(), World(words=3, empty=0.5))
+        together = new_search(algorithm="sampling", samples=8, attempts=1, seed=seed)
+        run(together, Limits(), World(words=3, empty=0.5))
+        found = [
+            sorted(one.tree.steps(i) for i in one.tree.ends if i) for one in (search, together)
+        ]
+        assert found[0] == found[1]
+        assert search.tree.stop == "complete"
+
+
 def test_majority_best_and_vote_choose_as_they_say() -> None:
     class Skewed(Ladder):
         """Slots 0-5 end in the wrong answer 0, slots 6-7 in the right answer 1."""
