@@ -7,17 +7,15 @@ Goes on where it was ended. The problems are generated, so that anybody has the 
 of their own, without any question that is published.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from engine.bundled.problems import draw_problems
+from engine.bundled.problems import write_new_problems
 from engine.errors import LabError
 from engine.models import hardware
-from engine.tasks.problems import bundled_files, bundled_problems
 from lab import terminal
 from lab.evaluation_files import write
 from lab.evaluation_plan import EvaluationSettings
@@ -116,13 +114,7 @@ def verifiers(
 
 def new_problems(home: Path, count: int, series: str = SERIES) -> str:
     """A file of generated held-out problems that no published file has."""
-    published = {problem.content for name in bundled_files() for problem in bundled_problems(name)}
-    rows = draw_problems("heldout", count, series, published)
-    file = home / f"heldout{series}-{count}.jsonl"
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    if not file.exists() or file.read_text("ascii") != text:
-        file.write_text(text, "ascii")
-    return str(file)
+    return write_new_problems(home / f"heldout{series}-{count}.jsonl", count, series)
 
 
 def _run(evaluations: Evaluations, settings: EvaluationSettings, out: Path) -> None:

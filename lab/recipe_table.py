@@ -15,10 +15,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from engine.bundled.problems import draw_problems
+from engine.bundled.problems import write_new_problems
 from engine.errors import LabError
 from engine.models import hardware
-from engine.tasks.problems import bundled_files, bundled_problems
 from lab import terminal
 from lab.cli_round import follow
 from lab.recipe_report import Entry, Report, differences, markdown
@@ -108,13 +107,7 @@ def main(
 
 def new_problems(home: Path, count: int) -> str:
     """A file of generated held-out problems that no published file has."""
-    published = {problem.content for name in bundled_files() for problem in bundled_problems(name)}
-    rows = draw_problems("heldout", count, SERIES, published)
-    file = home / f"heldout{SERIES}.jsonl"
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    if not file.exists() or file.read_text("ascii") != text:
-        file.write_text(text, "ascii")
-    return str(file)
+    return write_new_problems(home / f"heldout{SERIES}.jsonl", count, SERIES)
 
 
 class Table:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Collection
 from pathlib import Path
 
+from engine.tasks.problems import bundled_files, bundled_problems
 from engine.tasks.stories import MAX_EVENTS, MIN_EVENTS, Story, generate, split_of
 
 COUNTS: dict[str, int] = {"train": 600, "dev": 500, "pool": 2000, "heldout": 2000}
@@ -57,6 +58,20 @@ def row(story: Story, name: str) -> dict[str, object]:
         "family": "stories",
         "split": split_of(story),
     }
+
+
+def write_new_problems(file: Path, count: int, series: str) -> str:
+    """Write held-out problems that no published file has, if the file does not hold them already.
+
+    Returns:
+        The file, as data sets are named.
+    """
+    published = {problem.content for name in bundled_files() for problem in bundled_problems(name)}
+    rows = draw_problems("heldout", count, series, published)
+    text = "".join(json.dumps(one) + "\n" for one in rows)
+    if not file.exists() or file.read_text("ascii") != text:
+        file.write_text(text, "ascii")
+    return str(file)
 
 
 def write_problems(directory: Path) -> None:
