@@ -17,9 +17,10 @@ export class ParametersNow {
    * @param {() => void} putBack fills the form from the session
    */
   constructor(store, doings, compare, putBack) {
-    Object.assign(this, { store, compare });
+    Object.assign(this, { store, putBack });
     this.way = "go_on";
-    this.differs = null;
+    this.touched = false; // since the form was last compared with the search
+    this.follows = false; // whether the comparison that was asked for is to bring an untouched form up to date
     this.text = el("p", { class: "lab-differs-text" });
     this.choices = [["go_on", "Go on with them", "The open search goes on with these parameters; the history says since when"], ["new", "New search", "A new search from the question on; this one stays as it is"]].map(([way, text, title]) =>
       el("button", { type: "button", text, title, value: way, on: { click: () => this.choose(way) } }));
@@ -31,7 +32,10 @@ export class ParametersNow {
       if (!event.target.closest?.("#lab-form") || event.target.closest(".lab-transport, .lab-differs")) return;
       clearTimeout(this.timer);
       this.touched = true;
-      this.timer = setTimeout(() => this.store.session && this.compare(), WAIT);
+      this.timer = setTimeout(() => {
+        this.timer = null;
+        if (this.store.session) compare();
+      }, WAIT);
     };
     for (const kind of ["input", "change", "click"]) document.addEventListener(kind, this.listening);
     store.addEventListener("opened", () => this.show(null));
@@ -39,7 +43,10 @@ export class ParametersNow {
       if (!doings.rows.length) return;
       const since = doings.rows.filter((row) => row.doing === "parameters" && row.standing).map((row) => row.last).join();
       // A form that nobody has touched follows the search: it must not take back what was changed.
-      if (store.session === this.session && since !== this.since) (this.element.hidden && !this.touched ? putBack : compare)();
+      if (store.session === this.session && since !== this.since) {
+        this.follows = this.element.hidden && !this.touched;
+        compare();
+      }
       [this.session, this.since] = [store.session, since];
     });
     this.choose("go_on");
@@ -53,9 +60,13 @@ export class ParametersNow {
   /** @param {{session: string, another: string[], changed: object[]} | null} differs */
   show(differs) {
     const known = differs?.session === this.store.session ? differs : null;
-    this.touched = false;
-    this.differs = known;
     const { another = [], changed = [] } = known ?? {};
+    if (this.timer === null) this.touched = false; // else what was typed since is compared next
+    if (known) {
+      const follows = this.follows && !this.touched;
+      this.follows = false;
+      if (follows && changed.length && !another.length) return this.putBack();
+    }
     this.element.hidden = !another.length && !changed.length;
     if (this.element.hidden) this.choose("go_on");
     this.choice.hidden = another.length > 0;

@@ -113,7 +113,7 @@ def test_an_evaluation_from_asking_to_the_verdict(
     page.click(".lab-evaluation-figure [data-value=seconds]")
     page.wait_for_selector(".lab-evaluation-plot .xtitle:has-text('seconds of a problem')")
     page.click(f"{SHEET} [data-tab=runs]")
-    page.wait_for_selector(".lab-run:has-text('8 of 8'):has-text('MiB')")
+    page.wait_for_selector(".lab-run:has-text('8 of 8'):has-text('iB')")
     with page.expect_download() as saved:
         page.click(".lab-files summary")
         page.click(".lab-files [data-kind=csv]")

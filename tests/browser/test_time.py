@@ -9,7 +9,7 @@ from engine.tree import Tree
 from lab.models import Models
 from lab.view import node_record
 from lab.workbench import Workbench
-from tests.browser.conftest import Serve
+from tests.browser.conftest import Serve, wait_nodes
 from tests.engine.worlds import World
 from tests.lab.benches import SETTINGS, finish
 
@@ -99,7 +99,8 @@ def test_keys_walk_in_time_and_the_past_cannot_be_changed(
     page.wait_for_function("window.lab.store.waiting.length > 0")
     assert page.evaluate("window.lab.store.nodes.size") == 1
     page.keyboard.press("Escape")
-    assert page.evaluate("window.lab.store.nodes.size") == len(bench.export(session)["nodes"])
+    # What had not come in yet when the return was asked for comes by the next poll.
+    wait_nodes(page, len(bench.export(session)["nodes"]))
 
 
 def test_play_fork_and_go_back(tab: OpenTab, bench: Workbench, address: str) -> None:
