@@ -26,6 +26,7 @@ _SHEETS = (
     "keys",
     "header",
     "inspector",
+    "math",
     "steering",
     "history",
     "datasets",

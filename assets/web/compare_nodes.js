@@ -7,6 +7,7 @@ import { colour } from "./colour.js";
 import { differences } from "./compare_words.js";
 import { el, icon } from "./dom.js";
 import { register } from "./keys.js";
+import { write } from "./math.js";
 import { MARKS, mark } from "./store.js";
 import { block, count, line, number, visible } from "./text.js";
 
@@ -156,7 +157,7 @@ export class ComparePanel {
     const node = this.store.nodes.get(id);
     return el("li", {}, el("button", { type: "button", on: { click: () => this.store.select(id) } },
       el("i", { class: "lab-swatch", style: { background: colour(node.value, this.store.range) } }),
-      el("span", { class: "lab-path-step", text: block(node.step, 600) }), el("span", { class: "lab-path-value", text: number(node.value) })));
+      write(el("span", { class: "lab-path-step" }), block(node.step, 600)), el("span", { class: "lab-path-value", text: number(node.value) })));
   }
 
   others() {

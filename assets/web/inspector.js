@@ -6,6 +6,7 @@
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
 import { register } from "./keys.js";
+import { write } from "./math.js";
 import { NodeEstimate } from "./node_estimate.js";
 import { NoteField, TagField } from "./node_notes.js";
 import { NodeTokens } from "./node_tokens.js";
@@ -205,7 +206,7 @@ export class Inspector {
     return el("li", {},
       el("button", { type: "button", class: self ? "is-self" : "", title: `Node ${id}: V ${number(value, 3)}`, on: { click: () => this.store.select(id) } },
         el("i", { class: "lab-swatch", style: { background: colour(value, this.store.range) } }),
-        el("span", { class: "lab-path-step", text: block(step, 1500) }),
+        write(el("span", { class: "lab-path-step" }), block(step, 1500)),
         el("span", { class: "lab-path-value", text: number(value) })));
   }
 

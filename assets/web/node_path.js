@@ -6,6 +6,7 @@
 import { chart } from "./charts.js";
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
+import { write } from "./math.js";
 import { block, line, number } from "./text.js";
 
 const FALL = 0.05; // of the range: less is no fall
@@ -88,7 +89,7 @@ export class PathPanel {
     return el("li", { class: fall?.id === node.id ? "is-fall" : "" },
       el("button", { type: "button", class: node.id === this.store.selected ? "is-self" : "", title: `Node ${node.id}: V ${number(node.value, 3)}, PRM ${number(node.prm, 3)}`, on: { click: () => this.store.select(node.id) } },
         el("i", { class: "lab-swatch", style: { background: colour(node.value, this.store.range) } }),
-        el("span", { class: "lab-path-step", text: block(node.step, 1500) }),
+        write(el("span", { class: "lab-path-step" }), block(node.step, 1500)),
         el("span", { class: "lab-path-value" }, el("span", { text: number(node.value) }), el("small", { text: change }))));
   }
 }

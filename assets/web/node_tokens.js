@@ -4,6 +4,7 @@
  */
 
 import { el, icon } from "./dom.js";
+import { hasFormulas, write } from "./math.js";
 import { block, line, number, percent, visible } from "./text.js";
 
 const SURE = Math.log(0.95); // likelier tokens are not shaded
@@ -24,7 +25,8 @@ export class NodeTokens {
     this.shade = el("button", { type: "button", class: "lab-shade", "aria-pressed": String(this.wanted), text: "log p", title: "Shade the tokens by their log-probability: the darker, the less likely", on: { click: () => this.toggle() } });
     this.copy = el("button", { class: "lab-copy", type: "button", title: "Copy the whole prefix", "aria-label": "Copy the whole prefix", on: { click: () => this.copyPrefix() } }, icon("copy"));
     this.tools = el("span", { class: "lab-step-tools" }, this.shade, this.copy);
-    this.box = el("div", { class: "lab-step" }, this.text, this.tools);
+    this.formulas = el("div", { class: "lab-step-formulas", hidden: true });
+    this.box = el("div", { class: "lab-step" }, this.text, this.tools, this.formulas);
     this.missing = el("p", { class: "lab-step-missing", hidden: true });
     this.element = el("div", {}, this.box, this.missing);
   }
@@ -59,8 +61,11 @@ export class NodeTokens {
     const { node, known, wanted } = this;
     const tokens = wanted ? known?.tokens ?? [] : [];
     const shown = tokens.length && tokens.reduce((sum, token) => sum + token.text.length, 0) <= LONGEST;
+    const text = block(node.parent === null ? this.store.tree?.question ?? "" : node.step);
     if (shown) this.text.replaceChildren(...tokens.map(token));
-    else this.text.textContent = block(node.parent === null ? this.store.tree?.question ?? "" : node.step);
+    else write(this.text, text);
+    this.formulas.hidden = !shown || !hasFormulas(text); // tokens are told apart only as they were written
+    if (!this.formulas.hidden) write(this.formulas, text);
     const missing = wanted && !shown ? known?.missing ?? "" : "";
     this.missing.hidden = !missing;
     this.missing.textContent = missing ? `No log-probabilities of tokens: ${line(missing, 200)}` : "";

@@ -6,6 +6,7 @@
 import { el, icon } from "./dom.js";
 import { ExportButton } from "./export_button.js";
 import { ExportPanel } from "./export_panel.js";
+import { write } from "./math.js";
 import { RewardSection } from "./rewards_section.js";
 import { RewardState } from "./rewards_state.js";
 import { Supposed } from "./rewards_supposed.js";
@@ -142,7 +143,7 @@ export class Rewards extends Sheet {
     this.beside.replaceChildren(
       el("header", { class: "lab-beside-head" }, el("h3", { text: node.parent === null ? "Root" : `Node ${node.id}` }),
         el("button", { type: "button", class: "lab-link", title: "Close this sheet and show the node in the tree", on: { click: () => this.close() } }, el("span", { text: "show in the tree" }), icon("right"))),
-      el("p", { class: "lab-beside-step", text: node.parent === null ? line(store.tree?.question, 600) : block(node.step, 1200) }),
+      write(el("p", { class: "lab-beside-step" }), node.parent === null ? line(store.tree?.question, 600) : block(node.step, 1200)),
       ...parts,
       el("h4", { class: "lab-beside-suppose", text: "Suppose", hidden: this.buttons.element.hidden }), this.buttons.element);
     focused?.focus();

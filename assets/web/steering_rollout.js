@@ -2,6 +2,7 @@
 
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
+import { write } from "./math.js";
 import { block, number } from "./text.js";
 
 export class SteeringRollout {
@@ -28,7 +29,7 @@ export class SteeringRollout {
     this.keep.textContent = kept ? "Kept as nodes" : "Keep as nodes";
     this.list.replaceChildren(...found.steps.map((step) => el("li", { class: "lab-rolled-step" },
       el("i", { class: "lab-swatch", style: { background: colour(step.value, this.store.range) } }),
-      el("span", { class: "lab-path-step", text: block(step.text, 1500) }),
+      write(el("span", { class: "lab-path-step" }), block(step.text, 1500)),
       el("span", { class: "lab-path-value", text: number(step.value) }))));
   }
 

@@ -1,6 +1,7 @@
 /** Beside a node that is hovered: its step and its numbers. At the end of a roll-out: keeping it. */
 
 import { el } from "./dom.js";
+import { write } from "./math.js";
 import { MARKS, mark } from "./store.js";
 import { line, number } from "./text.js";
 
@@ -41,7 +42,7 @@ export class TreeTip {
 
   fill(words, facts, [x, y]) {
     this.element.replaceChildren(
-      el("div", { class: "lab-tip-step", text: words }),
+      write(el("div", { class: "lab-tip-step" }), words),
       el("div", { class: "lab-tip-facts" }, ...facts.filter(Boolean).map((fact) => el("span", { text: fact }))),
     );
     const { viewport } = this.view;

@@ -61,8 +61,11 @@ WALK = """async (last) => {
       await new Promise((done) => setTimeout(done, 10));
     }
     const aside = document.querySelector(".lab-inspector");
+    // A formula that was drawn has its source as title.
+    const step = document.querySelector(".lab-step span").cloneNode(true);
+    step.querySelectorAll(".lab-math").forEach((math) => math.replaceWith(math.title));
     shown.push([
-      document.querySelector(".lab-step span").textContent.slice(0, 6000),
+      step.textContent.slice(0, 6000),
       document.querySelector(".lab-note textarea").value.slice(0, 6000),
       aside.scrollWidth <= aside.clientWidth,
     ]);
