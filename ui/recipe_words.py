@@ -56,7 +56,7 @@ def _policy(part: Any) -> dict[str, str] | None:
     if part is None:
         return None
     learns = _EXAMPLES.get(part.examples, _plain(part.examples))
-    if part.examples == "step_pairs":
+    if part.examples == "step_pairs" or (part.examples == "steps" and part.by == "value"):
         learns += f" by {_BY.get(part.by, _plain(part.by))}"
     if part.examples == "solutions":
         learns += f" valued {part.least_value:g} or more" if part.least_value else ""

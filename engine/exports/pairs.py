@@ -107,7 +107,7 @@ def _scores(found: LabelledTree, settings: RowSettings) -> Mapping[int, _Score]:
         return {
             node.id: _Score(worth(node), node.overruled is not None)
             for node in found.tree.nodes
-            if node.prm_value is not None
+            if node.prm_value is not None and not node.hidden
         }
     method = {"q": "soft", "correct": "hard"}.get(settings.by)
     return {r.node: _Score(r.value, r.touched) for r in found.rewards(method).rows}

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 
-from engine.exports.labels import LabelledTree
+from engine.exports.labels import LabelledTree, worth
 from engine.exports.pairs import pairs
 from engine.exports.rows import Row, RowSettings
 from engine.rewards.rows import Reward
 from engine.training.examples import Example, Pair, Solution, Source, Valued
-from engine.training.recipes import PolicyPart, PrmPart
+from engine.training.recipes import PolicyPart, PrmPart, Score
 from engine.tree import Node, Tree
 
 _UNLIMITED = 2**31
@@ -24,7 +24,7 @@ def policy_examples(found: LabelledTree, session: str, part: PolicyPart) -> list
     if part.examples == "solutions":
         return [*solutions(found, session, part.least_value, part.most)]
     if part.examples == "steps":
-        return [*weighted_steps(found, session)]
+        return [*weighted_steps(found, session, part.by)]
     if part.examples == "own_pairs":
         return [*own_pairs(found.tree, session, part.margin, part.most)]
     return [*step_pairs(found, session, part.by, part.margin, part.most)]
@@ -66,16 +66,22 @@ def _value(tree: Tree, leaf: int) -> float:
     return 1.0 if value is None else value
 
 
-def weighted_steps(found: LabelledTree, session: str) -> list[Solution]:
+def weighted_steps(found: LabelledTree, session: str, by: Score = "q") -> list[Solution]:
     """The steps of a tree, each with its relative correctness as weight (arXiv 2501.01478).
 
-    A step is as correct as the share of right solutions below it; relative to the mean of its
-    siblings, so that a step that does as its siblings weighs 1 and one below which everything is
-    wrong nothing. Steps without siblings, and those whose siblings all do the same, tell nothing
-    and are left out, as are steps with weight 0.
+    A step is as correct as the share of right solutions below it, or as its V, which is the share
+    of right roll-outs where the oracle scored them (`uct`); relative to the mean of its siblings,
+    so that a step that does as its siblings weighs 1 and one below which everything is wrong 0.
+    Steps without siblings, and those whose siblings all do the same, tell nothing and are left out,
+    as are steps with weight 0.
+
+    Args:
+        found: the tree.
+        session: whose tree it is.
+        by: `q` for the share, `value` for V.
     """
     tree = found.tree
-    shares = {row.node: row.value for row in found.rewards("soft").rows}
+    shares = _values(tree) if by == "value" else _shares(found)
     examples = []
     for parent in tree.depth_first():
         below = {i: shares[i] for i in _distinct(tree, parent) if i in shares}
@@ -95,6 +101,19 @@ def weighted_steps(found: LabelledTree, session: str) -> list[Solution]:
                     )
                 )
     return examples
+
+
+def _shares(found: LabelledTree) -> dict[int, float]:
+    return {row.node: row.value for row in found.rewards("soft").rows}
+
+
+def _values(tree: Tree) -> dict[int, float]:
+    """V of the steps that something was backed up to; 0 if a person has marked them wrong."""
+    return {
+        node.id: 0.0 if node.mark == "wrong" else worth(node)
+        for node in tree.nodes
+        if node.visits > 0 and not node.hidden and node.mark != "unclear"
+    }
 
 
 def _distinct(tree: Tree, parent: Node) -> list[int]:

@@ -56,7 +56,8 @@ class PolicyPart(_Part):
             `preference` (DPO), of pairs.
         least_value: lowest value that the PRM gave to a solution that is imitated.
         most: most solutions of a problem, pairs of it (`own_pairs`) or of a node (`step_pairs`).
-        by: what one of a pair of siblings is better by.
+        by: what one of a pair of siblings is better by; for `steps`, how correct one is: `q`, the
+            share of right solutions below, or `value`, its V.
         margin: by how much at least.
         strength: of the divergence (`nearby`), or DPO's beta.
     """
@@ -74,6 +75,8 @@ class PolicyPart(_Part):
     def _fits(self) -> "PolicyPart":
         if (self.loss == "preference") != self.examples.endswith("_pairs"):
             raise ValueError(f"the loss {self.loss} is not one of {self.examples}")
+        if self.examples == "steps" and self.by not in ("q", "value"):
+            raise ValueError(f"steps are weighted by q or value, not by {self.by}")
         return self
 
 
@@ -152,7 +155,15 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="mcts_process",
             title="MCTS process supervision",
-            source="arXiv 2501.01478: steps weighted by relative correctness, near the policy",
+            source="arXiv 2501.01478: steps weighted by how right roll-outs from them are, relative "
+            "to their siblings; near the policy",
+            search=Search(algorithm="uct", iterations=80),
+            policy=PolicyPart(examples="steps", loss="nearby", most=None, by="value"),
+        ),
+        Recipe(
+            name="mcts_process_guided",
+            title="MCTS process supervision, guided",
+            source="as arXiv 2501.01478 learns, from trees that the PRM has guided",
             policy=PolicyPart(examples="steps", loss="nearby", most=None),
         ),
         Recipe(

@@ -1,7 +1,6 @@
 """Steps with mathematics: formulas are drawn, everything else stays text, and nothing acts."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -56,7 +56,7 @@ def test_new_problems_are_in_no_published_file_and_are_the_same_again(tmp_path: 
 def test_rounds_become_a_table_and_are_not_done_twice(opened: Workbench, tmp_path: Path) -> None:
     out = tmp_path / "table.md"
     table = Table(opened, "twelve of the world")
-    for recipe in ("rest_mcts", "mcts_process"):
+    for recipe in ("rest_mcts", "mcts_process_guided"):
         asked = settings(tmp_path / "home", recipe=recipe, rounds=2, activate=False)
         table.take(asked)
     table.write(out)
@@ -65,7 +65,7 @@ def test_rounds_become_a_table_and_are_not_done_twice(opened: Workbench, tmp_pat
     pools = {opened.rounds.batches(state.id)["pool"] for state in opened.rounds.states()}
     assert len(pools) == 3, "the first searches are the same for both"
     assert r"| ReST-MCTS\* | 0 | 2 | 100.0 [75.8, 100.0] |" in text
-    assert r"| 2 | ReST-MCTS\* - MCTS process supervision | 0 | +0.0 [0.0, 0.0] |" in text
+    assert r"| 2 | ReST-MCTS\* - MCTS process supervision, guided | 0 | +0.0 [0.0, 0.0] |" in text
     assert r"| 2 | ReST-MCTS\* - itself a round before | 0 | +0.0 [0.0, 0.0] |" in text
     figures = json.loads(out.with_suffix(".json").read_text())
     assert len(figures["problems"]) == len(figures["before"]) == 12

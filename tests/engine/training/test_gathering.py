@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
+from engine import events as ev
 from engine.errors import ParameterError
 from engine.exports.labels import LabelledTree
 from engine.rewards.methods import METHODS
+from engine.search.backup import averages
 from engine.search.registry import validate
 from engine.training.examples import Pair, Solution, Valued
 from engine.training.gathering import (
@@ -79,6 +81,22 @@ def test_steps_weigh_by_their_correctness_relative_to_their_siblings() -> None:
     assert {one.steps[-1]: one.given for one in found} == {"good\n": 1, "half\n": 1, "step 5\n": 2}
     assert {one.steps[-1]: one.finished for one in found}["step 5\n"]
     assert not found[0].finished
+
+
+def test_steps_weigh_by_the_roll_outs_that_the_oracle_scored() -> None:
+    outline = Outline()
+    tree = outline.tree
+    often, seldom, never, unseen = (outline.add(0, word) for word in ("a", "b", "c", "d"))
+    for child, reward in ((often, 1.0), (often, 1.0), (seldom, 1.0), (seldom, 0.0), (never, 0.0)):
+        tree.apply(ev.BackedUp(averages(tree, [0, child], reward)))
+    found = weighted_steps(LabelledTree(tree, "soft"), "s", "value")
+    # V is 1, 1/2 and 0 with the mean 1/2; nothing is known of the one that was never visited.
+    assert {one.steps: one.weight for one in found} == {("a\n",): 2.0, ("b\n",): 1.0}
+    assert weighted_steps(LabelledTree(tree, "soft"), "s") == []
+    tree.apply(ev.Marked(often, "wrong", ""))
+    (left,) = weighted_steps(LabelledTree(tree, "soft"), "s", "value")
+    assert (left.steps, left.weight) == (("b\n",), 3.0)
+    assert unseen not in {one.source.node for one in found}
 
 
 def samples(*answers: str | None) -> Tree:
