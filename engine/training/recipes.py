@@ -155,8 +155,8 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="mcts_process",
             title="MCTS process supervision",
-            source="arXiv 2501.01478: steps weighted by how right roll-outs from them are, relative "
-            "to their siblings; near the policy",
+            source="arXiv 2501.01478: steps weighted by roll-outs that the oracle scores, near the "
+            "policy",
             search=Search(algorithm="uct", iterations=80),
             policy=PolicyPart(examples="steps", loss="nearby", most=None, by="value"),
         ),
