@@ -82,30 +82,38 @@ export class RoundView {
     this.series.replaceChildren(...row.map((one) => el("button", { type: "button", class: "lab-pill", "aria-pressed": String(one.id === round.id), text: `Round ${one.number}${one.active ? ", running" : ""}`, on: { click: () => this.does.go(one.id) } })));
   }
 
-  /** Kept while they mean the same, so that a question stays while a person thinks. */
+  /** A question stays while a person thinks, whatever the round does meanwhile. */
   drawActs(round) {
+    if (this.actsOf !== round.id) this.makeActs(round.id);
+    const ended = round.status === "done" || round.status === "cancelled";
+    this.cancel.hidden = ended;
+    this.remove.hidden = round.active;
     const print = JSON.stringify([round.id, round.status, round.active]);
     if (print === this.print) return;
     this.print = print;
-    const ask = async (name) => {
-      const answer = await call(this.server[name], { round: round.id });
-      this.told = answer.error ?? "";
-      await this.known.ask();
-      this.draw();
-      return answer;
-    };
     const acts = [];
-    const ended = round.status === "done" || round.status === "cancelled";
-    if (round.active) acts.push(round.status === "pausing" ? el("button", { type: "button", class: "lab-button", text: "Pausing \u2026", disabled: true }) : actButton("Pause", "Pausing \u2026", () => ask("round_pause")));
-    else if (!ended) acts.push(actButton("Go on", "Going on \u2026", () => ask("round_resume"), "lab-primary"));
-    if (!ended) acts.push(askingButton("Cancel", "End this round for good? What is done stays until it is deleted.", "End it", () => ask("round_cancel")));
-    if (!round.active) {
-      acts.push(askingButton("Delete", "Delete this round and its adapters? The sessions of its searches stay.", "Delete", async () => {
-        const answer = await ask("round_delete");
-        if (!answer.error) this.does.go("");
-      }));
-    }
-    this.acts.replaceChildren(...acts);
+    if (round.active) acts.push(round.status === "pausing" ? el("button", { type: "button", class: "lab-button", text: "Pausing \u2026", disabled: true }) : actButton("Pause", "Pausing \u2026", () => this.ask("round_pause")));
+    else if (!ended) acts.push(actButton("Go on", "Going on \u2026", () => this.ask("round_resume"), "lab-primary"));
+    this.turn.replaceChildren(...acts);
+  }
+
+  makeActs(id) {
+    this.actsOf = id;
+    this.turn = el("span", {});
+    this.cancel = askingButton("Cancel", "End this round for good? What is done stays until it is deleted.", "End it", () => this.ask("round_cancel"));
+    this.remove = askingButton("Delete", "Delete this round and its adapters? The sessions of its searches stay.", "Delete", async () => {
+      const answer = await this.ask("round_delete");
+      if (!answer.error) this.does.go("");
+    });
+    this.acts.replaceChildren(this.turn, this.cancel, this.remove);
+  }
+
+  async ask(name) {
+    const answer = await call(this.server[name], { round: this.actsOf });
+    this.told = answer.error ?? "";
+    await this.known.ask();
+    this.draw();
+    return answer;
   }
 
   drawPhases(round) {

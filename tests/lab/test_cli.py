@@ -21,6 +21,7 @@ import pytest
 import typer
 
 from tests.comparing import lasting, same
+from tests.lab import fresh
 
 STORY = (
     "Frank has 27 stamps. He hands 15 to Anna. He buys 4 more. He buys 6 more. "
@@ -56,16 +57,7 @@ def environment(home: Path | None, **extra: str) -> dict[str, str]:
 
 
 def lab(*arguments: str | Path, home: Path | None = None, **extra: str) -> Done:
-    done = subprocess.run(
-        command(*arguments),
-        env=environment(home, **extra),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return Done(*fresh.run([str(one) for one in arguments], environment(home, **extra)))
 
 
 @pytest.fixture(scope="module")
