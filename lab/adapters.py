@@ -65,24 +65,28 @@ class Adapters:
         """All adapters, the oldest first, those of other models too."""
         return self._store.adapters.rows()
 
-    def activate(self, adapter: str) -> None:
-        """Let new sessions use an adapter; `base` goes back to the bare models.
+    def activate(self, adapter: str, role: Role | None = None) -> None:
+        """Let new sessions use an adapter; `base` goes back to the bare models, or to that of a
+        role if one is named.
 
         Raises:
             StoreError: there is no such adapter for the models in use.
         """
         if adapter == BASE:
-            for role in ROLES:
-                self._store.adapters.activate(role, self.base(role), None)
+            for each in ROLES if role is None else (role,):
+                self._store.adapters.activate(each, self.base(each), None)
             return
         row = self._store.adapters.row(adapter)
         self._store.adapters.activate(row.role, self.base(row.role), adapter)
 
     def delete(self, *adapters: str) -> None:
-        """Delete adapters for good, all of them or none. Sessions that it made can still be read.
+        """Delete adapters for good, all of them or none.
+
+        Sessions of batches that were made with them can still be read, and do not go on.
 
         Raises:
-            AdapterNeededError: it is in use, or others or rounds that are not at their end need it.
+            AdapterNeededError: it is in use, or others, a person's own sessions or rounds that are
+                not at their end need it.
             AdapterNotFoundError: there is none with one of these ids.
         """
         for row in self._store.rounds.rows():
@@ -92,7 +96,23 @@ class Adapters:
                     f"Adapter {min(begun_with)} is needed: round {row.id} began with it and is not "
                     "at its end. Finish or delete that round first."
                 )
+        self._refuse_what_sessions_need(set(adapters))
         self._store.adapters.delete(*adapters)
+
+    def _refuse_what_sessions_need(self, adapters: set[str]) -> None:
+        needing = []
+        for row in self._store.sessions():
+            needed = {adapter_of(row.policy)[1], adapter_of(row.prm)[1]} & adapters
+            if needed and row.batch is None:
+                needing.append((row, min(one for one in needed if one)))
+        if needing:
+            row, adapter = needing[0]
+            more = f" and {len(needing) - 1:,} more" if len(needing) > 1 else ""
+            raise AdapterNeededError(
+                f"Adapter {adapter} is needed: session {row.id}{more} would not go on without it. "
+                "Let that go on with another (`lab rounds activate base --session "
+                f"{row.id}`, or under Lineage on the page), or delete it."
+            )
 
     def check(self, session: str, tree: Tree) -> None:
         """Make sure that the models in use can go on with a session.

@@ -73,6 +73,14 @@ def export(
     whole: Annotated[
         bool, typer.Option("--all", help="Every session.", rich_help_panel=_WHICH)
     ] = False,
+    measured: Annotated[
+        bool,
+        typer.Option(
+            "--measured",
+            help="Rows of searches of held-out problems too, which rounds and evaluations measure.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = False,
     method: Annotated[
         Literal["paper", "reference", "hard", "soft", "progress"],
         typer.Option(help="How rewards are inferred.", rich_help_panel=_WHAT),
@@ -146,6 +154,7 @@ def export(
         selection = _selection(
             bench, session, batch, dataset, algorithm, answered, since, until, whole
         )
+        selection = msgspec.structs.replace(selection, measured=measured)
         if form == "tree":
             _export_trees(bench, selection, output, kind, force, as_json)
             return
@@ -218,7 +227,8 @@ def _tell(report: "RowsReport") -> None:
         f"{report.selected:,} sessions."
     )
     if counts.duplicates:
-        terminal.notice(f"  {counts.duplicates:,} rows were there already")
+        removed = "duplicates removed" if counts.duplicates > 1 else "duplicate removed"
+        terminal.notice(f"  {counts.duplicates:,} {removed}")
     if counts.contradictions:
         terminal.notice(
             f"  {counts.contradictions:,} rows tell something else than an earlier one of the same "
@@ -226,11 +236,14 @@ def _tell(report: "RowsReport") -> None:
         )
     for reason, count in counts.rejected.items():
         terminal.notice(f"  {count:,} left out: {reason}")
-    for skipped in counts.skipped[:_SHOWN]:
-        terminal.notice(f"  session {skipped.session} gave none: {skipped.reason}")
-    if len(counts.skipped) > _SHOWN:
-        more = len(counts.skipped) - _SHOWN
-        terminal.notice(f"  and {more:,} more sessions (--json lists all)")
+    by_reason: dict[str, list[str]] = {}
+    for skipped in counts.skipped:
+        by_reason.setdefault(skipped.reason, []).append(skipped.session)
+    for reason, without in sorted(by_reason.items(), key=lambda one: -len(one[1])):
+        more = f" and {len(without) - _SHOWN:,} more (--json lists all)"
+        which = ", ".join(without[:_SHOWN]) + (more if len(without) > _SHOWN else "")
+        terminal.notice(f"  {len(without):,} session{_s(len(without))} gave none: {reason}")
+        terminal.notice(f"    {which}")
 
 
 def _s(count: int) -> str:

@@ -250,6 +250,10 @@ def activate(
             help="A round, for all its adapters; one adapter; or base, the models without any.",
         ),
     ],
+    session: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only this session goes on with them; others as before."),
+    ] = None,
     as_json: options.Json = False,
     policy: options.Policy = None,
     prm: options.Prm = None,
@@ -263,11 +267,21 @@ def activate(
     with options.workbench(ctx) as bench:
         known = [state.id for state in bench.rounds.states()]
         known += [row.id for row in bench.adapters.rows()]
-        policy_name, prm_name = bench.rounds.activate(_one_of(identifier, known))
+        chosen, who = _one_of(identifier, known), "New sessions use"
+        if session is None:
+            policy_name, prm_name = bench.rounds.activate(chosen)
+        else:
+            from lab.cli_sessions import resolve as resolve_session
+
+            found = resolve_session(bench, session)
+            bench.steering.use(found, bench.rounds.chosen(chosen))
+            row = next(row for row in bench.sessions() if row.id == found)
+            policy_name, prm_name = row.policy, row.prm
+            who = f"Session {found} goes on with"
     if as_json:
         terminal.print_json({"policy": policy_name, "prm": prm_name})
     else:
-        terminal.notice(f"New sessions use {policy_name} and {prm_name}.")
+        terminal.notice(f"{who} {policy_name} and {prm_name}.")
 
 
 def resolve(bench: "Workbench", text: str) -> str:

@@ -11,7 +11,8 @@ from engine.tree import Tree
 from lab.results import RunState, SessionInfo
 from lab.view import outcome
 from sessions.errors import SessionInUseError
-from sessions.store import SessionRow, Store
+from sessions.rows import SessionRow
+from sessions.store import Store
 
 MOST_NODES = 240
 """Of a miniature: more cannot be told apart at its size."""

@@ -10,7 +10,7 @@ from engine.search.acts import Act
 from engine.search.driver import Limits
 from lab.drivers import Drivers
 from lab.results import ModelSettings
-from sessions.store import Digest
+from sessions.rows import Digest
 
 INTERACTIVE, BATCH = 0, -1
 """Priorities of runs."""

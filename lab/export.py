@@ -17,13 +17,16 @@ from engine.imports.sessions import FORMAT
 from engine.tree import Tree
 from lab.view import node_records, session_result
 from sessions.errors import EventDamagedError, SessionNotFoundError
-from sessions.store import SessionRow, Store
+from sessions.rows import SessionRow
+from sessions.store import Store
 
 if TYPE_CHECKING:
     from lab.export_orders import Orders
 
 Answered = Literal["right", "wrong", "ungraded", "none"]
 ANSWERED: tuple[Answered, ...] = ("right", "wrong", "ungraded", "none")
+
+MEASURED = "searches of held-out problems, of rounds and evaluations"
 
 _DRAWN: dict[str, Callable[[Tree, Path], None]] = {
     "graphml": graph.write_graphml,
@@ -46,6 +49,8 @@ class Selection(msgspec.Struct, frozen=True):
         algorithm: name.
         answered: right, wrong, ungraded (an answer and nothing to compare it with) or none.
         since, until: when they were made, Unix time; `until` is left out itself.
+        measured: take the searches of rounds' and evaluations' held-out problems too, which rows
+            otherwise leave out unless sessions, a batch or a dataset are named.
     """
 
     sessions: Sequence[str] | None = None
@@ -55,6 +60,7 @@ class Selection(msgspec.Struct, frozen=True):
     answered: Answered | None = None
     since: float | None = None
     until: float | None = None
+    measured: bool = False
 
 
 class RowsReport(msgspec.Struct, frozen=True):
@@ -176,12 +182,29 @@ class Exports:
     def _collect(self, selection: Selection, collection: Collection) -> int:
         """Fill a collection; how many sessions were looked at."""
         chosen = self.select(selection)
+        if not (selection.measured or selection.sessions or selection.batch or selection.dataset):
+            measuring = self._measuring()
+            kept = [session for session in chosen if session not in measuring]
+            collection.leave_out(MEASURED, len(chosen) - len(kept))
+            chosen = kept
         for session in chosen:
             try:
                 collection.add(session, self._tree(session))
             except (EventError, EventDamagedError, ParameterError, SessionNotFoundError) as error:
                 collection.skip(session, f"cannot be read: {error}")
         return len(chosen)
+
+    def _measuring(self) -> set[str]:
+        """Sessions whose problems measure what was learnt: learning from them would spoil that."""
+        batches = {
+            (row.result(phase) or {}).get(name)
+            for row in self._store.rounds.rows()
+            for phase in ("greedy", "guided")
+            for name in ("before", "after")
+        }
+        for evaluation in self._store.evaluations.rows():
+            batches |= set(evaluation.batches.values())
+        return {row.id for row in self._store.sessions() if row.batch and row.batch in batches}
 
     def save_trees(
         self,

@@ -16,7 +16,8 @@ from engine.tasks.datasets import Rejected, read_dataset
 from engine.tree import Tree
 from lab.live import digest
 from sessions.batches import Result, Work
-from sessions.store import Arrival, Digest, Store
+from sessions.rows import Arrival, Digest
+from sessions.store import Store
 
 Params = Mapping[str, Any] | None
 First = Callable[[str, str | None, str, Params, Params, int], ev.SearchCreated]

@@ -9,7 +9,8 @@ from engine.search.acts import Act, perform
 from engine.tree import Tree
 from lab.view import View, outcome
 from sessions.batches import Result
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 
 
 class LiveSession:
@@ -122,7 +123,8 @@ class LiveSession:
             view = self._catch_up()
             events = [Rewound(to)]
             tree = Tree.fold([*view.log, *events])
-            self._store.append(self.session, view.length, events, digest(tree))
+            models = (tree.policy, tree.prm)
+            self._store.append(self.session, view.length, events, digest(tree), models=models)
             view.publish(events)
 
     def commit(

@@ -37,7 +37,7 @@ from sessions.store import Store
 
 _POLL_SECONDS = 0.1
 _AT_ONCE = 256
-_VERSIONS = ("torch", "transformers", "peft", "bitsandbytes")
+_VERSIONS = ("rest-mcts-lab", "torch", "transformers", "peft", "bitsandbytes", "numpy")
 _GREEDY = {"samples": 1, "sampling": {"temperature": 0.0}}
 
 

@@ -1,16 +1,19 @@
 """How long a round may take, from what was done in this home before."""
 
-from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
+from engine.tasks.datasets import Dataset
 from engine.training.recipes import Recipe, Search
 from lab.models import adapter_of
 from lab.round_phases import Parts, Problems
 from lab.round_results import RoundSettings
 from sessions.adapters import ROLES
 from sessions.batches import BatchRow
+from sessions.errors import BatchNotFoundError
 from sessions.rounds import RoundRow
+from sessions.store import Store
 
 _FEWEST = 5
 """Searches that a batch must have done for its pace to count."""
@@ -28,7 +31,7 @@ def expected(
     """Seconds of each phase: from the last round of this recipe that is done, else from the pace of
     the last searches like its own with the models in use; empty where there is neither.
     """
-    found = _like_the_last(parts.store.rounds.rows(), recipe, settings)
+    found = _like_the_last(parts.store, recipe, settings, problems)
     if found:
         return found
     bases = [parts.adapters.base(role) for role in ROLES]
@@ -54,25 +57,52 @@ def from_searches(each: float, recipe: Recipe, problems: Problems) -> dict[str, 
 
 
 def _like_the_last(
-    rows: Sequence[RoundRow], recipe: Recipe, settings: RoundSettings
+    store: Store, recipe: Recipe, settings: RoundSettings, problems: Problems
 ) -> dict[str, float]:
     """Searches take longer with more problems and budget, and training with more examples."""
+    rows = store.rounds.rows()
     last = next((row for row in rows if row.recipe == recipe.name and row.status == "done"), None)
     if last is None:
         return {}
     then = msgspec.convert(last.setting["asked"], RoundSettings)
-    pool = _ratio(settings.pool_limit, then.pool_limit)
-    updates = pool if settings.updates is None else _ratio(settings.updates, then.updates)
-    budget = _ratio(settings.tokens, then.tokens) * _ratio(settings.iterations, then.iterations)
+    searched = _batch(store, last, "search", "batch")
+    pool = _problems(problems.pool, searched)
+    heldout = _problems(problems.heldout, _batch(store, last, "greedy", "before"))
+    guided = _problems(problems.guided, _batch(store, last, "guided", "before"))
+    updates = pool
+    if settings.updates is not None and then.updates is not None:
+        updates = settings.updates / then.updates
+    budget = 1.0 if searched is None else _budget(recipe.search, searched)
     scale = {
         "search": pool * budget,
         "examples": pool,
         "prm": updates,
         "policy": updates,
-        "greedy": _ratio(settings.heldout_limit, then.heldout_limit),
-        "guided": _ratio(settings.guided_limit, then.guided_limit) * budget,
+        "greedy": heldout,
+        "guided": guided * budget,
     }
     return {name: row.seconds * scale.get(name, 1.0) for name, row in last.phases.items()}
+
+
+def _batch(store: Store, row: RoundRow, phase: str, name: str) -> BatchRow | None:
+    """A batch of a round; None if the phase was skipped or its batch is gone."""
+    found = (row.result(phase) or {}).get(name)
+    with suppress(BatchNotFoundError):
+        return store.batches.row(found) if found else None
+    return None
+
+
+def _problems(now: Dataset, then: BatchRow | None) -> float:
+    return len(now.problems) / then.problems if then is not None and then.problems else 1.0
+
+
+def _budget(search: Search, row: BatchRow) -> float:
+    """How many times the budget of a search of a batch one of this kind has."""
+    limits = row.setting["limits"]
+    if search.tokens is not None or limits["tokens"] is not None:
+        spent = row.tokens / max(1, row.done)
+        return (search.tokens or spent) / max(1.0, limits["tokens"] or spent)
+    return _ratio(search.iterations, limits["iterations"])
 
 
 def _alike(search: Search, row: BatchRow) -> bool:

@@ -17,6 +17,7 @@ from engine.errors import LabError, ModelError, ParameterError, TaskError
 from engine.tasks.datasets import Dataset, read_dataset
 from engine.training.recipes import RECIPES, Recipe, Search, recipe
 from engine.training.verdict import Comparison, compare
+from lab.adapters import BASE
 from lab.models import adapted
 from lab.results import ModelSettings
 from lab.round_phases import Parts, Problems
@@ -25,7 +26,7 @@ from lab.round_run import SeriesRun
 from lab.round_states import on_disk
 from lab.round_time import expected
 from lab.round_verdict import answers
-from sessions.adapters import ROLES
+from sessions.adapters import ROLES, Role
 from sessions.errors import RoundInUseError, RoundNotFoundError
 from sessions.rounds import RoundRow
 
@@ -150,7 +151,7 @@ class Rounds:
 
     def pause(self, round_id: str) -> None:
         """End this process's work on a round and those after it; what is done is on disk."""
-        run = self._runs.get(self._store.rounds.row(round_id).series)
+        run = self._runs.get(round_id) or self._runs.get(self._store.rounds.row(round_id).series)
         if run is not None:
             run.stop()
 
@@ -173,7 +174,9 @@ class Rounds:
         """Wait until this process does not work on a round's series, at most `timeout` seconds;
         the state of its present or last round then.
         """
-        series = self._store.rounds.row(round_id).series
+        # The first round of a series, whose id it has, may have been deleted.
+        rows = [row for row in self._store.rounds.rows() if round_id in (row.id, row.series)]
+        series = rows[0].series if rows else self._store.rounds.row(round_id).series
         run = self._runs.get(series)
         if run is not None:
             run.join(timeout)
@@ -207,8 +210,9 @@ class Rounds:
             found |= {f"{phase} {name}": result.get(name) for name in ("before", "after")}
         return {name: batch for name, batch in found.items() if batch}
 
-    def activate(self, identifier: str) -> list[str]:
-        """Let new sessions use an adapter, all adapters of a round, or `base`, the bare models.
+    def activate(self, identifier: str, role: Role | None = None) -> list[str]:
+        """Let new sessions use an adapter, all adapters of a round, or `base`, the bare models
+        (only that of a role, if one is named).
 
         Returns:
             What is in use now, as logs will name it: policy, process reward model.
@@ -216,14 +220,27 @@ class Rounds:
         Raises:
             StoreError: there is no such round or adapter for the models in use.
         """
-        with suppress(RoundNotFoundError):
-            made = [one for one in self._made(self._store.rounds.row(identifier).id) if one]
-            for adapter in made:
-                self._adapters.activate(adapter)
-            if made:
-                return list(self._adapters.labels())
-        self._adapters.activate(identifier)
+        for adapter in self._meant(identifier):
+            self._adapters.activate(adapter, role)
         return list(self._adapters.labels())
+
+    def chosen(self, identifier: str) -> dict[Role, str | None]:
+        """The adapters that are meant by an id as `activate` takes it, None for a bare model.
+
+        Raises:
+            StoreError: there is no such round or adapter.
+        """
+        if identifier == BASE:
+            return dict.fromkeys(ROLES)
+        rows = [self._store.adapters.row(adapter) for adapter in self._meant(identifier)]
+        return {row.role: row.id for row in rows}
+
+    def _meant(self, identifier: str) -> list[str]:
+        with suppress(RoundNotFoundError):
+            made = self._made(self._store.rounds.row(identifier).id)
+            if made:
+                return made
+        return [identifier]
 
     def delete(self, round_id: str) -> None:
         """Delete a round with its adapters. The sessions of its searches stay.
@@ -360,8 +377,10 @@ def _check_apart(pool: Dataset, heldout: Dataset) -> None:
     if both:
         raise TaskError(
             f"{len(both):,} problems are in the pool ({pool.source}) and held out "
-            f"({heldout.source}), such as {learnt[both[0].content]} and {both[0].place}: what was "
-            "learnt from says nothing about the rest."
+            f"({heldout.source}), such as {both[0].place} of the latter, which is "
+            f"{learnt[both[0].content]} of the former. What was learnt from says nothing about the "
+            "rest: take them out of one of the two, or leave that many at the beginning "
+            "(`--heldout-skip`)."
         )
 
 

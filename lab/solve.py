@@ -31,7 +31,8 @@ from sessions.errors import (
     SessionNotFoundError,
     StoreError,
 )
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 
 MOST_PARALLEL = 1024
 _SPEND_SECONDS = 2.0

@@ -20,7 +20,8 @@ from lab.view import outcome
 from lab.worker import Worker
 from sessions.adapters import ROLES, Role
 from sessions.errors import SessionInUseError
-from sessions.store import Arrival, Store
+from sessions.rows import Arrival
+from sessions.store import Store
 
 Annotation = ev.Noted | ev.Marked | ev.Regraded | ev.Tagged
 

@@ -18,7 +18,8 @@ from lab.commands import Ending
 from lab.drivers import Drivers
 from lab.live import LiveSession, digest
 from lab.worker import Grading, Worker
-from sessions.store import Arrival, Store
+from sessions.rows import Arrival
+from sessions.store import Store
 
 _KEPT = 20
 

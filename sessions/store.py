@@ -11,7 +11,7 @@ import msgspec
 from sqlite_utils import Database
 
 from engine.errors import EventError
-from engine.events import AnyEvent, Event, SearchCreated, decode, encode
+from engine.events import AnyEvent, Event, ModelsChosen, SearchCreated, decode, encode
 from sessions.adapters import StoredAdapters
 from sessions.archive import SqliteArchive
 from sessions.batches import Batches, Place, Result, Work, begin, enter, finish, session_at
@@ -25,75 +25,11 @@ from sessions.evaluations import StoredEvaluations
 from sessions.labelled import Labelled
 from sessions.leases import Leases, not_found
 from sessions.rounds import StoredRounds
+from sessions.rows import Arrival, Digest, SessionRow, TakenIn
 from sessions.schema import prepare
 from sessions.turns import Turns
 
 FILE_NAME = "lab.sqlite"
-
-
-class Digest(msgspec.Struct, frozen=True):
-    """What a list shows of a session: finished iterations, nodes of the tree, answer found."""
-
-    iterations: int = 0
-    nodes: int = 1
-    answer: str | None = None
-    correct: bool | None = None
-
-
-class SessionRow(msgspec.Struct, frozen=True):
-    """A session without its log.
-
-    Times are Unix seconds; `events` is the length of the log; `batch` the batch that it belongs to,
-    None if it belongs to none; `deleted` when it was deleted, None if it is not.
-    """
-
-    id: str
-    name: str
-    tags: list[str]
-    question: str
-    gold: str | None
-    algorithm: str
-    seed: int
-    policy: str
-    prm: str
-    created: float
-    updated: float
-    events: int
-    batch: str | None
-    deleted: float | None
-    digest: Digest
-
-
-class Arrival(msgspec.Struct, frozen=True):
-    """A session that was made elsewhere.
-
-    Attributes:
-        log: its events.
-        digest: of the state after them.
-        name, tags: for lists.
-        created: Unix time, None for now.
-        wanted: the id that it should have if that is free, None for any.
-        label, place: of its problem, if it comes with a batch; its position is that of the arrival.
-        result: of that problem, if it is finished.
-    """
-
-    log: Sequence[AnyEvent]
-    digest: Digest
-    name: str = ""
-    tags: Sequence[str] = ()
-    created: float | None = None
-    wanted: str | None = None
-    label: str = ""
-    place: str = ""
-    result: Result | None = None
-
-
-class TakenIn(msgspec.Struct, frozen=True):
-    """Sessions of arrivals, in order; those of them that were there already; the batch."""
-
-    sessions: list[str]
-    known: list[str]
-    batch: str | None
 
 
 class Store:
@@ -248,6 +184,7 @@ class Store:
         events: Sequence[Event],
         digest: Digest,
         result: Result | None = None,
+        models: tuple[str, str] | None = None,
     ) -> int:
         """Append events to a log and renew its digest, in one transaction.
 
@@ -257,6 +194,8 @@ class Store:
             events: in order.
             digest: of the state after them.
             result: of the session's problem in its batch, if that is finished now.
+            models: policy and process reward model that it goes on with, None if they stay or the
+                events say so.
 
         Returns:
             The new length.
@@ -278,6 +217,13 @@ class Store:
                     "process continued it. Open the session again; nothing was appended."
                 )
             self._extend(db, session, expected, bodies, digest, time.time())
+            chosen = next((e for e in reversed(events) if isinstance(e, ModelsChosen)), None)
+            if chosen is not None:
+                models = (chosen.policy, chosen.prm)
+            if models is not None:
+                db.execute(
+                    "UPDATE sessions SET policy = ?, prm = ? WHERE id = ?", [*models, session]
+                )
             if result is not None:
                 finish(db, session, result)
         return expected + len(bodies)

@@ -173,11 +173,7 @@ class RoundsDoor:
         """Let new sessions use an adapter, those of a round, or none (`base`); of one role, if it
         is named.
         """
-        other = next((one for one in _ROLES if role in _ROLES and one != role), None)
-        kept = self._workbench.adapters.active(other) if adapter == BASE and other else None
-        in_use = self._rounds.activate(adapter)
-        if kept is not None:
-            in_use = self._rounds.activate(kept)
+        in_use = self._rounds.activate(adapter, role if role in _ROLES else None)
         return {"in_use": list(in_use)}
 
     def adapter_use_here(self, session: str, role: str, adapter: str) -> dict[str, Any]:

@@ -61,11 +61,13 @@ export class Verdict {
       this.message.say(answer.error ?? "");
       await this.drawAdapters(verdict);
     });
+    const before = row?.parent ?? null;
     const back = actButton("Roll back", "\u2026", async () => {
-      const answer = await call(this.server.adapter_use, { adapter: "base", role });
+      const answer = await call(this.server.adapter_use, { adapter: before ?? "base", role });
       this.message.say(answer.error ?? "");
       await this.drawAdapters(verdict);
     });
+    back.title = before ? `New searches use adapter ${before} again, which this one was trained on from` : "New searches use the bare model again, which this one was trained on from";
     const state = !row ? "deleted" : row.active ? "in use for new searches" : "not in use";
     return el("p", { class: "lab-made-row", data: { role } }, el("span", {}, el("b", { text: roleOf(role) }), el("code", { text: id }), el("small", { text: state })), row ? (row.active ? back : use) : null);
   }

@@ -4,7 +4,8 @@ Accuracies are shares in [0, 1]; intervals are at 95 %.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -57,11 +58,15 @@ def clustered_difference(
     Raises:
         ValueError: the runs are not of equal length, or are empty.
     """
-    difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    if difference.ndim != 2 or not difference.size:
+    runs = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    if runs.ndim != 2 or not runs.size:
         raise ValueError("Need answers of at least one run to at least one problem.")
-    values, counts = np.unique(difference.mean(axis=0), return_counts=True)
-    n = difference.shape[1]
+    difference = runs.mean(axis=0)
+    few = _few_differ(difference)
+    if few is not None:
+        return few
+    values, counts = np.unique(difference, return_counts=True)
+    n = difference.size
     draws = np.random.default_rng(seed).multinomial(n, counts / n, size=10_000)
     low, high = np.percentile(draws @ values / n, [2.5, 97.5])
     return Interval(float(difference.mean()), float(low), float(high))
@@ -70,7 +75,9 @@ def clustered_difference(
 def paired_difference(first: Sequence[bool], second: Sequence[bool], seed: int = 0) -> Interval:
     """Accuracy of `first` minus `second` on the same problems, by percentile bootstrap.
 
-    10,000 resamples of the problems (not of the answers), so the pairing is kept.
+    10,000 resamples of the problems (not of the answers), so the pairing is kept. Where fewer than
+    six problems differ the bootstrap would see a difference in chance (its interval shrinks to a
+    point where all differ alike); then the interval is made of exact ones, see `_few_differ`.
 
     Raises:
         ValueError: the two do not have the same length, or are empty.
@@ -78,9 +85,52 @@ def paired_difference(first: Sequence[bool], second: Sequence[bool], seed: int =
     if len(first) != len(second) or not first:
         raise ValueError(f"Need two equal, non-empty lists; got {len(first)} and {len(second)}.")
     difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    few = _few_differ(difference)
+    if few is not None:
+        return few
     # Only three values occur, so resampling their counts equals resampling the problems.
     counts = [(difference == value).mean() for value in (-1.0, 0.0, 1.0)]
     draws = np.random.default_rng(seed).multinomial(len(difference), counts, size=10_000)
     means = (draws[:, 2] - draws[:, 0]) / len(difference)
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(float(difference.mean()), float(low), float(high))
+
+
+_FEW = 6
+"""With fewer problems that differ no exact test can find a difference at 5 %."""
+
+
+def _few_differ(difference: "np.ndarray[Any, Any]") -> Interval | None:
+    """The interval of a mean difference in [-1, 1] where fewer than six problems differ; else None.
+
+    With p the largest share of problems that differ, and t the share of those that go up, both by
+    Clopper and Pearson's exact intervals: from p (2 t_low - 1) to p (2 t_high - 1).
+    """
+    n, up = difference.size, int((difference > 0).sum())
+    differ = up + int((difference < 0).sum())
+    if differ >= _FEW:
+        return None
+    most = _exact(differ, n)[1]
+    low, high = _exact(up, differ)
+    mean = float(difference.mean())
+    return Interval(mean, min(mean, most * (2 * low - 1)), max(mean, most * (2 * high - 1)))
+
+
+def _exact(k: int, n: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % interval of a share of k in n; (0, 1) for n = 0."""
+
+    def at_most(count: int, share: float) -> float:
+        terms = (math.comb(n, i) * share**i * (1 - share) ** (n - i) for i in range(count + 1))
+        return math.fsum(terms)
+
+    def where(falls: Callable[[float], bool]) -> float:
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if falls(middle) else (middle, high)
+        return (low + high) / 2
+
+    return (
+        0.0 if k == 0 else where(lambda share: 1 - at_most(k - 1, share) > 0.025),
+        1.0 if k == n else where(lambda share: at_most(k, share) < 0.025),
+    )

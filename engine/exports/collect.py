@@ -122,7 +122,7 @@ class Counts(msgspec.Struct, frozen=True):
         sessions: that gave a row which stayed.
         duplicates: rows left out because another one has the same data.
         contradictions: rows that tell something else than an earlier one of the same text.
-        rejected: how many steps, solutions or pairs gave no row, by reason.
+        rejected: how many steps, solutions, pairs or whole searches gave no row, by reason.
         skipped: sessions that have nothing for this format.
     """
 
@@ -174,6 +174,11 @@ class Collection:
     def skip(self, session: str, reason: str) -> None:
         """Note a session that has no rows."""
         self._skipped.append(Skipped(session, reason))
+
+    def leave_out(self, reason: str, count: int) -> None:
+        """Note sessions that are not looked at."""
+        if count:
+            self._rejected[reason] += count
 
     def _take(self, session: str, row: Row) -> None:
         same = _digest(row.data)

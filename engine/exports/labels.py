@@ -38,6 +38,13 @@ class Trace(msgspec.Struct, frozen=True):
         return solution + self.summary
 
 
+class Valued(msgspec.Struct, frozen=True):
+    """What a step is worth, and whether a person's word decides it."""
+
+    value: float
+    touched: bool
+
+
 class LabelledTree:
     """Finished solutions and rewards of a tree, which is not changed.
 
@@ -76,6 +83,22 @@ class LabelledTree:
         if name not in self._rewards:
             self._rewards[name] = infer(self.tree, name)
         return self._rewards[name]
+
+    @cached_property
+    def values(self) -> "dict[int, Valued]":
+        """V of the nodes that the search valued or visited, pruned ones left out; the lowest value
+        where a person has marked the step, or one above it, wrong.
+        """
+        tree = self.tree
+        evidence = Evidence(tree, leaf_verdicts(tree, "wrong"))
+        found = {}
+        for node in tree.nodes:
+            if node.hidden or (node.prm_value is None and not node.visits):
+                continue
+            wrong = evidence.same[node.id] in evidence.wrong_by
+            value = tree.value_range[0] if wrong else worth(node)
+            found[node.id] = Valued(value, wrong or node.overruled is not None)
+        return found
 
     @property
     def targets(self) -> list[Reward]:

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import msgspec
 
-from engine.exports.labels import LabelledTree, worth
+from engine.exports.labels import LabelledTree, Valued
 from engine.exports.rows import UNCLEAR, Found, Reject, Row, RowSettings, prompt, reply
 
 CLOSE = "siblings whose scores do not differ enough"
@@ -19,11 +19,6 @@ class _Pair(msgspec.Struct, frozen=True):
     worse: int
     high: float
     low: float
-    touched: bool
-
-
-class _Score(msgspec.Struct, frozen=True):
-    value: float
     touched: bool
 
 
@@ -102,12 +97,8 @@ def _pairs(found: LabelledTree, settings: RowSettings) -> Iterator[_Pair | Rejec
         yield Reject(None, f"no two siblings with a score by {settings.by!r}")
 
 
-def _scores(found: LabelledTree, settings: RowSettings) -> Mapping[int, _Score]:
+def _scores(found: LabelledTree, settings: RowSettings) -> Mapping[int, Valued]:
     if settings.by == "value":
-        return {
-            node.id: _Score(worth(node), node.overruled is not None)
-            for node in found.tree.nodes
-            if node.prm_value is not None and not node.hidden
-        }
+        return found.values
     method = {"q": "soft", "correct": "hard"}.get(settings.by)
-    return {r.node: _Score(r.value, r.touched) for r in found.rewards(method).rows}
+    return {r.node: Valued(r.value, r.touched) for r in found.rewards(method).rows}

@@ -140,7 +140,9 @@ def _tally(evidence: Evidence, node: int, rollouts: Rollouts) -> str:
 def _wrong_reason(evidence: Evidence, node: int) -> str:
     by = evidence.wrong_by.get(node)
     if by is None:
-        return f"None of the {_count(len(evidence.leaves(node)), 'finished solution')} is correct"
+        leaves = len(evidence.leaves(node))
+        one = "The only finished solution is not correct"
+        return one if leaves == 1 else f"None of the {leaves:,} finished solutions is correct"
     return "A person marked the step wrong" if by == node else f"A person marked node {by} wrong"
 
 

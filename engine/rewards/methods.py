@@ -92,7 +92,10 @@ def _why_empty(evidence: Evidence) -> str:
     if not evidence.accepted:
         return "There is no finished solution whose answer was judged."
     if not evidence.distance:
-        return f"None of the {len(evidence.accepted)} finished solutions is correct."
+        several = len(evidence.accepted)
+        if several == 1:
+            return "The only finished solution is not correct."
+        return f"None of the {several} finished solutions is correct."
     return "The chosen node is the root."
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 
-from engine.exports.labels import LabelledTree, worth
+from engine.exports.labels import LabelledTree
 from engine.exports.pairs import pairs
 from engine.exports.rows import Row, RowSettings
 from engine.rewards.rows import Reward
@@ -81,7 +81,7 @@ def weighted_steps(found: LabelledTree, session: str, by: Score = "q") -> list[S
         by: `q` for the share, `value` for V.
     """
     tree = found.tree
-    shares = _values(tree) if by == "value" else _shares(found)
+    shares = _values(found) if by == "value" else _shares(found)
     examples = []
     for parent in tree.depth_first():
         below = {i: shares[i] for i in _distinct(tree, parent) if i in shares}
@@ -107,13 +107,10 @@ def _shares(found: LabelledTree) -> dict[int, float]:
     return {row.node: row.value for row in found.rewards("soft").rows}
 
 
-def _values(tree: Tree) -> dict[int, float]:
-    """V of the steps that something was backed up to; 0 if a person has marked them wrong."""
-    return {
-        node.id: 0.0 if node.mark == "wrong" else worth(node)
-        for node in tree.nodes
-        if node.visits > 0 and not node.hidden and node.mark != "unclear"
-    }
+def _values(found: LabelledTree) -> dict[int, float]:
+    """V of the steps that something was backed up to and that a person does not call unclear."""
+    seen = (node for node in found.tree.nodes if node.visits and node.mark != "unclear")
+    return {node.id: found.values[node.id].value for node in seen if node.id in found.values}
 
 
 def _distinct(tree: Tree, parent: Node) -> list[int]:

@@ -6,7 +6,6 @@ base is in training mode; `Base.using` sets everything back for inference.
 
 import json
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -161,8 +160,10 @@ class Student:
 
         require_new(directory)
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".adapter-") as folder:
-            draft = Path(folder, "draft")
+        # By the adapter's own name: what a killed process has left goes with the next try.
+        draft = directory.with_name(f".{directory.name}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
             self.model.save_pretrained(str(draft), selected_adapters=[NAME])
             inner = draft / NAME
             if self.head is not None and self.weight is not None and self.bias is not None:
@@ -176,6 +177,8 @@ class Student:
             (inner / "README.md").unlink(missing_ok=True)  # a form of PEFT's, not filled in
             _sort_modules(inner / "adapter_config.json")
             inner.replace(directory)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def require_new(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _LOGS = 50
 """Points of a loss curve."""
+
+_SECONDS = 10.0
+"""Between two checkpoints at most, where updates are slow: so much is learnt again after a kill."""
 
 
 class _Arguments(TrainingArguments):
@@ -95,6 +99,7 @@ class _Watch(TrainerCallback):
         self.scaled = scaled
         self.loss: float | None = None
         self.stopped = False
+        self.saved = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
@@ -111,7 +116,12 @@ class _Watch(TrainerCallback):
                 f"more slowly than at a rate of {self.rate:g}. Nothing was saved."
             )
 
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.saved = time.monotonic()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if time.monotonic() - self.saved > _SECONDS:
+            control.should_save = True
         if not self.tell(Progress(state.global_step, state.max_steps, self.loss)):
             self.stopped = state.global_step < state.max_steps
             control.should_save = control.should_training_stop = True

@@ -19,7 +19,8 @@ from engine.models.transformers_policy import load_policy
 from engine.models.transformers_prm import load_prm
 from engine.search.driver import Driver, Limits, Search, create
 from lab.bench.figures import Figure, percentile, summarise
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 
 ALGORITHM = "mcts_star"
 TREES = 32

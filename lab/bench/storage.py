@@ -8,7 +8,8 @@ from engine import events as ev
 from engine.search.driver import create
 from lab.bench.figures import Figure, repeat
 from lab.workbench import ModelSettings, Workbench
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 
 BRANCH = 3
 SESSIONS = 10

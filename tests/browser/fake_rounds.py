@@ -51,9 +51,9 @@ class ScriptedAdapters:
             for row in self.held.values()
         ]
 
-    def activate(self, adapter: str) -> list[str]:
+    def activate(self, adapter: str, role: str | None = None) -> list[str]:
         if adapter == "base":
-            self.used = dict.fromkeys(ROLES)
+            self.used |= dict.fromkeys(ROLES if role is None else (role,))
         else:
             self.used[self.held[adapter].role] = adapter
         return list(self.labels())
@@ -298,8 +298,8 @@ class ScriptedRounds:
     def batches(self, key: str) -> dict[str, str]:
         return {}
 
-    def activate(self, identifier: str) -> list[str]:
-        return self.adapters.activate(identifier)
+    def activate(self, identifier: str, role: str | None = None) -> list[str]:
+        return self.adapters.activate(identifier, role)
 
     def compare(self, one: str, other: str) -> Comparison | None:
         if one == other:

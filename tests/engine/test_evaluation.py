@@ -3,7 +3,7 @@
 import pytest
 
 from engine.evaluation.compare import Contest, Method, Question, table
-from engine.evaluation.statistics import accuracy, paired_difference
+from engine.evaluation.statistics import accuracy, clustered_difference, paired_difference
 from tests.engine.worlds import World, grade
 
 
@@ -30,6 +30,28 @@ def test_paired_difference() -> None:
     assert gap.high == pytest.approx(0.25 + 1.96 * 0.0306, abs=0.01)
     with pytest.raises(ValueError, match="two equal"):
         paired_difference([True], [])
+
+
+def test_few_problems_that_differ_show_nothing() -> None:
+    """Where an exact sign test cannot find a difference, the interval does not either."""
+    for n in (1, 6, 40, 600):
+        for differ in range(min(n, 5) + 1):
+            for up in range(differ + 1):
+                one = [k < up for k in range(n)]
+                other = [up <= k < differ for k in range(n)]
+                found = paired_difference(one, other)
+                assert found.estimate == pytest.approx((2 * up - differ) / n)
+                assert not found.excludes_zero
+                assert found.low <= found.estimate <= found.high
+                assert clustered_difference([one], [other]) == found
+    # By hand: of 6 problems the share that differs is at most 1 - 0.025 ** (1 / 6).
+    none = paired_difference([True] * 6, [True] * 6)
+    assert none.high == pytest.approx(1 - 0.025 ** (1 / 6))
+    assert none.low == -none.high
+    # All 5 of 5 went up: the share that goes up is at least 0.025 ** (1 / 5).
+    five = paired_difference([True] * 5, [False] * 5)
+    assert five.low == pytest.approx(2 * 0.025 ** (1 / 5) - 1)
+    assert paired_difference([True] * 6, [False] * 6).excludes_zero
 
 
 def test_no_method_spends_more_than_the_samples() -> None:

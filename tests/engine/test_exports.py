@@ -206,7 +206,7 @@ def test_what_gives_no_row_is_counted_by_its_reason() -> None:
     assert (counts.rows, counts.sessions) == (5, 1)
     assert sum(counts.rejected.values()) == 1
     assert [skipped.session for skipped in counts.skipped] == ["s1", "s2"]
-    assert "None of the 1 finished solutions is correct" in counts.skipped[1].reason
+    assert "The only finished solution is not correct" in counts.skipped[1].reason
     counts = collect("traces", small_tree(), unsolved, ungraded, correct=True).counts()
     assert counts.rows == 1
     assert counts.rejected["not right"] == 2

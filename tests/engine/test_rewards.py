@@ -77,7 +77,7 @@ def test_a_row_says_where_its_numbers_come_from() -> None:
     assert fourth.why.m_from == 2
     assert fourth.why.nearest == 3
     assert fourth.why.worked == "v = max(0.6667 + (1 − 0.6667) / (1 + 1) · (1 − 2·1), 0) = 0.5"
-    assert "None of the 1 finished solution is correct" in fourth.why.sentence
+    assert "The only finished solution is not correct" in fourth.why.sentence
     assert (rows[1].right, rows[1].wrong, rows[1].why.nearest) == ((3, 7), (4,), 3)
     assert infer(example(), "soft").by_node()[1].why.worked == "2 / 3 = 0.6667"
 

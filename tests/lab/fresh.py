@@ -5,6 +5,7 @@ from nothing as any other: arguments, environment, standard streams and exit cod
 no module of the lab was imported before.
 """
 
+import io
 import multiprocessing
 import os
 import sys
@@ -39,8 +40,7 @@ def _main(arguments: Sequence[str], environment: Mapping[str, str], out: Path, e
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8")  # noqa: SIM115 - they end with the process
-        for number, mode in enumerate("rww")
+        io.TextIOWrapper(io.FileIO(number, mode), "utf-8") for number, mode in enumerate("rww")
     )
     sys.argv = ["lab", *arguments]
     from lab.cli import main

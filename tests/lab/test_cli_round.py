@@ -128,6 +128,13 @@ def test_a_search_uses_what_is_in_use(trained: tuple[Path, Done]) -> None:
     again = lab("search", "--session", first["session"], "--iterations", "1", "--json", home=home)
     assert again.json["models"] == used, "a session goes on with its own"
     assert again.json["iterations"] == 3
+    other = ("rounds", "activate", "base", "--session", first["session"][:6])
+    assert (
+        f"Session {first['session']} goes on with bundled and bundled."
+        in lab(*other, home=home).err
+    )
+    again = lab("search", "--session", first["session"], "--iterations", "1", "--json", home=home)
+    assert again.json["models"] == {"policy": "bundled", "prm": "bundled"}
 
 
 def test_rounds_are_listed_shown_and_compared(trained: tuple[Path, Done]) -> None:
@@ -144,7 +151,7 @@ def test_rounds_are_listed_shown_and_compared(trained: tuple[Path, Done]) -> Non
     shown_json = lab("rounds", "show", found["id"], "--json", home=home).json
     assert shown_json["verdict"] == found["verdict"]
     compared = lab("rounds", "compare", found["id"], found["id"], home=home)
-    assert "+0.0 points, 95 % CI 0.0 to 0.0, n = 8: not significant" in compared.out
+    assert "+0.0 points, 95 % CI -36.9 to 36.9, n = 8: not significant" in compared.out
 
 
 @pytest.mark.parametrize(

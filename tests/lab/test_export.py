@@ -11,7 +11,8 @@ import pytest
 
 from engine.errors import ExportError, ParameterError, TaskError
 from engine.exports.rows import RowSettings
-from lab.export import Selection
+from lab.evaluation_plan import EvaluationSettings
+from lab.export import MEASURED, Selection
 from lab.imports import Asking
 from lab.workbench import Workbench
 from sessions.errors import BatchNotFoundError, SessionNotFoundError
@@ -47,6 +48,22 @@ def searched(bench: Workbench, count: int = 3, **options: Any) -> list[str]:
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def test_what_measures_does_not_teach(make: Make, tmp_path: Path) -> None:
+    bench = make()
+    own = searched(bench, 1)
+    settings = EvaluationSettings(
+        dataset(bench, 3).source, methods=("cot",), budgets=(40,), baseline="cot"
+    )
+    evaluation = bench.evaluations.start(settings)
+    assert bench.evaluations.wait(evaluation, LONG).status == "done"
+    report = bench.exports.count_rows(ALL, "values")
+    assert (report.selected, report.counts.rejected[MEASURED]) == (1, 3)
+    both = bench.exports.count_rows(Selection(measured=True), "values")
+    assert (both.selected, MEASURED in both.counts.rejected) == (4, False)
+    (batch,) = {one.batch for one in bench.sessions() if one.id not in own}
+    assert bench.exports.count_rows(Selection(batch=batch), "values").selected == 3
 
 
 def test_rows_of_one_session_of_some_and_of_all(make: Make, tmp_path: Path) -> None:

@@ -110,12 +110,15 @@ def test_new_sessions_use_what_was_learnt_and_old_ones_go_on_as_they_were(
     assert lab.show(back).models.policy == "world"
     assert lab.rounds.activate(state.id)[0] == f"world + adapter {policy}"
 
-    # An adapter that is gone is missed by name, before anything runs.
+    # What a session goes on with stays, until that goes on with something else.
     lab.rounds.activate("base")
+    with pytest.raises(AdapterNeededError, match=f"is needed: session {after} would not go on"):
+        lab.rounds.delete(state.id)
+    lab.steering.use(after, lab.rounds.chosen("base"))
     lab.rounds.delete(state.id)
-    with pytest.raises(Exception, match=f"no adapter '{policy}'"):
-        lab.run(after, iterations=1)
-    assert lab.show(after).answer == "1", "it can still be read"
+    assert not lab.adapters.rows()
+    lab.run(after, iterations=1)
+    assert lab.wait(after, LONG).message == ""
 
 
 def test_a_session_of_another_model_does_not_go_on(open_bench: Opener, home: Path) -> None:
@@ -215,6 +218,9 @@ def test_rounds_in_a_row_go_on_from_each_other(open_bench: Opener, home: Path) -
     with pytest.raises(AdapterNeededError, match="is the one in use"):
         lab.rounds.delete(third.id)
     lab.rounds.activate(first.id)
+    assert lab.rounds.chosen(first.id) == first.verdict.adapters
+    lab.rounds.activate("base", "prm")
+    assert lab.adapters.start() == {"policy": chain[0], "prm": None}
     lab.rounds.delete(third.id)
     lab.rounds.delete(second.id)
     assert [state.id for state in lab.rounds.states()] == [first.id]
@@ -394,6 +400,37 @@ def test_the_time_of_a_first_round_is_told_by_searches_like_its_own(
     assert large.seconds == pytest.approx(2 * small.seconds)
     # 8 problems of the pool, and 6 that are searched twice, at the least.
     assert 20 * pace < small.seconds < 60 * pace
+
+
+def test_the_time_of_a_round_follows_what_is_asked_of_it(open_bench: Opener, home: Path) -> None:
+    lab = open_bench()
+    done(lab, home, activate=False)
+
+    def expected(**changes: Any) -> float:
+        seconds = lab.rounds.plan(settings(home, **changes), fresh=True).seconds
+        assert seconds is not None
+        return seconds
+
+    same = expected()
+    assert expected(pool_limit=None) == pytest.approx(same), "all of a pool of that size"
+    assert expected(pool_limit=4) < same
+    assert expected(heldout_limit=3) < same
+    assert expected(iterations=60) > 1.5 * same
+
+
+def test_a_row_of_rounds_goes_on_without_its_first(open_bench: Opener, home: Path) -> None:
+    teacher = Teacher()
+    lab = open_bench(teacher)
+    last = done(lab, home, rounds=2, activate=False)
+    first = lab.rounds.states()[-1]
+    for row in lab.adapters.rows():
+        row.meta["round"] = last.id  # nothing of the first is needed
+    with lab._store.adapters._writes.writing() as db:
+        db.execute("UPDATE adapters SET round = ?", [last.id])
+    lab.rounds.delete(first.id)
+    assert lab.rounds.wait(first.id, 0).id == last.id
+    assert lab.rounds.wait(last.series, 0).id == last.id
+    lab.rounds.cancel(last.id)
 
 
 class Watching(Teacher):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab.workbench import Workbench
-from sessions.store import SessionRow, Store
+from sessions.rows import SessionRow
+from sessions.store import Store
 from tests.lab.benches import LONG
 from tests.lab.solver import SETTING
 from tests.lab.solving import dataset, logs

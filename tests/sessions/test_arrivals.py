@@ -8,7 +8,8 @@ from engine.errors import EventError
 from engine.events import AnyEvent, Noted, SearchCreated
 from sessions import store as module
 from sessions.batches import Result, Work
-from sessions.store import Arrival, Digest, Store
+from sessions.rows import Arrival, Digest
+from sessions.store import Store
 
 FIRST = SearchCreated("What?", "1", "mcts_star", {}, 0, "p", "r")
 WORK = Work("digest", {"seed": 0}, 2, "file.jsonl", "name")

@@ -10,7 +10,8 @@ import pytest
 from engine import events as ev
 from sessions.batches import Place, Result, identity
 from sessions.errors import BatchInUseError, BatchNotFoundError, LogConflictError
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 from sessions.turns import Turns
 from tests.sessions.test_store import HOSTILE, first, iteration
 

@@ -10,7 +10,8 @@ import pytest
 from engine import events as ev
 from engine.tree import Tree
 from sessions.errors import SessionInUseError
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 
 pytestmark = pytest.mark.timeout(600)  # processes start slowly on a busy machine
 
@@ -33,7 +34,8 @@ from pathlib import Path
 from engine.events import Noted
 from engine.models.base import Valuation
 from engine.randomness import address
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 store, sessions = Store(Path(sys.argv[1])), sys.argv[2:]
 length = {session: store.length(session) for session in sessions}
 for turn in range(20):

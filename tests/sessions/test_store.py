@@ -16,7 +16,8 @@ from sessions.errors import (
     SessionNotFoundError,
     StoreError,
 )
-from sessions.store import Digest, Store
+from sessions.rows import Digest
+from sessions.store import Store
 
 HOSTILE = (
     "'); DROP TABLE sessions; --\n<img src=x onerror=alert(1)> ${1+1} \x00 \U0001f600 ../../etc"

@@ -93,6 +93,13 @@ def test_steps_weigh_by_the_roll_outs_that_the_oracle_scored() -> None:
     # V is 1, 1/2 and 0 with the mean 1/2; nothing is known of the one that was never visited.
     assert {one.steps: one.weight for one in found} == {("a\n",): 2.0, ("b\n",): 1.0}
     assert weighted_steps(LabelledTree(tree, "soft"), "s") == []
+    below = outline.add(often, "e")
+    outline.add(often, "f")
+    for child, reward in ((below, 1.0), (below + 1, 0.0)):
+        tree.apply(ev.BackedUp(averages(tree, [child], reward)))
+    assert below in {
+        one.source.node for one in weighted_steps(LabelledTree(tree, ""), "s", "value")
+    }
     tree.apply(ev.Marked(often, "wrong", ""))
     (left,) = weighted_steps(LabelledTree(tree, "soft"), "s", "value")
     assert (left.steps, left.weight) == (("b\n",), 3.0)
