@@ -5,6 +5,9 @@ import { HelpMenu } from "./help_menu.js";
 import { SessionMenu } from "./menu.js";
 import { count, line } from "./text.js";
 
+const ROOMS = ["all", "names", "sign"]; // what is shown of the models, the most first
+const READABLE = 220; // pixels of a title that the models must not take
+
 const SHEETS = [
   ["sessions", "Sessions", "Sessions: everything searched before", "list"],
   ["datasets", "Datasets", "Datasets: search all problems of a file", "table"],
@@ -35,6 +38,7 @@ export class Header {
       el("div", { class: "lab-brand" }, el("i", { class: "lab-logo" }, el("b"), el("b"), el("b")), el("span", { text: "lab" })),
       this.menu.element, el("nav", { class: "lab-sheets", "aria-label": "Sheets" }, ...Object.values(this.sheets)), this.trail, el("div", { class: "lab-spring" }), this.models, this.noted, this.theme);
     this.sheets.models = this.models;
+    new ResizeObserver(() => this.fit()).observe(this.element);
     store.addEventListener("changed", () => this.draw());
     batches.addEventListener("changed", () => this.drawBatch());
     this.draw();
@@ -47,8 +51,24 @@ export class Header {
 
   draw() {
     const title = this.store.tree ? line(this.store.tree.question, 90) : "New search";
-    this.menu.name(title);
+    if (title !== this.title) {
+      this.title = title;
+      this.menu.name(title);
+      this.fit();
+    }
     document.title = this.store.tree ? `${line(title, 40)} · lab` : "lab";
+  }
+
+  /** Show as much of the models as leaves the title readable and everything in the line. */
+  fit() {
+    const { element } = this;
+    const title = element.querySelector(".lab-session-title");
+    if (!element.isConnected || !title) return;
+    for (const room of ROOMS) {
+      element.dataset.room = room;
+      const wanted = Math.min(title.scrollWidth, READABLE);
+      if (element.scrollWidth <= element.clientWidth && title.clientWidth >= wanted) return;
+    }
   }
 
   button(name, text, title, figure, open) {
@@ -90,6 +110,7 @@ export class Header {
       models.notices.length ? el("button", { type: "button", class: "lab-notices", data: { tip: "notices" } },
         el("small", { text: models.notices.length === 1 ? "note" : "notes" }), el("b", { text: count(models.notices.length) })) : null,
     ].filter(Boolean));
+    this.fit();
   }
 }
 

@@ -43,7 +43,7 @@ def test_models_are_foretold_loaded_changed_and_let_go(
     page.click("text=Use these models")
     page.wait_for_selector(f"{STATE}.is-yes")
     assert bench.models.quant == "none"
-    page.wait_for_selector("button[data-sheet=models] :text-is('none')")
+    page.wait_for_selector("button[data-sheet=models] :text-is('none')", state="attached")
     # What cannot be used is refused in words, and changes nothing.
     page.fill("input[name=policy]", "/no/such <b>folder</b>")
     page.click("text=Use these models")
@@ -56,3 +56,21 @@ def test_models_are_foretold_loaded_changed_and_let_go(
     assert page.input_value("select[name=quant]") == "none"
     page.click("text=Adapters that rounds have made")
     page.wait_for_selector(".lab-sheet[data-sheet=rounds] h2:has-text('Lineage')")
+
+
+def test_the_top_line_has_room_for_the_models(tab: OpenTab, bench: Workbench, address: str) -> None:
+    session = bench.create("How many stamps has Frank after all of this? " * 3)
+    page = tab(address, session)
+    for width, room in ((1920, "all"), (1440, ""), (1024, ""), (390, "sign")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(
+            "([width, room]) => innerWidth === width &&"
+            " document.querySelector('.lab-header').dataset.room.includes(room)",
+            arg=[width, room],
+        )
+        for button in ("button[data-sheet=models]", ".lab-theme", "[data-sheet=rounds]"):
+            box = page.locator(f".lab-header {button}").bounding_box()
+            assert box is not None
+            assert box["width"] >= 26
+            assert box["x"] + box["width"] <= width
+    page.set_viewport_size({"width": 1440, "height": 900})
