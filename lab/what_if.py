@@ -35,7 +35,7 @@ class WhatIf(msgspec.Struct, frozen=True):
         iterations: that come from stored replies, or are done; of `wanted`.
         missing: replies that the next iteration lacks first, 0 if none is missing.
         likely: replies that are likely to be missing in all, by what the iterations took so far.
-        left_out: what could not be done again, in words.
+        left_out: what has no place in the replay, in words.
         made: the session it became, None as long as it is none.
         message: the error in words.
     """
@@ -94,6 +94,15 @@ class WhatIfs:
             return msgspec.convert(dict(entered), _Strict, strict=False)
         except msgspec.ValidationError as error:
             raise ParameterError(f"This cannot be supposed: {error}.") from error
+
+    def iterations(self, session: str) -> int:
+        """How many a session has.
+
+        Raises:
+            StoreError: it does not exist or cannot be read.
+        """
+        with self._current(session).view.reading() as tree:
+            return tree.iteration
 
     def look(self, session: str, supposed: Supposition) -> str:
         """See how much of a replay is stored; generates nothing, and returns its id at once.

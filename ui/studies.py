@@ -106,12 +106,15 @@ class StudiesDoor:
     # What if.
 
     def what_if_form(self, session: str) -> dict[str, Any]:
-        """The parameters of a session's search and of its policy, each with its present value."""
+        """The parameters of a session's search and of its policy, each with its present value, and
+        how many iterations it has.
+        """
         settings = self._workbench.settings(session)
         kind = next(
             (one for one in self._workbench.algorithms() if one.name == settings.algorithm), None
         )
         return {
+            "iterations": self._studies.what_ifs.iterations(session),
             "algorithm": kind.title if kind else settings.algorithm,
             "params": [_field(one, settings.params) for one in (kind.parameters if kind else ())],
             "sampling": [

@@ -23,7 +23,7 @@ export class WhatIf {
     this.outcome = el("div", { class: "lab-what-if-outcome", "aria-live": "polite" });
     this.look = el("button", { type: "submit", class: "lab-button", text: "Look what is stored" });
     this.form = el("form", { class: "lab-what-if", on: { submit: (event) => this.submit(event), input: () => this.changed() } },
-      el("div", { class: "lab-what-if-left" }, el("p", { class: "lab-what-if-lead", text: "Change what you like. The search is replayed from the replies it had; only what it never asked before must be generated, and you are told how much that is first." }), this.fields),
+      el("div", { class: "lab-what-if-left" }, el("p", { class: "lab-what-if-lead", text: "Change what you like. The search is replayed from the replies it had, and what you did to it is done again after the same iterations: parameters change when they did, unless you give them here. Only what it never asked before must be generated, and you are told how much that is first." }), this.fields),
       el("aside", { class: "lab-what-if-right" },
         el("h3", { text: "Values of nodes" }), this.nodeForm(), this.nodes,
         el("h3", { text: "Verdicts" }), this.verdicts, el("hr", {}), this.look, this.outcome));
@@ -59,10 +59,10 @@ export class WhatIf {
   // What is supposed.
 
   drawFields() {
-    const { algorithm, params, sampling } = this.known;
+    const { algorithm, params, sampling, iterations: had } = this.known;
     const plain = params.filter((one) => !one.advanced);
     const group = (title, infos, name, open) => el("details", { class: "lab-what-if-group", open }, el("summary", { text: title }), el("div", { class: "lab-what-if-grid" }, ...infos.map((info) => field(info, name))));
-    const iterations = { name: "iterations", symbol: "", kind: "int", value: this.store.tree?.iteration ?? 0, minimum: 1, maximum: null, choices: [], help: "How many iterations the replay has." };
+    const iterations = { name: "iterations", symbol: "", kind: "int", value: had, minimum: 1, maximum: null, choices: [], help: "How many iterations the replay has." };
     this.fields.replaceChildren(
       group(algorithm, [...plain, iterations], "params", true),
       ...(params.length > plain.length ? [group("More parameters", params.filter((one) => one.advanced), "params", false)] : []),
@@ -157,7 +157,7 @@ export class WhatIf {
     if (status === "looking") return this.say("Looking what is stored \u2026");
     if (status === "generating") return this.say("Generating what is missing, and replaying \u2026");
     if (status === "failed") return this.say(state.message, true);
-    const left = state.left_out.length ? [el("p", { class: "lab-muted", text: `Left out, because the replay has no such step: ${block(state.left_out.join("; "), 600)}.` })] : [];
+    const left = state.left_out.length ? [el("p", { class: "lab-muted", text: `Left out, because it has no place in the replay: ${block(state.left_out.join("; "), 600)}.` })] : [];
     if (status === "done") {
       this.outcome.replaceChildren(el("p", { text: `All ${count(iterations)} iterations are replayed; ${this.generated ? "what was missing was generated" : "nothing had to be generated"}. It is a session of its own.` }), ...left,
         el("button", { type: "button", class: "lab-primary", text: "Compare", on: { click: () => this.does.go(`compare/${state.made}`) } }));

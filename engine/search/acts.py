@@ -6,6 +6,7 @@ act that begins with `Added` or `RolledOut` ends with `Acted`, so that a log tel
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from engine import events as ev
 from engine.errors import EventError, ParameterError
@@ -126,16 +127,36 @@ def keep_rollout(node: int) -> Act:
         start = tree.node(node)
         if start.rolled_out is None or not start.rolled_out.steps:
             raise EventError(f"Node {node} has not been rolled out: there is nothing to keep.")
+        steps = [
+            RolledStep(step.candidates[step.chosen], step.chosen, step.value, step.verdict)
+            for step in start.rolled_out.steps
+            if step.chosen is not None and step.value is not None
+        ]
+        yield from keep_steps(node, steps)(tree)
+
+    return script
+
+
+class RolledStep(NamedTuple):
+    """A step of a roll-out, with the slot that it came from and what the models said of it."""
+
+    text: str
+    slot: int
+    value: float
+    verdict: ev.Verdict
+
+
+def keep_steps(node: int, steps: Sequence[RolledStep]) -> Act:
+    """Make nodes of steps that follow each other below a node; those that are there are kept."""
+
+    def script(tree: Tree) -> Script:
         parent, before = _open(tree, node), len(tree.nodes)
-        for step in start.rolled_out.steps:
-            if step.chosen is None or step.value is None:
-                break
-            text = step.candidates[step.chosen]
-            known = _child(tree, parent, text)
+        for step in steps:
+            known = _child(tree, parent, step.text)
             if known is None:
-                child = ev.NewNode(len(tree.nodes), text, step.chosen)
+                child = ev.NewNode(len(tree.nodes), step.text, step.slot)
                 yield ev.Added(parent.id, [child], "rollout")
-                yield ev.Evaluated([ev.NodeValue(child.id, step.value)])
+                yield ev.Evaluated([ev.NodeValue(child.id, _clamped(tree, step.value))])
                 if step.verdict != "unknown":
                     yield ev.Judged(child.id, step.verdict, "reply")
                 known = tree.node(child.id)
@@ -184,7 +205,8 @@ def expand(node: int, count: int, temperature: float | None = None) -> Act:
             )
         if temperature is not None:
             parse(Sampling, {"temperature": temperature})
-        slots = _unused_slots(tree, parent, count)
+        first = unused_slot(tree, parent)
+        slots = tuple(range(first, first + count))
         branching = Branching(tree.steps(node), slots)
         found: Proposals = (yield from propose([branching], _ATTEMPTS, temperature))[0]
         new = _distinct(tree, parent, found.accepted)
@@ -277,8 +299,8 @@ def _child(tree: Tree, parent: Node, step: str) -> Node | None:
     return next((child for child in children if child.step == step), None)
 
 
-def _unused_slots(tree: Tree, parent: Node, count: int) -> tuple[int, ...]:
-    """Beyond those that the search has asked for, or will ask for by its own count."""
+def unused_slot(tree: Tree, parent: Node) -> int:
+    """The first beyond those that the search has asked for, or will ask for by its own count."""
     branch = tree.params.get("branch", 1)
     width = branch if isinstance(branch, int) else 1
     most = tree.params.get("max_expansions", 1)
@@ -286,8 +308,7 @@ def _unused_slots(tree: Tree, parent: Node, count: int) -> tuple[int, ...]:
     samples = tree.params.get("samples", 0)
     reserved = max(reserved, samples if isinstance(samples, int) else 0)
     used = [tree.node(child).slot + 1 for child in parent.children]
-    first = max([reserved, parent.asked, *used])
-    return tuple(range(first, first + count))
+    return max([reserved, parent.asked, *used])
 
 
 def _distinct(tree: Tree, parent: Node, accepted: Sequence[Proposal]) -> list[ev.NewNode]:

@@ -1,20 +1,20 @@
 """A search run again with something changed: what a person supposes, from the replies of before.
 
-The acts of the search that is replayed are done again after the same iterations, on the nodes with
-the same steps. With models that only know stored replies (`Remembering`), the replay ends where the
-first one is missing, and says how many are.
+What was done to the search that is replayed is done again after the same iterations, on the nodes
+with the same steps: parameters change when they did, but for those that are supposed. With models
+that only know stored replies (`Remembering`), the replay ends where the first one is missing, and
+says how many are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engine import events as ev
 from engine.errors import EventError, LabError
-from engine.history import items
+from engine.history import Doing, items
 from engine.search import acts
-from engine.search.acts import perform
 from engine.search.driver import Driver, Grader, Limits, Search, create
 from engine.tree import Tree, standing
 
@@ -61,7 +61,8 @@ class Supposition(msgspec.Struct, frozen=True):
     """What is supposed to be otherwise.
 
     Attributes:
-        params: of the algorithm; sampling: of the policy; those not named stay.
+        params: of the algorithm; sampling: of the policy; they hold from the first iteration to the
+            last. Those not named are what they were, and change where they did.
         values: V of nodes of the replayed search, locked from their creation on.
         flips: verdicts on answers of its leaves.
         marks: verdicts on its steps.
@@ -85,7 +86,7 @@ class Replay(msgspec.Struct, frozen=True):
         wanted: of the whole.
         missing: replies that the next iteration lacks first, 0 if it came to the end. What it lacks
             after these depends on them.
-        left_out: acts and suppositions whose node the new search does not have, in words.
+        left_out: acts and suppositions that have no place in the new search, in words.
     """
 
     log: list[ev.Event]
@@ -117,7 +118,7 @@ def replay(
     """
     tree = Tree.fold(log)
     wanted = tree.iteration if supposed.iterations is None else supposed.iterations
-    player = _Player(tree, _first(tree, supposed), driver, grade)
+    player = _Player(tree, _first(log, tree, supposed), supposed, driver, grade)
     done = _acts(log)
     missing = 0
     try:
@@ -126,7 +127,12 @@ def replay(
             for act in done.get(iteration, []):
                 player.again(act)
             player.suppose(supposed.values)
-            if iteration == wanted or stopped() or player.search.stopped:
+            if iteration < wanted and player.search.stopped:
+                player.ended(
+                    [act for k in range(iteration + 1, wanted + 1) for act in done.get(k, [])]
+                )
+                break
+            if iteration == wanted or stopped():
                 break
             player.iterate()
     except MissingRepliesError as error:
@@ -136,12 +142,43 @@ def replay(
     return Replay(search.log, search.tree.iteration, wanted, missing, player.left_out())
 
 
+class _Did(NamedTuple):
+    """What a person did, as it stands in the log.
+
+    Attributes:
+        events: of it.
+        asked: how many children of the policy, where some were asked for.
+    """
+
+    doing: Doing
+    events: list[ev.Event]
+    iteration: int
+    asked: int = 0
+
+    @property
+    def node(self) -> int | None:
+        """That it was done to, None for the whole search."""
+        return getattr(self.events[0], "node", None)
+
+    def __str__(self) -> str:
+        where = "" if self.node is None else f" node {self.node}"
+        return f"{_SAID.get(self.doing, 'an act on')}{where}"
+
+
 class _Player:
     """The new search, and which of the old one's nodes it has."""
 
-    def __init__(self, old: Tree, first: ev.SearchCreated, driver: Driver, grade: Grader) -> None:
+    def __init__(
+        self,
+        old: Tree,
+        first: ev.SearchCreated,
+        supposed: Supposition,
+        driver: Driver,
+        grade: Grader,
+    ) -> None:
         self.search = Search([first], grade)
         self._old = old
+        self._supposed = supposed
         self._driver = driver
         self._missed: dict[str, str] = {}
         self._by_steps: dict[tuple[str, ...], int] = {(): 0}
@@ -161,24 +198,46 @@ class _Player:
                 self._missed.pop(key, None)
                 self._perform(acts.overrule(node, value))
 
-    def again(self, event: ev.Event) -> None:
-        """Do again what a person did, as far as it needs no model."""
-        old = getattr(event, "node", None)
-        node = 0 if old is None else self._find(old)
+    def again(self, did: _Did) -> None:
+        """Do again what a person did."""
+        node = 0 if did.node is None else self._find(did.node)
         if node is None:
-            self._missed[f"act {id(event)}"] = f"an act on node {old}"
+            self._missed[f"act {id(did)}"] = str(did)
             return
         try:
-            match event:
-                case ev.Overruled(value=value, locked=locked):
-                    self._perform(acts.overrule(node, value, locked))
-                case ev.Pruned(pruned=pruned):
-                    self._perform(acts.prune(node, pruned))
-                case _:
-                    here = {} if old is None else {"node": node}
-                    self._keep([msgspec.structs.replace(event, **here)])
+            self._again(did, node)
         except EventError as error:
-            self._missed[f"act {id(event)}"] = f"an act on node {old}: {error}"
+            self._missed[f"act {id(did)}"] = f"{did}: {error}"
+
+    def _again(self, did: _Did, node: int) -> None:
+        match did.events[0]:
+            case ev.Overruled(value=value, locked=locked):
+                self._perform(acts.overrule(node, value, locked))
+            case ev.Pruned(pruned=pruned):
+                self._perform(acts.prune(node, pruned))
+            case ev.ParametersChanged(params=params):
+                self._perform(acts.change_parameters(_overlaid(params, self._supposed)))
+            case ev.ModelsChosen():
+                raise EventError("the replay has the last ones from the start.")
+            case ev.Added(origin="person", children=[child]):
+                self._perform(acts.write_step(node, child.step))
+            case ev.Added(origin="policy", temperature=temperature):
+                self._perform(acts.expand(node, did.asked, temperature))
+            case ev.Added():
+                self._perform(acts.keep_steps(node, _rolled(did.events)))
+            case ev.RolledOut(steps=steps):
+                self._perform(acts.roll_out(node, max(1, len(steps))))
+            case event:
+                here = {} if did.node is None else {"node": node}
+                self._keep([msgspec.structs.replace(event, **here)])
+
+    def ended(self, later: Sequence[_Did]) -> None:
+        """What was done after an iteration that the new search has not: it has come to its end."""
+        for did in later:
+            self._missed[f"act {id(did)}"] = (
+                f"{did} after iteration {did.iteration}: the replay ends after "
+                f"{self.search.tree.iteration}"
+            )
 
     def judge(self, supposed: Supposition) -> None:
         verdicts: list[tuple[int, Callable[[int], ev.Event]]] = [
@@ -207,7 +266,12 @@ class _Player:
         return self._by_steps.get(self._old.steps(old))
 
     def _perform(self, act: acts.Act) -> None:
-        self._keep(perform(Tree.fold(self.search.log), act))
+        errors: list[Exception] = []
+        self._driver.act(self.search, act, lambda search, events: None)
+        while self.search in self._driver.active:
+            errors += [failed.error for failed in self._driver.tick()]
+        if errors:
+            raise errors[0]
 
     def _keep(self, events: Sequence[ev.Event]) -> None:
         for event in events:
@@ -229,27 +293,79 @@ class _Marks(msgspec.Struct, frozen=True):
         return ev.Marked(node, self.mark)
 
 
-def _first(tree: Tree, supposed: Supposition) -> ev.SearchCreated:
-    sampling = tree.params.get("sampling")
-    params = {
-        **tree.params,
-        **supposed.params,
-        "sampling": {**(sampling if isinstance(sampling, dict) else {}), **supposed.sampling},
-    }
+def _first(log: Sequence[ev.Event], tree: Tree, supposed: Supposition) -> ev.SearchCreated:
+    """As the search began, with what is supposed, and the models that it has now."""
+    began = log[0]
+    assert isinstance(began, ev.SearchCreated)
+    params = _overlaid(began.params, supposed)
     return create(
         tree.question, tree.gold, tree.algorithm, params, tree.seed, tree.policy, tree.prm
     )
 
 
-def _acts(log: Sequence[ev.Event]) -> dict[int, list[ev.Event]]:
-    """What a person did that needs no model and changes no parameter, by the iteration before."""
-    known = dict(standing(log))
-    found: dict[int, list[ev.Event]] = {}
+def _overlaid(params: Mapping[str, object], supposed: Supposition) -> dict[str, object]:
+    sampling = params.get("sampling")
+    return {
+        **params,
+        **supposed.params,
+        "sampling": {**(sampling if isinstance(sampling, dict) else {}), **supposed.sampling},
+    }
+
+
+def _acts(log: Sequence[ev.Event]) -> dict[int, list[_Did]]:
+    """What a person did, by the iteration before."""
+    asked = _asked(log)
+    found: dict[int, list[_Did]] = {}
     for item in items(log):
-        event = known.get(item.first)
-        if item.standing and isinstance(event, _REPEATED):
-            found.setdefault(item.iteration, []).append(event)
+        if item.standing and item.doing not in _OWN:
+            events = list(log[item.first - 1 : item.last])
+            did = _Did(item.doing, events, item.iteration, asked.get(item.first, 0))
+            found.setdefault(item.iteration, []).append(did)
     return found
 
 
-_REPEATED = (ev.Overruled, ev.Pruned, ev.Marked, ev.Regraded, ev.Noted, ev.Tagged)
+def _asked(log: Sequence[ev.Event]) -> dict[int, int]:
+    """How many children a person asked the policy for, by the place of the event.
+
+    The log tells which slot was the last one; the first one follows from the tree before it.
+    """
+    tree = Tree()
+    found: dict[int, int] = {}
+    for place, event in standing(log):
+        if isinstance(event, ev.Added) and event.origin == "policy":
+            slots = event.asked - acts.unused_slot(tree, tree.node(event.node))
+            found[place] = max(1, slots, len(event.children))
+        tree.apply(event)
+    return found
+
+
+def _rolled(events: Sequence[ev.Event]) -> list[acts.RolledStep]:
+    """The steps that were kept of a roll-out, with what the models said of them."""
+    values: dict[int, float] = {}
+    verdicts: dict[int, ev.Verdict] = {}
+    children: list[ev.NewNode] = []
+    for event in events:
+        match event:
+            case ev.Added(children=added):
+                children += added
+            case ev.Evaluated(values=valued):
+                values |= {one.node: one.value for one in valued}
+            case ev.Judged(node=node, verdict=verdict):
+                verdicts[node] = verdict
+    return [
+        acts.RolledStep(one.step, one.slot, values[one.id], verdicts.get(one.id, "unknown"))
+        for one in children
+    ]
+
+
+_OWN: tuple[Doing, ...] = ("created", "iteration", "concluded")
+"""What a search does itself."""
+
+_SAID: dict[Doing, str] = {
+    "wrote": "the step written below",
+    "asked": "more children asked for below",
+    "rolled_out": "the roll-out from",
+    "kept": "the roll-out kept below",
+    "parameters": "the change of parameters",
+    "models": "the choice of other models",
+}

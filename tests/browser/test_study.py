@@ -118,6 +118,14 @@ def test_what_if_and_the_two_searches(
     assert not [url for url in page.lab_requests if HOST in url]
 
 
+def test_what_if_by_link_knows_how_long_the_search_was(
+    tab: OpenTab, address: str, session: str
+) -> None:
+    page = tab(address, f"{session}&study=what-if")
+    page.wait_for_selector(".lab-what-if [data-name=iterations]")
+    assert page.input_value(".lab-what-if [data-name=iterations]") == "15"
+
+
 def test_human_and_prm(tab: OpenTab, bench: Workbench, address: str, session: str) -> None:
     last = len(bench.export(session)["nodes"]) - 1
     for node, verdict in ((last, "right"), (last - 1, "wrong")):

@@ -6,7 +6,6 @@ import pytest
 from engine import events as ev
 from engine.errors import ParameterError
 from engine.search import acts
-from engine.search.acts import perform
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search
 from engine.search.replay import Remembering, Replay, Supposition, replay
@@ -28,9 +27,12 @@ class Searched:
         run(self.search, Limits(iterations=iterations), World(words=WORDS), self.archive)
 
     def act(self, act: acts.Act) -> None:
-        for event in perform(Tree.fold(self.search.log), act):
-            self.search.tree.apply(event)
-            self.search.log.append(event)
+        world = World(words=WORDS)
+        driver = Driver(world, world, self.archive, clock=lambda: 0.0)
+        driver.act(self.search, act, lambda _, events: None)
+        while driver.active:
+            for failure in driver.tick():
+                raise failure.error
 
     def again(self, generate: bool = False, **supposed: object) -> Replay:
         world = World(words=WORDS)
@@ -43,7 +45,7 @@ def told(log: list[ev.Event]) -> list[ev.Event]:
     """A log without what the work really took."""
     kept = []
     for event in log:
-        if isinstance(event, ev.IterationFinished | ev.Concluded):
+        if isinstance(event, ev.IterationFinished | ev.Concluded | ev.Acted):
             cost = ev.Cost(
                 policy_generated=event.cost.policy_generated,
                 policy_unique=event.cost.policy_unique,
@@ -105,6 +107,88 @@ def test_acts_are_done_again_and_what_has_no_place_is_reported() -> None:
     assert shorter.iterations == 5
     assert Tree.fold(shorter.log).node(1).mark == "wrong"
     assert [one for one in shorter.left_out if f"node {last}" in one or f"{last}" in one]
+
+
+def shown(log: list[ev.Event]) -> list[tuple[object, ...]]:
+    return [(n.step, n.value, n.visits, n.origin, n.answer) for n in Tree.fold(log).nodes]
+
+
+def test_parameters_change_again_when_they_did_but_for_those_that_are_supposed() -> None:
+    searched = Searched(6, branch=2)
+    searched.act(acts.change_parameters({"branch": 5, "sampling": {"temperature": 0.5}}))
+    searched.more(6)
+    same = searched.again()
+    assert (same.iterations, same.missing, same.left_out) == (12, 0, [])
+    assert shown(same.log) == shown(searched.search.log)
+    found = searched.again(generate=True, params={"exploration_constant": 2.0})
+    first, *changed = [
+        event.params
+        for event in found.log
+        if isinstance(event, ev.SearchCreated | ev.ParametersChanged)
+    ]
+    assert [one["branch"] for one in (first, *changed)] == [2, 5]
+    assert [one["exploration_constant"] for one in (first, *changed)] == [2.0, 2.0]
+    other = Searched(6, branch=2, exploration_constant=2.0)
+    other.act(acts.change_parameters({"branch": 5, "sampling": {"temperature": 0.5}}))
+    other.more(6)
+    assert shown(found.log) == shown(other.search.log)
+    # What is supposed holds throughout.
+    wide = searched.again(generate=True, params={"branch": 4}, sampling={"temperature": 1.0})
+    assert Tree.fold(wide.log).params["branch"] == 4
+    assert not [event for event in wide.log if isinstance(event, ev.ParametersChanged)]
+
+
+def steered() -> Searched:
+    """With a step of a person's, more children, and a roll-out that was kept."""
+    searched = Searched(4)
+    leaf = min(searched.search.tree.growing - {0})
+    searched.act(acts.write_step(leaf, "my own way"))
+    mine = len(searched.search.tree.nodes) - 1
+    searched.act(acts.overrule(mine, 0.9))
+    searched.act(acts.expand(0, 4, 0.3))
+    searched.more(4)
+    rolled = min(searched.search.tree.growing - {0})
+    searched.act(acts.roll_out(rolled, 3))
+    searched.act(acts.keep_rollout(rolled))
+    searched.more(4)
+    return searched
+
+
+def test_steps_children_and_rollouts_of_a_person_come_again() -> None:
+    searched = steered()
+    found = searched.again()
+    assert (found.iterations, found.missing, found.left_out) == (12, 0, [])
+    assert shown(found.log) == shown(searched.search.log)
+    assert {"person", "rollout"} <= {node.origin for node in Tree.fold(found.log).nodes}
+    same = [e for e in told(searched.search.log) if not isinstance(e, ev.Concluded | ev.Answered)]
+    assert [e for e in told(found.log) if not isinstance(e, ev.Concluded | ev.Answered)] == same
+
+
+def test_acts_that_have_no_place_are_told_in_words() -> None:
+    searched = Searched(1)
+    last = searched.search.tree.root.children[-1]
+    searched.act(acts.write_step(last, "my own way"))
+    searched.act(acts.roll_out(last, 2))
+    searched.search.log.append(ev.ModelsChosen("other", "other"))
+    searched.search = Search(searched.search.log, grade)
+    searched.more(2)
+    found = searched.again(generate=True, params={"branch": 1})
+    assert found.iterations == 3
+    assert found.left_out == [
+        f"the step written below node {last}",
+        f"the roll-out from node {last}",
+        "the choice of other models: the replay has the last ones from the start.",
+    ]
+
+
+def test_what_was_done_after_the_replay_s_end_is_told() -> None:
+    searched = Searched(8)
+    searched.act(acts.overrule(1, 0.9))
+    found = searched.again(generate=True, params={"branch": 1, "max_expansions": 1, "max_depth": 2})
+    assert found.iterations < 8
+    assert found.left_out == [
+        f"an act on node 1 after iteration 8: the replay ends after {found.iterations}"
+    ]
 
 
 def test_longer_than_the_search_was() -> None:
