@@ -313,16 +313,19 @@ def _reconsider(tree: "Tree") -> None:
 def _(event: ev.Added, tree: "Tree") -> None:
     parent = tree.node(event.node)
     _check_numbers(tree, event.children)
-    if parent.hidden or parent.finished:
+    if parent.hidden or (parent.finished and not parent.dead_end):
         state = "pruned" if parent.hidden else "finished"
         raise EventError(f"Node {parent.id} is {state}: no step can be added below it.")
     parent.asked = max(parent.asked, event.asked)
     if event.children:
+        was_end = _is_end(parent)
+        if parent.dead_end:  # a step follows it after all
+            parent.verdict, parent.verdict_source = "unknown", ""
         _reopen(tree, [tree.nodes[identifier] for identifier in tree.path(parent.id)])
         source = tree.source
         if event.temperature is not None:
             source = source._replace(temperature=event.temperature)
-        _give_children(tree, parent, event.children, _is_end(parent), event.origin, source)
+        _give_children(tree, parent, event.children, was_end, event.origin, source)
         _reconsider(tree)
 
 

@@ -112,3 +112,8 @@ class Node:
     def finished(self) -> bool:
         """Whether the self-critic, a gate or a dead end says that no step follows."""
         return self.verdict == "end"
+
+    @property
+    def dead_end(self) -> bool:
+        """Whether it is finished only because the policy wrote no step: a person may write one."""
+        return self.finished and self.verdict_source == "dead_end"

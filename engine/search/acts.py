@@ -225,6 +225,11 @@ def roll_out(node: int, steps: int) -> Act:
 
     def script(tree: Tree) -> Script:
         start = _open(tree, node)
+        if start.dead_end:
+            raise EventError(
+                f"Node {node} is a dead end: the policy wrote no step. Write one, or ask for more "
+                "children."
+            )
         if not 1 <= steps <= MOST_STEPS:
             raise ParameterError(
                 f"The steps cannot be {steps}: a roll-out takes 1 to {MOST_STEPS}."
@@ -285,9 +290,9 @@ def _step(tree: Tree, identifier: int) -> Node:
 
 
 def _open(tree: Tree, identifier: int) -> Node:
-    """The node, which must be one that steps can follow."""
+    """The node, which must be one that steps can follow: a dead end lacks nothing else."""
     node = tree.node(identifier)
-    if node.finished:
+    if node.finished and not node.dead_end:
         raise EventError(f"Node {node.id} is finished: no step follows it.")
     if node.hidden:
         raise EventError(f"Node {node.id} is pruned: bring it back first.")

@@ -11,7 +11,7 @@ from engine.search import acts
 from engine.search.acts import perform
 from engine.search.answers import best_value
 from engine.search.backup import mean_of_children
-from engine.search.registry import algorithm, params_of
+from engine.search.registry import ALGORITHMS, algorithm, params_of
 from engine.tree import Tree
 from tests.engine.steered import MOVES, Player
 from tests.engine.test_tree import PARAMS
@@ -52,6 +52,7 @@ def test_whatever_is_done_the_log_is_the_tree(
     params: dict[str, object], seed: int, moves: list[str], data: st.DataObject
 ) -> None:
     player = Player(new_search(seed=seed, **params))
+    player.world.empty = data.draw(st.sampled_from([0.15, 0.7]))  # few dead ends, or many
     player.run(iterations=3)
     for kind in moves:
         player.move(kind, data)
@@ -231,6 +232,69 @@ def test_no_step_follows_what_is_finished_or_pruned() -> None:
     known = tree.node(2).step
     with pytest.raises(EventError, match="has this step already: it is node 2"):
         player.act(acts.write_step(0, known.rstrip()))
+
+
+def stuck() -> tuple[Player, int]:
+    """A search whose policy writes no second step, and a dead end of it."""
+    player = searched(1)
+    player.world.empty = 1.0
+    player.run(iterations=40)
+    tree = player.tree()
+    assert tree.stop == "exhausted"
+    player.world.empty = 0.0
+    return player, next(node.id for node in tree.nodes[1:] if node.dead_end)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_dead_end_that_gets_a_step_is_searched_on_from(written: bool) -> None:
+    player, node = stuck()
+    with pytest.raises(EventError, match="is a dead end: the policy wrote no step"):
+        player.act(acts.roll_out(node, 2))
+    place = len(player.log)
+    player.act(acts.write_step(node, "my own way") if written else acts.expand(node, 2))
+    tree = player.tree()
+    sound(tree)
+    end = tree.node(node)
+    assert (end.dead_end, end.finished, end.verdict_source) == (False, False, "")
+    assert (tree.stop, tree.root.exhausted, node in tree.ends) == ("", False, False)
+    children = list(end.children)
+    player.act(acts.overrule(node, 1.0))
+    player.run(iterations=12)
+    tree = player.tree()
+    sound(tree)
+    assert tree.iteration > 12
+    assert any(tree.node(child).visits for child in children)
+    assert any(tree.node(child).children for child in children)
+    # Taken back, it is a dead end again.
+    player.go_back(place)
+    assert player.tree().node(node).dead_end
+    assert player.tree().stop == "exhausted"
+
+
+def test_a_dead_end_stays_one_if_nothing_more_comes() -> None:
+    player, node = stuck()
+    player.world.empty = 1.0
+    player.act(acts.expand(node, 2))
+    tree = player.tree()
+    sound(tree)
+    assert tree.node(node).dead_end
+    assert (tree.stop, tree.root.exhausted) == ("exhausted", True)
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "mcts_star"])
+def test_every_search_goes_on_where_a_dead_end_got_a_step(name: str) -> None:
+    player = Player(new_search(algorithm=name))
+    player.world.empty = 1.0
+    player.run(iterations=4)
+    ends = [node.id for node in player.tree().nodes if node.dead_end]
+    assert ends, "the policy writes nothing at all"
+    player.world.empty = 0.0
+    player.act(acts.write_step(ends[0], "my own way"))
+    new = player.tree().nodes[-1]
+    assert (new.origin, player.tree().node(ends[0]).dead_end) == ("person", False)
+    player.run(iterations=8)
+    assert player.tree().node(new.id).children
+    assert Tree.fold(player.log).chosen is not None
 
 
 def test_more_children_are_new_draws_and_those_asked_for_again_newer_ones() -> None:
