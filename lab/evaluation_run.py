@@ -1,5 +1,6 @@
 """The work on an evaluation: its runs of searches one after the other, in a thread."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from sessions.evaluations import EvaluationRow
 from sessions.store import Store
 
 _POLL_SECONDS = 0.1
+_LONG = 0.9
 
 
 class Work:
@@ -102,7 +104,7 @@ class Work:
         self._ended.set()
 
     def _solve(self, run: Planned, solution: float) -> float:
-        """One run; how long a solution is, in tokens, which the first run tells."""
+        """One run; how long a long solution is, in tokens, which the first run tells."""
         method, most = run.method, max(run.budgets)
         setting = self._row.setting
         first = driver.create(
@@ -132,8 +134,16 @@ class Work:
         if state.status == "failed":
             raise LabError(f"The searches of {run.title} failed: {state.message}")
         if method.name == PROBE and state.done:
-            return max(1.0, state.tokens / state.done)
+            return self._long(batch)
         return solution
+
+    def _long(self, batch: str) -> float:
+        """Tokens of a long solution: nine in ten of a batch of single solutions are no longer. Half
+        of the searches that are made for the mean are cut off before their answer.
+        """
+        rows = self._store.batches.problems(batch)
+        lengths = sorted(row.tokens for row in rows if row.status == "done")
+        return max(1.0, float(lengths[math.ceil(_LONG * len(lengths)) - 1]))
 
     def _keep(self, run: str, peak: Peak) -> None:
         """The most memory of a run, over all times that it was worked on."""

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from engine.errors import LabError, ParameterError
-from engine.evaluation.contenders import CONTENDERS, Contender
+from engine.evaluation.contenders import CONTENDERS, Contender, contender
 from engine.evaluation.difficulty import difficulty, field_of
 from engine.tasks.datasets import Dataset, read_dataset
 from lab import evaluation_files, evaluation_words
@@ -89,7 +89,7 @@ class Evaluations:
             searches=count * len(runs),
             tokens=tokens,
             seconds=None if pace is None else tokens / pace,
-            shared=sum(CONTENDERS[name].kind == "samples" for name in settings.methods),
+            shared=sum(contender(name).kind == "samples" for name in settings.methods),
             goes_on=None if row is None else row.id,
             done=0 if row is None else sum(run.done for run in self._state(row).runs),
         )

@@ -23,7 +23,10 @@ const MARKS = {
 
 /** @returns {{colour: string, mark: string, dash: string}} */
 export function styleOf(method) {
-  const [number, mark, dash] = STYLES[method] ?? [8, "circle", "dot"];
+  // Other parameters of a method, as in beam:branch=8, look like it, but for the line.
+  const [known, ...changes] = String(method).split(":");
+  const [number, mark, own] = STYLES[known] ?? [8, "circle", "dot"];
+  const dash = changes.length ? "longdash" : own;
   return { colour: `--lab-series-${number}`, mark, dash };
 }
 

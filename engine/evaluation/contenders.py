@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from engine.errors import ParameterError
+from engine.search.registry import validate
 
 Kind = Literal["samples", "anytime", "width"]
 
@@ -26,7 +27,7 @@ class Contender(msgspec.Struct, frozen=True):
         algorithm: name.
         params: of the algorithm, the policy's under "sampling".
         width: kind "width": the parameter that grows with the budget.
-        price: kind "width": how many solutions one of its width costs, in tokens of samples.
+        price: kind "width": how many solutions one of its width costs for each of its branch.
         reading: kind "samples": which of them answers: majority, best or vote.
         aggregate: kind "samples": how the PRM's values of the steps become one.
         oracle: whether it asks the right answer while it searches: it makes data, and cannot be
@@ -47,16 +48,18 @@ class Contender(msgspec.Struct, frozen=True):
     summary: str = ""
 
     def at(self, budget: int, solution: float) -> dict[str, Any]:
-        """The parameters for a budget.
+        """The parameters for a budget. One that does not hold even a width of 1 narrows the branch.
 
         Args:
             budget: policy tokens of a problem.
-            solution: mean tokens of one sampled solution.
+            solution: tokens of a long solution.
         """
         if self.kind != "width":
             return self.params
-        width = max(1, int(budget / (max(1.0, solution) * self.price)))
-        return {**self.params, self.width: width}
+        branch = int(self.params.get("branch", 1))
+        solutions = budget / (max(1.0, solution) * self.price)
+        params = {**self.params, self.width: max(1, int(solutions / branch))}
+        return {**params, "branch": max(1, min(branch, int(solutions)))} if branch > 1 else params
 
 
 _SAMPLES: dict[str, Any] = {"samples": 1024, "at_once": 1, "final_choice": "best"}
@@ -155,7 +158,7 @@ CONTENDERS: dict[str, Contender] = {
             "The best partial solutions grow by a step.",
             "beam",
             "width",
-            4,
+            1,
             branch=4,
         ),
         _wide(
@@ -164,7 +167,7 @@ CONTENDERS: dict[str, Contender] = {
             "A beam that values a step by what two more lead to.",
             "lookahead",
             "width",
-            12,
+            3,
             branch=4,
             steps=2,
         ),
@@ -174,7 +177,7 @@ CONTENDERS: dict[str, Contender] = {
             "Independent subtrees, each keeps its best step.",
             "dvts",
             "subtrees",
-            4,
+            1,
             branch=4,
         ),
         _wide(
@@ -191,7 +194,7 @@ CONTENDERS: dict[str, Contender] = {
             "The best states of a depth, level by level.",
             "tree_of_thoughts",
             "width",
-            5,
+            1,
             branch=5,
         ),
         _anytime(
@@ -232,13 +235,46 @@ USUAL = ("cot", "majority", "best_of_n", "vote", "beam", "tot_bfs", "dvts", "reb
 
 
 def contender(name: str) -> Contender:
-    """The method of this name.
+    """The method of this name, with other parameters if it names some: `beam:branch=8`.
 
     Raises:
-        ParameterError: there is none.
+        ParameterError: there is none, or it does not take them.
     """
-    if name not in CONTENDERS:
+    known, *changes = name.split(":")
+    if known not in CONTENDERS:
         raise ParameterError(
-            f"There is no method {name!r} to compare: take {', '.join(CONTENDERS)}."
+            f"There is no method {known!r} to compare: take {', '.join(CONTENDERS)}."
         )
-    return CONTENDERS[name]
+    method = CONTENDERS[known]
+    return _changed(method, name, changes) if changes else method
+
+
+def _changed(method: Contender, name: str, changes: list[str]) -> Contender:
+    if method.kind == "samples":
+        raise ParameterError(
+            f"{method.name} reads the samples that all of its kind share, and takes no parameters "
+            f"of its own: not {name!r}."
+        )
+    params, price = dict(method.params), method.price
+    for change in changes:
+        key, _, text = change.partition("=")
+        value = _value(text)
+        if method.kind == "width" and key == "price" and isinstance(value, int | float):
+            price = value
+        elif key == method.width:
+            raise ParameterError(f"{key} of {method.name} follows from the budget: leave it out.")
+        else:
+            params[key] = value
+    if not price > 0:
+        raise ParameterError(f"The price of {method.name} cannot be {price}: it is more than 0.")
+    validate(method.algorithm, {key: v for key, v in params.items() if key != "sampling"})
+    words = ", ".join(change.replace("=", " ").replace("_", " ") for change in changes)
+    title = f"{method.title} ({words})"
+    return msgspec.structs.replace(method, name=name, title=title, params=params, price=price)
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text.encode())
+    except msgspec.DecodeError:
+        return text

@@ -102,6 +102,27 @@ def test_pass_at_more_than_there_are_is_refused() -> None:
 def test_a_width_grows_with_the_budget_and_an_unknown_method_is_named() -> None:
     beam = contender("beam")
     assert beam.at(800, 50.0) == {"branch": 4, "width": 4}
-    assert beam.at(10, 50.0)["width"] == 1
+    # A budget of three solutions holds no beam of four: fewer children of one.
+    assert beam.at(150, 50.0) == {"branch": 3, "width": 1}
+    assert beam.at(10, 50.0) == {"branch": 1, "width": 1}
+    assert contender("lookahead").at(1200, 50.0)["width"] == 2
     with pytest.raises(ParameterError, match="majority"):
         contender("magic")
+
+
+def test_a_method_can_be_compared_with_itself_at_other_parameters() -> None:
+    wide = contender("beam:branch=8")
+    assert (wide.name, wide.title) == ("beam:branch=8", "Step beam (branch 8)")
+    assert wide.at(800, 50.0) == {"branch": 8, "width": 2}
+    assert contender("rebase:price=0.25:balance=0.2").at(800, 50.0) == {"balance": 0.2, "width": 64}
+    assert contender("mcts_star:final_choice=best").params["final_choice"] == "best"
+    for wrong, words in (
+        ("majority:samples=4", "takes no parameters"),
+        ("beam:width=3", "follows from the budget"),
+        ("beam:branch=0", "branch"),
+        ("beam:colour=red", "colour"),
+        ("beam:price=0", "more than 0"),
+        ("mcts_star:price=2", "price"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            contender(wrong)
