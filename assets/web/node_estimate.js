@@ -7,6 +7,7 @@ import { el } from "./dom.js";
 import { count, number } from "./text.js";
 
 const PAUSE = 1200;
+const ALIKE = 0.05; // a smaller difference is none to speak of
 
 export class NodeEstimate {
   /**
@@ -39,7 +40,10 @@ export class NodeEstimate {
     const serial = ++this.serial;
     const found = await this.ask({ session: this.session, node: this.node.id, method: "soft" }).catch(() => null);
     if (serial !== this.serial) return;
-    this.found = found?.row ?? null;
+    const row = found?.row;
+    // Not the row's value: where a person has overruled V, that is theirs.
+    const total = (row?.right ?? 0) + (row?.wrong ?? 0);
+    this.found = total ? { right: row.right, total, value: row.right / total } : null;
     this.why = found?.reason ?? found?.error ?? "";
     this.draw();
   }
@@ -49,7 +53,7 @@ export class NodeEstimate {
     this.element.hidden = node.parent === null;
     this.figure.textContent = number(found?.value, 3);
     this.cell.title = found
-      ? `Monte-Carlo estimate: ${count(found.right)} of ${count(found.right + found.wrong)} finished solutions at or below this step are right`
+      ? `Monte-Carlo estimate: ${count(found.right)} of ${count(found.total)} finished solutions at or below this step ${found.right === 1 ? "is" : "are"} right`
       : `Monte-Carlo estimate: the share of right ones among the finished solutions below. ${this.why ?? ""}`;
     const { low, high } = this.store.range;
     const place = (value) => `${(100 * (value - low)) / (high - low)}%`;
@@ -62,11 +66,10 @@ export class NodeEstimate {
   sentence() {
     const { node, found } = this;
     if (!found) return "";
-    const total = found.right + found.wrong;
-    const share = `${count(found.right)} of ${count(total)} finished solutions from here ${found.right === 1 ? "is" : "are"} right`;
+    const share = `${count(found.right)} of ${count(found.total)} finished solutions from here ${found.right === 1 ? "is" : "are"} right`;
     if (node.prm === null || node.prm === undefined) return `${share}.`;
     const gap = node.prm - found.value;
-    if (Math.abs(gap) < 0.1) return `${share}, as the PRM says.`;
-    return `${share}; the PRM says ${number(Math.abs(gap))} ${gap > 0 ? "more" : "less"}.`;
+    if (Math.abs(gap) < ALIKE) return `${share}, as the PRM says.`;
+    return `${share}; the PRM says ${number(Math.abs(gap), 3)} ${gap > 0 ? "more" : "less"}.`;
   }
 }

@@ -262,6 +262,16 @@ def test_path_values_and_estimate(
     page.wait_for_selector(f".lab-figures:has-text('{row.value:.3f}')")
     total = len(row.right) + len(row.wrong)
     page.wait_for_selector(f".lab-estimate:has-text('{len(row.right)} of {total} finished')")
+    # It is theirs alone: a person's V is no part of it.
+    share, prm = len(row.right) / total, nodes[row.node]["prm"]
+    bench.steering.overrule(session, row.node, 0.123)
+    page.wait_for_selector(".lab-steer-said:has-text('You set V to 0.12')")
+    page.wait_for_selector(f".lab-figures dd:has(.is-mc):has-text('{share:.3f}')")
+    gap = abs(prm - share)
+    said = "as the PRM says" if gap < 0.05 else f"{gap:.3f} {'more' if prm > share else 'less'}"
+    page.wait_for_selector(f".lab-estimate:has-text('{said}')")
+    bench.steering.overrule(session, row.node, None)
+    page.wait_for_selector(".lab-steer-said", state="hidden")
     points = bench.studies.values(session, row.node)
     page.wait_for_selector(f".lab-node-said:has-text('{points[-1].value:.3f}')")
 
