@@ -5,7 +5,7 @@ import { HelpMenu } from "./help_menu.js";
 import { SessionMenu } from "./menu.js";
 import { count, line } from "./text.js";
 
-const ROOMS = ["all", "names", "sign"]; // what is shown of the models, the most first
+const ROOMS = ["all", "names", "close", "sign"]; // what is shown of the models, the most first; "close": their names, the title beside the brand
 const READABLE = 220; // pixels of a title that the models must not take
 
 const SHEETS = [
@@ -97,6 +97,7 @@ export class Header {
   /** Which models are in use, and what is to be known about them. */
   showModels(models) {
     this.notices = models.notices;
+    this.models.title = `Models: ${[models.policy && `policy ${line(models.policy, 60)}`, models.prm && `PRM ${line(models.prm, 60)}`].filter(Boolean).join(", ")}. Others, and what they need`;
     const part = (name, value, title) => value ? el("span", { title }, el("small", { text: name }), el("b", { text: line(value, 36) })) : null;
     this.models.replaceChildren(...[
       icon("chip"),

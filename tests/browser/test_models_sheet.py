@@ -61,7 +61,7 @@ def test_models_are_foretold_loaded_changed_and_let_go(
 def test_the_top_line_has_room_for_the_models(tab: OpenTab, bench: Workbench, address: str) -> None:
     session = bench.create("How many stamps has Frank after all of this? " * 3)
     page = tab(address, session)
-    for width, room in ((1920, "all"), (1440, ""), (1024, ""), (390, "sign")):
+    for width, room in ((1920, "all"), (1440, ""), (1180, ""), (800, "sign"), (390, "sign")):
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_function(
             "([width, room]) => innerWidth === width &&"
@@ -73,4 +73,6 @@ def test_the_top_line_has_room_for_the_models(tab: OpenTab, bench: Workbench, ad
             assert box is not None
             assert box["width"] >= 26
             assert box["x"] + box["width"] <= width
+        named = page.locator("button[data-sheet=models] b").first.is_visible()
+        assert named == (width > 1100)
     page.set_viewport_size({"width": 1440, "height": 900})
