@@ -1,14 +1,26 @@
-/** The final answers found so far: how often, with what weight, right or wrong; and the best trace. */
+/** The final answers found so far: how often, with what share of the votes, right or wrong; and the
+ * best trace to the one that is picked, or to the best of all.
+ */
 
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
-import { line, number } from "./text.js";
+import { count, line, number, percent } from "./text.js";
 
 export class Answers {
   constructor(store) {
     this.store = store;
+    this.picked = null; // an answer
+    this.list = el("div", { class: "lab-votes", role: "group", "aria-label": "Answers", on: { click: ({ target }) => this.pick(target.closest(".lab-vote")) } });
+    this.number = el("span", { class: "lab-muted" });
+    this.votes = el("section", { class: "lab-section" },
+      el("h3", { title: "Distinct final answers; a vote weighs the value V of the finished node that gives it" }, el("span", { text: "Answers" }), this.number), this.list);
     this.element = el("div", { class: "lab-answers" });
+    store.addEventListener("opened", () => this.forget());
     store.addEventListener("changed", () => this.draw());
+  }
+
+  forget() {
+    this.picked = this.print = null;
   }
 
   /** It has come into view. */
@@ -23,7 +35,15 @@ export class Answers {
       this.element.replaceChildren(hint());
       return;
     }
-    this.element.replaceChildren(...[this.question(tree), this.votes(tree), this.trace(tree)].filter(Boolean));
+    this.drawVotes(tree.answers ?? []);
+    const parts = [this.question(tree), this.votes, this.trace(tree)].filter(Boolean);
+    // The list stays where it is, so that it stays scrolled to where it was.
+    if (this.votes.parentElement !== this.element) this.element.replaceChildren(...parts);
+    else {
+      for (const old of [...this.element.children]) if (old !== this.votes) old.remove();
+      this.votes.before(parts[0]);
+      this.votes.after(...parts.slice(2));
+    }
   }
 
   question(tree) {
@@ -34,37 +54,63 @@ export class Answers {
         el("span", { text: "oracle answer " }), el("b", { text: line(tree.gold, 120) })));
   }
 
-  votes(tree) {
-    const answers = [...(tree.answers ?? [])].sort((a, b) => b.weight - a.weight);
-    const most = Math.max(...answers.map((answer) => answer.weight), 1e-9);
-    const content = answers.length
-      ? answers.slice(0, 12).map((answer) => this.vote(answer, most))
-      : [el("p", { class: "lab-empty", text: "No path has reached an answer yet." })];
-    return el("section", { class: "lab-section" },
-      el("h3", { text: "Answers", title: "Distinct final answers; the weight is the sum of the values V of the finished nodes that give it" }),
-      ...content);
+  /** All of them, made anew only where they differ from those that are shown. */
+  drawVotes(found) {
+    const print = JSON.stringify(found);
+    if (print === this.print) return;
+    this.print = print;
+    const answers = [...found].sort((a, b) => b.weight - a.weight);
+    if (!answers.some((one) => one.answer === this.picked)) this.picked = null;
+    this.answers = answers;
+    const total = answers.reduce((sum, one) => sum + one.weight, 0);
+    const most = Math.max(...answers.map((one) => one.weight), 1e-9);
+    this.number.textContent = answers.length > 1 ? count(answers.length) : "";
+    this.list.replaceChildren(...(answers.length
+      ? answers.map((answer, place) => this.vote(answer, place, total, most))
+      : [el("p", { class: "lab-empty", text: "No path has reached an answer yet." })]));
   }
 
-  vote(answer, most) {
+  vote(answer, place, total, most) {
     const kind = answer.correct === true ? "right" : answer.correct === false ? "wrong" : "open";
+    const share = percent(total > 0 ? answer.weight / total : null);
     return el("button", {
-      class: `lab-vote is-${kind}`, type: "button",
-      title: `${answer.count} finished node(s), weight ${number(answer.weight, 3)} = sum of their V`,
-      on: { click: () => this.store.select(answer.node) },
+      class: `lab-vote is-${kind}`, type: "button", data: { place }, "aria-pressed": String(answer.answer === this.picked),
+      title: `${count(answer.count)} finished ${answer.count === 1 ? "node" : "nodes"}, weight ${number(answer.weight, 3)} = sum of their V, ${share} of all votes. Press for the best trace to it.`,
     },
       el("span", { class: "lab-vote-answer", text: line(answer.answer, 40) }),
-      el("span", { class: "lab-vote-track" }, el("i", { style: { width: `${(100 * answer.weight) / most}%` } })),
-      el("span", { class: "lab-vote-weight", text: number(answer.weight) }),
-      el("span", { class: "lab-vote-count", text: `${answer.count}×` }),
+      el("span", { class: "lab-vote-track" }, el("i", { style: { width: `${Math.max(0, (100 * answer.weight) / most)}%` } })),
+      el("span", { class: "lab-vote-weight", text: share }),
+      el("span", { class: "lab-vote-count", text: `${count(answer.count)}\u00d7` }),
       el("span", { class: `lab-chip is-${kind}`, text: kind === "open" ? "" : kind }));
   }
 
+  pick(button) {
+    if (!button) return;
+    const { answer } = this.answers[Number(button.dataset.place)];
+    this.picked = answer === this.picked ? null : answer;
+    for (const one of this.list.children) one.setAttribute("aria-pressed", String(this.picked !== null && one === button));
+    this.draw();
+  }
+
+  /** The way to the finished node of the largest V that gives an answer. */
+  best({ answer, node }) {
+    let best = null;
+    for (const one of this.store.nodes.values()) {
+      if (one.answer === answer && !one.hidden && !this.store.childrenOf(one.id).length && (best === null || one.value > best.value)) best = one;
+    }
+    const path = [];
+    for (let here = best ?? this.store.nodes.get(node); here && here.parent !== null; here = this.store.nodes.get(here.parent)) path.unshift(here.id);
+    return path;
+  }
+
   trace(tree) {
-    const ids = (tree.best_path ?? []).filter((id) => id !== 0 && this.store.nodes.has(id));
+    const picked = this.picked === null ? null : this.answers.find((one) => one.answer === this.picked);
+    const ids = (picked ? this.best(picked) : tree.best_path ?? []).filter((id) => id !== 0 && this.store.nodes.has(id));
     if (!ids.length) return null;
-    return el("section", { class: "lab-section" },
-      el("h3", { text: "Best path", title: "Steps to the node with the best answer, each with its value V" }),
-      el("ol", { class: "lab-path" }, ...ids.map((id) => this.step(this.store.nodes.get(id)))));
+    const title = picked
+      ? el("h3", { text: `Best trace to ${line(picked.answer, 40)}`, title: "Steps to the finished node of the largest V that gives this answer" })
+      : el("h3", { text: "Best path", title: "Steps to the node with the best answer, each with its value V" });
+    return el("section", { class: "lab-section lab-trace" }, title, el("ol", { class: "lab-path" }, ...ids.map((id) => this.step(this.store.nodes.get(id)))));
   }
 
   step(node) {

@@ -290,3 +290,50 @@ def test_path_values_and_estimate(
     page.wait_for_selector(".lab-path-panel .js-plotly-plot")
     page.click(f".lab-path-panel .lab-path button[title^='Node {path[0]['id']}:']")
     page.wait_for_selector(f".lab-path-panel h3:text-is('Path to node {path[0]['id']}')")
+
+
+def test_all_answers_with_their_votes_and_traces(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    finish(bench, session, iterations=15)
+    groups = bench.delta(session, -1)["tree"]["answers"]
+    page = shown(tab, address, bench, session, None)
+    page.wait_for_selector(".lab-vote >> nth=1")
+    total = sum(one["weight"] for one in groups)
+    for row, one in zip(page.locator(".lab-vote").all_inner_texts(), groups, strict=True):
+        words = row.split()
+        assert words[0] == one["answer"]
+        assert f"{100 * one['weight'] / total:.1f} %" in row.replace("\n", " ")
+        assert words[-1] == ("right" if one["correct"] else "wrong")
+    # The trace leads to the finished node of the largest V with that answer.
+    last = groups[-1]
+    nodes = {node["id"]: node for node in bench.export(session)["nodes"]}
+    inner = {node["parent"] for node in nodes.values()}
+    best = max(
+        (n for n in nodes.values() if n["answer"] == last["answer"] and n["id"] not in inner),
+        key=lambda n: n["value"],
+    )
+    page.click(".lab-vote >> nth=-1")
+    page.wait_for_selector(f".lab-trace h3:text-is('Best trace to {last['answer']}')")
+    steps = page.locator(".lab-trace .lab-path-step").all_inner_texts()
+    assert len(steps) == best["depth"]
+    assert steps[-1] == best["step"].strip()
+    # However many there are, all are there, and the list is not made again for nothing.
+    page.evaluate(
+        """() => {
+          const { store } = window.lab;
+          store.tree = { ...store.tree, answers: Array.from({ length: 500 }, (_, k) => (
+            { answer: `a${k}`, count: 1, weight: 1 + 1 / (k + 1), node: 1, correct: null })) };
+          store.emit("changed", { structure: false, nodes: 0 });
+          const list = document.querySelector(".lab-votes");
+          list.scrollTop = 4000;
+          window.kept = list.lastElementChild;
+          store.emit("changed", { structure: false, nodes: 0 });
+        }"""
+    )
+    votes = page.locator(".lab-vote")
+    assert votes.count() == 500
+    assert votes.last.inner_text().startswith("a499")
+    list_ = ".lab-votes"
+    assert page.eval_on_selector(list_, "(list) => list.lastElementChild === window.kept")
+    assert page.eval_on_selector(list_, "(list) => list.scrollTop") == 4000
