@@ -23,13 +23,13 @@ from lab.evaluations import Evaluations
 from lab.verifications import as_markdown, notes
 from lab.workbench import Workbench
 
-SERIES = "-searches-1"
+SERIES = "-searches-2"
 METHODS = (
     "cot",
     "majority",
-    "best_of_n",
     "best_of_n_last",
-    "vote",
+    "best_of_n_product",
+    "vote_last",
     "beam",
     "lookahead",
     "dvts",

@@ -100,7 +100,7 @@ def test_pass_at_more_than_there_are_is_refused() -> None:
 
 
 def test_a_width_grows_with_the_budget_and_an_unknown_method_is_named() -> None:
-    beam = contender("beam")
+    beam = contender("beam:branch=4")
     assert beam.at(800, 50.0) == {"branch": 4, "width": 4}
     # A budget of three solutions holds no beam of four: fewer children of one.
     assert beam.at(150, 50.0) == {"branch": 3, "width": 1}
@@ -111,9 +111,9 @@ def test_a_width_grows_with_the_budget_and_an_unknown_method_is_named() -> None:
 
 
 def test_a_method_can_be_compared_with_itself_at_other_parameters() -> None:
-    wide = contender("beam:branch=8")
-    assert (wide.name, wide.title) == ("beam:branch=8", "Step beam (branch 8)")
-    assert wide.at(800, 50.0) == {"branch": 8, "width": 2}
+    wide = contender("beam:branch=2")
+    assert (wide.name, wide.title) == ("beam:branch=2", "Step beam (branch 2)")
+    assert wide.at(800, 50.0) == {"branch": 2, "width": 8}
     assert contender("rebase:price=0.25:balance=0.2").at(800, 50.0) == {"balance": 0.2, "width": 64}
     assert contender("mcts_star:final_choice=best").params["final_choice"] == "best"
     for wrong, words in (
