@@ -211,7 +211,8 @@ class RewardsDoor(ExportDoor):
 
 
 _NO_ROW = {
-    False: "Nothing at or below this step is finished and judged, so its branch is pruned.",
+    False: "No finished, judged solution lies at or below this step, "
+    "so its branch is left out of the rewards.",
     True: "This step is neither on the way to the chosen node nor beside it.",
 }
 

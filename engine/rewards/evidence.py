@@ -170,7 +170,10 @@ class Evidence:
             if node.hidden and (own or node.regraded is not None):
                 reason = "A person has pruned it."
             elif own and node.id not in rows:
-                reason = empty or "Its branch is pruned: nothing is known of the steps before it."
+                reason = empty or (
+                    "Its branch is left out: no finished, judged solution lies below it, "
+                    "and nothing is known of the steps before it."
+                )
             elif node.mark == "right" and wrong_by is not None:
                 reason = f"Node {wrong_by}, at or above it, is marked wrong."
             elif node.regraded is not None and node.id not in self.accepted:

@@ -186,7 +186,7 @@ METHODS: dict[str, Method] = {
         Method(
             "paper",
             "Quality value v",
-            "Eq. 1-2 of the paper; branches that reach no answer are pruned.",
+            "Eq. 1-2 of the paper; branches that reach no answer are left out.",
             "pruned",
             _quality_rows,
         ),

@@ -123,7 +123,7 @@ def test_a_verdict_right_below_what_is_known_gives_a_row_and_one_further_down_do
     far = infer(supposing(outline.tree, [ev.Marked(4, "wrong")]))
     assert 4 not in far.by_node()
     assert far.unused[0].node == 4
-    assert "pruned" in far.unused[0].reason
+    assert "left out" in far.unused[0].reason
 
 
 def test_unclear_changes_no_number_and_is_told() -> None:
