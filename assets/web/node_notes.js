@@ -1,9 +1,11 @@
-/** A person's words on a node: a note, kept when the field is left, and tags. */
+/** A person's words on a node: a note, kept soon after it is written, and tags. */
 
 import { el, icon } from "./dom.js";
+import { draft, keepDraft } from "./drafts.js";
 import { line } from "./text.js";
 
 const SILENT = "not saved: the lab does not answer";
+const PAUSE = 600; // milliseconds after the last key until a note is saved
 
 export class NoteField {
   constructor(store, save) {
@@ -11,27 +13,53 @@ export class NoteField {
     this.save = save;
     this.node = null;
     this.kept = "";
-    this.area = el("textarea", { rows: "2", placeholder: "Write a note on this node", "aria-label": "Note", on: { blur: () => this.keep() } });
+    this.area = el("textarea", { rows: "2", placeholder: "Write a note on this node", "aria-label": "Note", on: { input: () => this.written(), blur: () => this.keep() } });
     this.state = el("span", { class: "lab-muted" });
     this.element = el("section", { class: "lab-section lab-note" }, el("h3", {}, el("span", { text: "Note" }), this.state), this.area);
+    addEventListener("pagehide", () => this.keep());
   }
 
   show(node, text) {
+    const { session } = this.store;
+    const other = node !== this.node || session !== this.session;
     const writing = document.activeElement === this.area;
-    if (node === this.node && (writing || text === this.kept)) return;
-    if (node !== this.node) this.keep();
-    [this.node, this.kept, this.session] = [node, text ?? "", this.store.session];
+    if (!other && (writing || text === this.kept)) return;
+    if (other) this.keep();
+    [this.node, this.kept, this.session] = [node, text ?? "", session];
     this.area.value = this.kept;
     this.state.textContent = "";
+    this.restore();
+  }
+
+  /** A page that went may have taken its last words with it: they are saved now. */
+  restore() {
+    const found = draft("note", this.session, this.node);
+    if (!found) return;
+    const [before, text] = JSON.parse(found);
+    keepDraft("note", this.session, this.node, "");
+    if (before !== this.kept || text === before) return; // saved after all, or written anew elsewhere
+    this.area.value = text;
+    this.written();
+  }
+
+  written() {
+    clearTimeout(this.timer);
+    keepDraft("note", this.session, this.node, JSON.stringify([this.kept, this.area.value]));
+    this.timer = setTimeout(() => this.keep(), PAUSE);
   }
 
   async keep() {
+    clearTimeout(this.timer);
+    const { node, session, kept: before } = this;
     const text = this.area.value;
-    if (this.node === null || text === this.kept) return;
+    if (node === null || text === before) return;
     this.kept = text;
-    const node = this.node;
-    const answer = await this.save({ session: this.session, node, text }).catch(() => ({ error: SILENT }));
-    if (node === this.node) this.state.textContent = answer?.error ?? "saved";
+    const answer = await this.save({ session, node, text }).catch(() => ({ error: SILENT }));
+    const here = node === this.node && session === this.session;
+    if (here) this.state.textContent = answer?.error ?? "saved";
+    if (answer?.error && here && this.kept === text) this.kept = before; // the next blur tries again
+    const stays = here && this.area.value !== text;
+    if (!answer?.error && !stays) keepDraft("note", session, node, "");
   }
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { el, icon } from "./dom.js";
+import { draft, keepDraft } from "./drafts.js";
 import { count, line } from "./text.js";
 
 const STATES = { queued: "waits for its turn", loading: "the models are loading", running: "the models work", pausing: "waits for the run to end" };
@@ -49,7 +50,7 @@ export class SteeringActs {
   }
 
   writing() {
-    this.step = el("textarea", { rows: "3", maxlength: "20000", placeholder: "The next step, in your words", "aria-label": "Step", on: { keydown: (event) => {
+    this.step = el("textarea", { rows: "3", maxlength: "20000", placeholder: "The next step, in your words", "aria-label": "Step", on: { input: () => this.drafted(), keydown: (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.write();
       else if (event.key === "Escape") this.toggle("");
       else return;
@@ -74,31 +75,43 @@ export class SteeringActs {
   }
 
   show(node) {
-    const other = node.id !== this.node?.id;
-    this.node = node;
+    const { session } = this.store;
+    const other = node.id !== this.node?.id || session !== this.session;
+    [this.node, this.session] = [node, session];
     if (other) {
+      this.step.value = this.begun(); // first: what is written elsewhere must not become a draft here
       this.toggle("");
-      this.step.value = "";
       if (!this.waiting) this.tell("");
     }
+    this.drafted();
     const temperature = this.store.settings?.sampling?.temperature;
     this.heat.placeholder = temperature === undefined ? "" : String(temperature);
     const root = node.parent === null;
     this.prune.hidden = root;
     this.prune.lastElementChild.textContent = node.pruned ? "Restore" : "Prune";
     this.prune.title = node.pruned ? "Bring the branch back (X)" : "Take this branch out of the search, its answers and its exports; it can be restored (X)";
-    const closed = this.closed(node);
-    for (const tab of Object.values(this.tabs)) tab.disabled = Boolean(closed);
-    this.why.hidden = !closed;
-    this.why.textContent = closed;
-    if (closed) this.toggle("");
+    const { why, acts } = possible(node);
+    for (const [name, tab] of Object.entries(this.tabs)) tab.disabled = !acts.includes(name);
+    this.why.hidden = !why;
+    this.why.textContent = why;
+    if (this.open && !acts.includes(this.open)) this.toggle("");
+    this.watch();
   }
 
-  /** Why no step can follow here. */
-  closed(node) {
-    if (node.hidden) return node.pruned ? "Pruned: restore it to go on here." : "A node above is pruned: restore that one to go on here.";
-    if (node.verdict === "end") return "Finished: no step follows it.";
-    return "";
+  /** The step that was begun here, unless it has become a node meanwhile. */
+  begun() {
+    const { node, session, store } = this;
+    const text = draft("step", session, node.id);
+    const there = store.childrenOf(node.id).some((id) => store.nodes.get(id).step.trimEnd() === text.trimEnd());
+    if (text && there) keepDraft("step", session, node.id, "");
+    return there ? "" : text;
+  }
+
+  /** Keep what is being written, and say so where it is not seen. */
+  drafted() {
+    const { node, session, step } = this;
+    keepDraft("step", session, node.id, step.value);
+    this.tabs.write.lastElementChild.textContent = step.value && this.open !== "write" ? "Write \u2026" : "Write";
   }
 
   toggle(name) {
@@ -107,6 +120,7 @@ export class SteeringActs {
       fields.hidden = key !== this.open;
       this.tabs[key].setAttribute("aria-expanded", String(key === this.open));
     }
+    if (this.node) this.drafted();
     if (this.open) (this.open === "write" ? this.step : this.fields[this.open].querySelector("input")).focus();
   }
 
@@ -118,10 +132,9 @@ export class SteeringActs {
     const { node } = this;
     this.waiting = null;
     this.tell(what);
-    const asked = { session: this.store.session, node: node.id, children: this.store.childrenOf(node.id).length, act, what, looks: 0 };
+    const asked = { session: this.store.session, node: node.id, children: this.store.childrenOf(node.id).length, rolled: JSON.stringify(node.rolled_out), text: query.text, act, what, looks: 0 };
     if (!(await this.does.ask(act, { node: node.id, ...query }))) return this.tell("");
-    this.toggle("");
-    this.step.value = "";
+    if (this.node.id === asked.node && this.session === asked.session) this.toggle("");
     this.waiting = asked;
     return this.look();
   }
@@ -140,14 +153,24 @@ export class SteeringActs {
     const came = store.childrenOf(waiting.node).slice(waiting.children).map((id) => store.nodes.get(id));
     if (waiting.session !== store.session) this.done("");
     else if (waiting.act === "write_step" && came.length && came.at(-1).prm !== null) this.written(came.at(-1));
+    else if (waiting.act === "roll_out" && this.rolled()) this.done("");
     else if (waiting.act === "expand" && came.length) this.done(`${count(came.length)} ${came.length === 1 ? "child" : "children"} came.`);
     else if (store.busy) this.tell(`${waiting.what}: ${store.run.message ? line(store.run.message, 120) : STATES[store.run.status] ?? store.run.status}\u2026`);
     else if (++waiting.looks > PATIENCE) this.ended();
   }
 
+  /** Whether the roll-out that was asked for is shown. */
+  rolled() {
+    const { node, waiting } = this;
+    return node.id === waiting.node && JSON.stringify(node.rolled_out) !== waiting.rolled;
+  }
+
   /** Whoever writes goes on from there. */
   written(node) {
-    const here = this.store.selected === this.waiting.node;
+    const { session, node: parent, text } = this.waiting;
+    const here = this.store.selected === parent;
+    if (this.node.id === parent && this.step.value === text) this.step.value = "";
+    if (draft("step", session, parent) === text) keepDraft("step", session, parent, "");
     this.done("");
     if (here) this.store.select(node.id);
   }
@@ -169,6 +192,14 @@ export class SteeringActs {
     this.progress.textContent = text;
     this.progress.classList.toggle("is-error", failed);
   }
+}
+
+/** What can be done below a node, and why not all of it. */
+function possible(node) {
+  if (node.hidden) return { acts: [], why: node.pruned ? "Pruned: restore it to go on here." : "A node above is pruned: restore that one to go on here." };
+  if (node.verdict !== "end") return { acts: ["write", "expand", "roll_out"], why: "" };
+  if (node.verdict_source !== "dead_end") return { acts: [], why: "Finished: no step follows it." };
+  return { acts: ["write", "expand"], why: "Dead end: the policy wrote no step here. Write one, or ask for more children." };
 }
 
 function primary(text, press) {

@@ -232,10 +232,16 @@ def test_what_the_models_do_for_a_person(
     asked = [n for n in bench.export(session)["nodes"] if n["parent"] == node][-1]["id"]
     assert bench.node(session, asked)["origin"]["temperature"] == 1.5
 
+    page.evaluate(
+        "Object.defineProperty(window.lab.store, 'busy', { get: () => true, configurable: true })"
+    )
     page.focus(".lab-canvas")
     page.keyboard.press("r")
     page.keyboard.press("Enter")
     page.wait_for_selector(".lab-rolled:visible")
+    # Nothing is on its way any more once it is shown, whatever else the models do.
+    page.wait_for_selector(".lab-steer-progress", state="hidden")
+    page.evaluate("delete window.lab.store.busy")
     page.click(".lab-rolled button:text-is('Keep as nodes')")
     page.wait_for_selector(".lab-rolled button:text-is('Kept as nodes')")
     steps = bench.node(session, node)["rolled_out"]["steps"]
@@ -246,6 +252,89 @@ def test_what_the_models_do_for_a_person(
     page.keyboard.press("Enter")
     page.wait_for_selector(".lab-tag")
     assert bench.node(session, node)["tags"] == [PAYLOADS[1][:50].strip()]
+
+
+def test_what_is_begun_is_lost_neither_elsewhere_nor_by_reloading(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node, other = leaf(bench, session)["id"], 1
+    page = shown(tab, address, bench, session, node)
+    field = "[aria-label=Step]"
+
+    def go(where: int) -> None:
+        page.evaluate("(id) => window.lab.store.select(id)", where)
+        page.wait_for_selector(f".lab-node h2:text-is('Node {where}')")
+
+    page.click(".lab-steer-act:has-text('Write')")
+    page.fill(field, "so far so good")
+    go(other)
+    assert page.input_value(field) == ""
+    assert "\u2026" not in page.inner_text(".lab-steer-act:has-text('Write')")
+    page.click(".lab-steer-act:has-text('Write')")
+    page.fill(field, "something else")
+    go(node)
+    assert page.input_value(field) == "so far so good"
+    page.fill("[aria-label=Note]", "a note that nobody leaves")
+    page.wait_for_selector(".lab-note :text('saved')")
+    assert bench.node(session, node)["note"] == "a note that nobody leaves"
+    page.fill("[aria-label=Note]", "the very last words")
+    page.reload(wait_until="commit")
+    page.wait_for_function("window.lab?.store.nodes.size > 1")
+    go(node)
+    page.wait_for_selector(".lab-steer-act:has-text('Write \u2026')")
+    page.wait_for_function(
+        "document.querySelector('[aria-label=Note]').value === 'the very last words'"
+    )
+    page.wait_for_function(
+        "Object.keys(sessionStorage).every((key) => !key.includes('draft note'))"
+    )
+    assert bench.node(session, node)["note"] == "the very last words"
+    page.click(".lab-steer-act:has-text('Write')")
+    assert page.input_value(field) == "so far so good"
+    page.click("button:text-is('Add step')")
+    page.wait_for_selector(".lab-chip:text-is('written by a person')")
+    go(node)
+    assert page.input_value(field) == ""
+    # Another session has other drafts, though its nodes have the same numbers.
+    twin = bench.create("What?", gold="1", seed=8)
+    finish(bench, twin, iterations=2)
+    page.evaluate("(id) => window.lab.store.open(id)", twin)
+    page.wait_for_function("window.lab.store.nodes.size > 1")
+    go(other)
+    assert page.input_value(field) == ""
+
+
+def test_a_dead_end_is_no_end_for_a_person(
+    tab: OpenTab, serve: Serve, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    world = World(words=6)
+    bench = Workbench(
+        tmp_path_factory.mktemp("dead"), SETTINGS, lambda *_: Models(world, world, [])
+    )
+    session = bench.create("What?", gold="1", seed=8)
+    finish(bench, session, iterations=3)
+    world.empty = 1.0
+    finish(bench, session, iterations=40)
+    world.empty = 0.0
+    nodes = bench.export(session)["nodes"]
+    ends = [node for node in nodes if node["verdict"] == "end"]
+    dead = next(node["id"] for node in ends if node["verdict_source"] == "dead_end")
+    done = next(node["id"] for node in ends if node["verdict_source"] != "dead_end")
+    page = shown(tab, serve(bench), bench, session, done)
+    page.wait_for_selector(".lab-steer-why:text-is('Finished: no step follows it.')")
+    assert page.is_disabled(".lab-steer-act:has-text('Write')")
+    page.evaluate("(id) => window.lab.store.select(id)", dead)
+    page.wait_for_selector(".lab-steer-why:has-text('Dead end: the policy wrote no step here.')")
+    assert page.is_disabled(".lab-steer-act:has-text('Roll out')")
+    page.click(".lab-steer-act:has-text('Children')")
+    page.click(".lab-steer-form button:text-is('Ask')")
+    page.wait_for_selector(".lab-steer-progress:has-text('came')")
+    page.wait_for_selector(".lab-node-head .lab-chip:text-is('unfinished')")
+    assert page.is_hidden(".lab-steer-why")
+    before = bench.show(session).iterations
+    finish(bench, session, iterations=5)
+    assert bench.show(session).iterations == before + 5
+    bench.close()
 
 
 def test_path_values_and_estimate(
