@@ -21,6 +21,7 @@ from ui.interface import Workbench
 ADDRESS = "/lab-exports"
 
 _MOST_SKIPPED = 50
+_MOST_CHOSEN = 10_000
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -86,7 +87,7 @@ def order(entered: Mapping[str, Any]) -> dict[str, Any]:
     if str(entered.get("prompt") or ""):
         settings["prompt"] = str(entered["prompt"]).replace("\\n", "\n")
     return {
-        "selection": _selection(text),
+        "selection": _selection(text, entered.get("sessions")),
         "form": text.get("form") or "values",
         "rows": entered.get("rows") is not False,
         "container": text.get("container") or "jsonl",
@@ -96,9 +97,14 @@ def order(entered: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _selection(text: Mapping[str, str]) -> dict[str, Any]:
-    """Which sessions: the open one, its batch, or all that match."""
+def _selection(text: Mapping[str, str], sessions: Any) -> dict[str, Any]:
+    """Which sessions: the open one, its batch, those chosen, or all that match."""
     what = text.get("what") or "tree"
+    if what == "some":
+        chosen = [str(one) for one in sessions] if isinstance(sessions, list) else []
+        if not chosen:
+            raise PageError("No session is chosen: choose some on the sheet of sessions.")
+        return {"sessions": chosen[:_MOST_CHOSEN]}
     if what == "tree":
         if not text.get("session"):
             raise PageError("Open a session first, or export everything that matches a filter.")

@@ -20,7 +20,7 @@ export class ExportPanel {
    * @param {RewardState} state
    */
   constructor(store, server, state) {
-    Object.assign(this, { store, server, state, options: null, session: null, busy: false });
+    Object.assign(this, { store, server, state, options: null, session: null, busy: false, some: [] });
     this.chosen = { what: "filter", form: "values", rows: true, container: "jsonl", method: "paper", by: "reward" };
     this.fields = {};
     this.groups = {};
@@ -79,12 +79,18 @@ export class ExportPanel {
     return this.groups[name];
   }
 
+  /** These sessions, until others are chosen. @param {string[]} sessions ids */
+  take(sessions) {
+    this.some = sessions;
+    this.chosen.what = "some";
+  }
+
   /** Shown: learn what there is, and count. */
   async open() {
     const { session } = this.store;
     this.done.hidden = true;
     this.chosen.method = this.state.method;
-    if (session !== this.session) this.chosen.what = session === null ? "filter" : "tree";
+    if (session !== this.session && this.chosen.what !== "some") this.chosen.what = session === null ? "filter" : "tree";
     this.session = session;
     const options = await this.server.export_options({ session }).catch(() => ({ error: "The lab does not answer." }));
     if (options.error) {
@@ -128,6 +134,7 @@ export class ExportPanel {
     const trees = [
       this.store.session === null ? null : ["tree", "this tree"],
       options.batch ? ["batch", "its batch"] : null,
+      this.some.length ? ["some", this.some.length === 1 ? "the one chosen" : `the ${count(this.some.length)} chosen`, "Those chosen on the sheet of sessions"] : null,
       ["filter", "all that match"],
     ].filter(Boolean);
     this.pills("what", trees, chosen.what, (what) => this.choose({ what }));
@@ -152,7 +159,7 @@ export class ExportPanel {
     const value = (name) => fields[name].value;
     const row = chosen.rows;
     return {
-      what: chosen.what, session: store.session, batch: options?.batch ?? null, form: chosen.form, rows: row, container: chosen.container, method: chosen.method,
+      what: chosen.what, session: store.session, sessions: this.some, batch: options?.batch ?? null, form: chosen.form, rows: row, container: chosen.container, method: chosen.method,
       dataset: value("dataset"), answered: value("answered"), algorithm: value("algorithm"), since: value("since"), until: value("until"),
       min_value: value("min_value"), correct: fields.correct.checked, bare: fields.bare.checked, name: value("name"),
       ...(this.pairs.hidden ? {} : { by: value("by"), margin: value("margin"), most_pairs: value("most_pairs") }),

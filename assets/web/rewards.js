@@ -75,6 +75,12 @@ export class Rewards extends Sheet {
     }
   }
 
+  /** The exports of some sessions. @param {string[]} sessions ids */
+  exportSome(sessions) {
+    this.panel.take(sessions);
+    this.go("export");
+  }
+
   /** Everything anew, by the method and with the supposed verdicts of now. */
   look(reset = false) {
     if (this.place !== "" || this.store.session === null) return;

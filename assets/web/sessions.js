@@ -19,7 +19,7 @@ export class Sessions extends Sheet {
   /**
    * @param {Store} store
    * @param {object} server
-   * @param {{open: (session: string | null) => void, batch: (id: string) => void}} show
+   * @param {{open: (session: string | null) => void, batch: (id: string) => void, export: (ids: string[]) => void}} show
    */
   constructor(store, server, show) {
     const tool = (text, figure, press) => el("button", { type: "button", class: "lab-button", "aria-label": text, on: { click: press } }, icon(figure), el("span", { text }));
@@ -27,8 +27,9 @@ export class Sessions extends Sheet {
     const away = tool("Deleted", "bin", () => this.go("deleted"));
     const add = tool("Import", "upload", () => this.file.choose());
     const empty = tool("Delete all for good", "bin", () => this.empty());
-    super("sessions", "Sessions", [back], [empty, away, add]);
-    Object.assign(this, { store, server, show, back, away, add, emptyButton: empty, serial: 0, lines: [] });
+    const some = tool("Export chosen", "download", () => show.export([...this.chosen]));
+    super("sessions", "Sessions", [back], [some, empty, away, add]);
+    Object.assign(this, { store, server, show, back, away, add, some, emptyButton: empty, serial: 0, lines: [], chosen: new Set() });
     this.pictures = new Miniatures(server);
     this.filters = new Filters(() => this.load());
     this.file = new ImportFile(() => this.load(), show);
@@ -51,6 +52,7 @@ export class Sessions extends Sheet {
     this.emptyButton.hidden = !deleted;
     this.away.hidden = this.add.hidden = deleted;
     this.filters.element.hidden = deleted;
+    this.drawChosen();
     this.file.clear();
     this.armed(false);
     this.lines = [];
@@ -119,8 +121,16 @@ export class Sessions extends Sheet {
     else opens[Math.min(goal, opens.length - 1)]?.focus();
   }
 
+  /** What is chosen stays so while one looks for others. */
+  drawChosen() {
+    this.some.hidden = !this.chosen.size || this.place === "deleted";
+    this.some.lastElementChild.textContent = `Export ${count(this.chosen.size)} chosen`;
+  }
+
   async remove(row, element) {
     if (!(await this.ask("put_away", { session: row.id }))) return;
+    this.chosen.delete(row.id);
+    this.drawChosen();
     const next = element.nextElementSibling ?? element.previousElementSibling;
     element.remove();
     (next?.querySelector("button") ?? this.filters.search).focus();

@@ -50,6 +50,7 @@ export class SessionEntry {
     const offered = this.deleted
       ? [el("button", { type: "button", class: "lab-button", text: "Bring back", on: { click: () => sheet.restore(row) } })]
       : [
+        this.choosing(act("check", "Choose for an export", () => this.choose())),
         act("pen", "Rename", () => this.rename()),
         act("tag", "Tags", () => this.retag()),
         act("copy", "Duplicate", () => sheet.duplicate(row)),
@@ -58,6 +59,21 @@ export class SessionEntry {
         act("bin", "Delete", () => sheet.remove(row, this.element)),
       ];
     return el("div", { class: "lab-entry-acts" }, ...offered);
+  }
+
+  choosing(button) {
+    const chosen = this.sheet.chosen.has(this.row.id);
+    this.element.classList.toggle("is-chosen", chosen);
+    button.setAttribute("aria-pressed", String(chosen));
+    button.dataset.act = "choose";
+    return button;
+  }
+
+  choose() {
+    const { chosen } = this.sheet;
+    if (!chosen.delete(this.row.id)) chosen.add(this.row.id);
+    this.choosing(this.element.querySelector("[data-act=choose]"));
+    this.sheet.drawChosen();
   }
 
   rename() {

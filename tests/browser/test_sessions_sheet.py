@@ -107,6 +107,27 @@ def test_sessions_are_found_and_kept_in_order(
     until(page, *names[:3], "a <b>name</b>")
 
 
+def test_chosen_sessions_are_exported_together(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    page = tab(address)
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    for kind in ("right", "wrong"):
+        entry = page.locator(f".lab-entry[data-session='{sessions[kind]}']")
+        entry.hover()
+        entry.locator("[data-act=choose]").click()
+    page.click("[data-outcome=none]")  # what is chosen stays so
+    until(page, "What is none?")
+    page.click(f"{SHEET} button:has-text('Export 2 chosen')")
+    page.wait_for_selector(".lab-export-panel [aria-pressed=true]:text-is('the 2 chosen')")
+    page.click(".lab-export-panel [data-value=jsonl]:text-is('jsonl')")
+    with page.expect_download() as saved:
+        page.click(".lab-export-panel .lab-primary:has-text('Save 2 trees')")
+    rows = Path(saved.value.path()).read_text("ascii").splitlines()
+    found = {json.loads(row)["result"]["session"] for row in rows}
+    assert found == {sessions["right"], sessions["wrong"]}
+
+
 def test_a_copy_is_deleted_brought_back_and_deleted_for_good(
     tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
 ) -> None:
