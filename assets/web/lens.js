@@ -127,17 +127,18 @@ export class Lens {
   take(state) {
     const working = state.status === "working";
     const print = JSON.stringify([state.id, state.status, state.done]);
+    const comparable = state.prms.length > 1 || state.policies.length > 1;
     this.progress.hidden = this.stop.hidden = !working;
     this.begin.hidden = working;
     this.begin.textContent = "Look again";
     this.bar.style.width = `${(100 * state.done) / (state.total || 1)}%`;
     if (working) this.say(state.done ? `${count(state.done)} of ${count(state.total)} nodes` : "Waiting for the models \u2026");
     else if (state.status === "failed") this.say(state.message, true);
-    else if (state.prms.length < 2 && state.policies.length < 2) this.say("No round has taught these models yet, so there is only the base to look through. Start one on the sheet Rounds.");
+    else if (!comparable) this.say("No round has taught these models yet, so there is nothing to compare. Start one on the sheet Rounds.");
     else this.say(state.status === "cancelled" ? "Stopped; what is known is shown." : state.policies.length ? "" : "This policy has no weights that could be asked for log-probabilities.");
     if (print === this.print) return;
     Object.assign(this, { state, print });
-    this.content.hidden = !state.prms.some((one) => one.numbers.some((value) => value !== null));
+    this.content.hidden = !comparable || !state.prms.some((one) => one.numbers.some((value) => value !== null));
     if (!this.content.hidden) this.draw();
   }
 
@@ -182,6 +183,11 @@ export class Lens {
   drawTable() {
     const columns = this.state[this.which];
     const decimals = this.which === "prms" ? 3 : 2;
+    const title = el("h3", { text: this.which === "prms" ? "Drift of values" : "Drift of log-probabilities" });
+    if (columns.length < 2) {
+      this.table.replaceChildren(title, el("p", { class: "lab-muted", text: "Only one model of this kind has read the tree: there is nothing to compare yet." }));
+      return;
+    }
     const drifts = [...this.store.nodes.values()].filter((node) => node.parent !== null).map((node) => {
       const numbers = columns.map((one) => one.numbers[node.id]);
       const known = numbers.filter((value) => value !== null);
@@ -189,7 +195,7 @@ export class Lens {
     }).sort((a, b) => b.spread - a.spread || a.node.id - b.node.id);
     const shown = drifts.slice(0, MOST);
     this.table.replaceChildren(
-      el("h3", { text: this.which === "prms" ? "Drift of values" : "Drift of log-probabilities" }),
+      title,
       el("table", {}, el("thead", {}, el("tr", {}, el("th", { text: "step", scope: "col" }), ...columns.map((one) => el("th", { text: one.name, scope: "col" })), el("th", { text: "drift", scope: "col", title: "The last round's number less the first one's; sorted by the difference of greatest and least" }))),
         el("tbody", {}, ...shown.map((row) => this.row(row, decimals)))),
       drifts.length > shown.length ? el("p", { class: "lab-muted", text: `The ${count(MOST)} nodes that drift most, of ${count(drifts.length)}.` }) : "");

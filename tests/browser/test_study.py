@@ -142,6 +142,16 @@ def test_human_and_prm(tab: OpenTab, bench: Workbench, address: str, session: st
     assert page.evaluate("window.lab.store.selected") == best.node
 
 
+def test_the_round_lens_has_nothing_to_compare_before_a_round(
+    tab: OpenTab, address: str, session: str
+) -> None:
+    page = tab(address, f"{session}&study=lens")
+    page.click(".lab-lens .lab-primary")
+    page.wait_for_selector(".lab-lens-message:has-text('there is nothing to compare')")
+    assert not page.is_visible(".lab-lens-content")
+    assert page.locator(".lab-lens-table tr").count() == 0
+
+
 def test_the_round_lens(tab: OpenTab, serve: Serve, tmp_path: Path) -> None:
     opened = classroom(tmp_path, Teacher(flat=True))
     opened.rounds.wait(opened.rounds.start(settings(tmp_path)))
