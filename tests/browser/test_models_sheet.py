@@ -1,12 +1,15 @@
 """The sheet of models: what they need before loading, loading, letting go, choosing others."""
 
 from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.workbench import Workbench
 from tests.browser.conftest import Serve
+from tests.lab.benches import finish
 
 OpenTab = Callable[..., Any]
 STATE = ".lab-loaded"
@@ -56,6 +59,38 @@ def test_models_are_foretold_loaded_changed_and_let_go(
     assert page.input_value("select[name=quant]") == "none"
     page.click("text=Adapters that rounds have made")
     page.wait_for_selector(".lab-sheet[data-sheet=rounds] h2:has-text('Lineage')")
+
+
+def test_a_folder_is_chosen_and_one_without_a_model_is_told_in_words(
+    tab: OpenTab, bench: Workbench, address: str, tmp_path: Path
+) -> None:
+    folder = str(Path(str(files("assets"))) / "models" / "tiny-policy")
+    page = tab(address)
+    page.click("button[data-sheet=models]")
+    page.wait_for_selector(".lab-memory b:has-text('fit')")
+    page.fill("input[name=policy]", str(tmp_path))
+    page.click("text=Use these models")
+    page.wait_for_selector(f".lab-models-form > .lab-message:has-text('{tmp_path}')")
+    assert bench.models.policy == "bundled"
+    page.fill("input[name=policy]", folder)
+    page.click("text=Use these models")
+    page.wait_for_selector(f"{STATE}.is-yes")
+    page.wait_for_selector(f".lab-models-facts dd:has-text('{folder}')")
+    assert page.is_hidden(".lab-models-form > .lab-message")
+    assert (bench.models.policy, bench.models.prm) == (folder, "bundled")
+    # A search is made with it, and says so.
+    session = bench.create("How many stamps has Frank?")
+    finish(bench, session, iterations=1)
+    assert bench.sessions()[0].policy == folder
+    # It is remembered beside what was chosen before, and offered while one types.
+    page.wait_for_selector(f".lab-recent-line:has-text('{folder}')")
+    assert page.locator(f"#lab-known-models option[value='{folder}']").count() == 1
+    page.fill("input[name=policy]", "bundled")
+    page.click("text=Use these models")
+    page.wait_for_selector(f".lab-models-facts dd:has-text('{folder}')", state="detached")
+    page.click(f".lab-recent-line:has-text('{folder}')")
+    assert page.input_value("input[name=policy]") == folder
+    assert bench.models.policy == "bundled"  # filled in, and not used before it is said
 
 
 def test_the_top_line_has_room_for_the_models(tab: OpenTab, bench: Workbench, address: str) -> None:
