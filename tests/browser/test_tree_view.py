@@ -243,6 +243,24 @@ def test_a_roll_out_is_shown_beside_the_tree(page: Any, fake: FakeWorkbench, ses
     fake.hold(session, "backed up")
 
 
+def test_steps_of_a_roll_out_stand_on_no_node(page: Any, fake: FakeWorkbench, session: str) -> None:
+    node = inner(fake, session)
+    page.evaluate("(id) => window.lab.store.select(id)", node)
+    fake.hold(session, "rolled out", {"node": node, **ROLLOUT})
+    page.wait_for_function(
+        "(id) => window.lab.view.overlay.rolled?.node === id && !window.lab.view.viewport.motion",
+        arg=node,
+    )
+    nearest = """() => {
+      const { overlay, layout, viewport } = window.lab.view;
+      const places = [...layout.places.values()].map((place) => viewport.screen(place));
+      return Math.min(...overlay.rolled.steps.flatMap((step) =>
+        places.map(([x, y]) => Math.hypot(step.x - x, step.y - y))));
+    }"""
+    assert page.evaluate(nearest) > 14
+    fake.hold(session, "backed up")
+
+
 def test_steps_are_found(page: Any, fake: FakeWorkbench, session: str) -> None:
     sought = fake.runs[session].nodes[8]["step"].strip()[:6]
     matches = [n["id"] for n in fake.runs[session].nodes if sought in n["step"]]
@@ -303,7 +321,7 @@ def test_the_same_tree_as_a_table(page: Any, fake: FakeWorkbench, session: str) 
     assert row.get_attribute("aria-level") == "2"
     assert row.get_attribute("aria-selected") == "true"
     page.keyboard.press("ArrowLeft")
-    assert row.get_attribute("aria-expanded") == "false"
+    page.wait_for_selector("#lab-node-row-1[aria-expanded=false]", timeout=5000)
     page.click("[role=columnheader] button:text-is('V')")
     best = max(nodes, key=lambda node: (node["value"], -node["id"]))["id"]
     first = page.locator(".lab-table-body [role=row]").first
