@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ui.interface import ParameterInfo, Workbench
+from ui.parameters import explanation
 
 MOST_FRAMES = 2_000
 """Events in one answer; a long log comes in several."""
@@ -178,6 +179,6 @@ def _field(info: ParameterInfo, values: Mapping[str, Any]) -> dict[str, Any]:
         "minimum": info.minimum,
         "maximum": info.maximum,
         "choices": list(info.choices),
-        "help": info.help,
+        "help": explanation(info),
         "advanced": info.advanced,
     }

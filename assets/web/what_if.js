@@ -62,7 +62,7 @@ export class WhatIf {
     const { algorithm, params, sampling, iterations: had } = this.known;
     const plain = params.filter((one) => !one.advanced);
     const group = (title, infos, name, open) => el("details", { class: "lab-what-if-group", open }, el("summary", { text: title }), el("div", { class: "lab-what-if-grid" }, ...infos.map((info) => field(info, name))));
-    const iterations = { name: "iterations", symbol: "", kind: "int", value: had, minimum: 1, maximum: null, choices: [], help: "How many iterations the replay has." };
+    const iterations = { name: "iterations", symbol: "", kind: "int", value: had, minimum: 1, maximum: null, choices: [], help: "How many iterations the replay has. At least 1." };
     this.fields.replaceChildren(
       group(algorithm, [...plain, iterations], "params", true),
       ...(params.length > plain.length ? [group("More parameters", params.filter((one) => one.advanced), "params", false)] : []),
@@ -197,5 +197,9 @@ function field(info, group) {
   } else {
     input = el("input", { type: "number", class: "lab-input", step: info.kind === "int" ? "1" : "any", value: first, data });
   }
-  return el("label", { class: "lab-what-if-field", title: info.help }, el("span", { text: label }), input);
+  // The help is no part of the field's name: it is said after it.
+  const id = `lab-what-if-${group}-${info.name}`;
+  Object.assign(input, { id });
+  input.setAttribute("aria-describedby", `${id}-help`);
+  return el("div", { class: "lab-what-if-field" }, el("label", { for: id, text: label }), input, el("small", { id: `${id}-help`, text: info.help }));
 }

@@ -124,6 +124,12 @@ def test_what_if_by_link_knows_how_long_the_search_was(
     page = tab(address, f"{session}&study=what-if")
     page.wait_for_selector(".lab-what-if [data-name=iterations]")
     assert page.input_value(".lab-what-if [data-name=iterations]") == "15"
+    # What a parameter does is there to read, and is said with its field.
+    help = page.locator(".lab-what-if-field:has([data-name=branch]) small")
+    assert help.is_visible()
+    assert help.inner_text() == "Children asked for at an expansion. 1\xa0to\xa064."
+    field = page.locator(".lab-what-if").get_by_label("branch (b)", exact=True)
+    assert field.get_attribute("aria-describedby") == help.get_attribute("id")
 
 
 def test_human_and_prm(tab: OpenTab, bench: Workbench, address: str, session: str) -> None:
