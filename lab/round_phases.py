@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 import queue
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -292,20 +293,34 @@ class Phases:
         adapter = hashlib.sha256(f"{self._row.id} {role}".encode()).hexdigest()[:8]
         out, folder = store.directory(adapter), self.folder / f"{role}-training"
         known = next((row for row in store.rows() if row.id == adapter), None)
+        updated: list[float] = []
         if known is None or not out.is_dir():
             # Weights that are not entered: killed in between. The last checkpoint has them still.
             shutil.rmtree(out, ignore_errors=True)
-            learnt = self._teach(role, start, examples, folder, out)
+            learnt = self._teach(role, start, examples, folder, out, updated)
             self._enter(adapter, role, start, examples, learnt)
         shutil.rmtree(folder, ignore_errors=True)
-        return {"adapter": adapter, "training": store.row(adapter).meta["training"]}
+        return {
+            "adapter": adapter,
+            "training": store.row(adapter).meta["training"],
+            "first_update": updated[0] if updated else None,
+        }
 
     def _teach(
-        self, role: Role, start: str | None, examples: Sequence[Example], folder: Path, out: Path
+        self,
+        role: Role,
+        start: str | None,
+        examples: Sequence[Example],
+        folder: Path,
+        out: Path,
+        updated: list[float],
     ) -> Learnt:
+        """Train; `updated` gets the seconds from here to the end of each update."""
         learnt: list[Learnt] = []
+        began = time.monotonic()
 
         def tell(progress: Progress) -> bool:
+            updated.append(time.monotonic() - began)
             self._report(done=progress.step, total=progress.steps, point=progress)
             return not self._halting()
 

@@ -46,4 +46,6 @@ def _phase(row: RoundRow, name: str) -> PhaseState:
         return PhaseState(name, PHASES[name], "waiting", seconds=seconds)
     if "skipped" in result:
         return PhaseState(name, PHASES[name], "skipped", note=result["skipped"])
-    return PhaseState(name, PHASES[name], "done", seconds=seconds)
+    first = result.get("first_update")
+    note = "" if first is None else f"first update after {first:.1f} s"
+    return PhaseState(name, PHASES[name], "done", seconds=seconds, note=note)

@@ -101,10 +101,10 @@ def _selection(text: Mapping[str, str], sessions: Any) -> dict[str, Any]:
     """Which sessions: the open one, its batch, those chosen, or all that match."""
     what = text.get("what") or "tree"
     if what == "some":
-        chosen = [str(one) for one in sessions] if isinstance(sessions, list) else []
-        if not chosen:
+        some = [str(one) for one in sessions] if isinstance(sessions, list) else []
+        if not some:
             raise PageError("No session is chosen: choose some on the sheet of sessions.")
-        return {"sessions": chosen[:_MOST_CHOSEN]}
+        return {"sessions": some[:_MOST_CHOSEN]}
     if what == "tree":
         if not text.get("session"):
             raise PageError("Open a session first, or export everything that matches a filter.")

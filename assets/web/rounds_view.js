@@ -182,7 +182,7 @@ function drawPhase(row, phase, round) {
   row.bar.hidden = phase.status === "skipped";
   row.count.textContent = phase.total ? `${count(phase.done)} of ${count(phase.total)}` : "";
   const words = { before: "with the old model", after: "with the new model" }[phase.note] ?? phase.note;
-  row.note.textContent = phase.status === "skipped" ? `left out: ${line(phase.note, 120)}` : present ? line(words, 120) : "";
+  row.note.textContent = phase.status === "skipped" ? `left out: ${line(phase.note, 120)}` : present || phase.status === "done" ? line(words, 120) : "";
   const left = present && phase.left !== null ? `${roughly(phase.left)} left` : "";
   row.time.textContent = phase.status === "skipped" || (!phase.seconds && !present) ? "" : [duration(phase.seconds), left].filter(Boolean).join(", ");
 }

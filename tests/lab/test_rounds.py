@@ -63,6 +63,8 @@ def test_a_round_searches_learns_compares_and_comes_into_use(
         assert one.session_after is not None
         assert (one.gold, one.after, one.fixed) == ("1", "1", True)
         assert lab.show(one.session_after).answer == "1"
+    trained = [phase.note for phase in state.phases if phase.name in ("prm", "policy")]
+    assert all(note.startswith("first update after ") for note in trained)
     assert verdict.guided is not None
     assert verdict.guided.n == 6
     assert verdict.calibration is not None
