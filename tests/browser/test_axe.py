@@ -16,8 +16,8 @@ OpenTab = Callable[..., Any]
 AXE = (Path(__file__).parent / "data" / "axe.min.js").read_text("utf-8")
 
 # What is serious, in words that say where.
-RUN = """async () => {
-  const { violations } = await axe.run(document, {
+RUN = """async (within) => {
+  const { violations } = await axe.run(within ?? document, {
     resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
   });
   return violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(
@@ -32,6 +32,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     made = Workbench(
         tmp_path_factory.mktemp("axe"), SETTINGS, lambda *_: Models(world, world, ["A notice."])
     )
+    finish(made, made.create("What?", "1", seed=9), iterations=4)
     session = made.create("What?", "1", seed=8)
     finish(made, session, iterations=12)
     made.steering.tag(session, None, ["to check"])
@@ -82,6 +83,63 @@ def test_nothing_serious_is_wrong(
         visit(page, state)
         if problems := page.evaluate(RUN):
             found[state] = problems
+    assert not found, found
+
+
+# What is looked at in one theme and width only: how to come there, what to wait for, where to look.
+SHEET = ".lab-sheet:not([hidden])"
+PLACES = {
+    "compare two searches": ("study", "compare/{other}", ".lab-compare-row", SHEET),
+    "what if": ("study", "what-if", ".lab-what-if-field", SHEET),
+    "human and PRM": ("study", "human", ".lab-insight-words p", SHEET),
+    "round lens": ("study", "lens", ".lab-lens-top", SHEET),
+    "evaluate": ("evaluate", "", ".lab-sheet[data-sheet=evaluate] h3", SHEET),
+    "new evaluation": ("evaluate", "new", ".lab-sheet[data-sheet=evaluate] form", SHEET),
+    "new batch": ("datasets", "new", ".lab-sheet[data-sheet=datasets] form", SHEET),
+    "new round": ("rounds", "new", ".lab-sheet[data-sheet=rounds] form", SHEET),
+}
+# A plan that is being made anew is dimmed for that long.
+SETTLED = """() => [...document.querySelectorAll(".lab-plan")].every(
+  (plan) => plan.childElementCount && getComputedStyle(plan).opacity === "1"
+    || !plan.checkVisibility())"""
+TABS = {
+    "compare": ".lab-compare-figures",
+    "history": ".lab-doing",
+    "path": ".lab-path-panel .js-plotly-plot",
+    "answers": ".lab-vote",
+}
+
+
+def test_nothing_serious_is_wrong_further_in(tab: OpenTab, bench: Workbench, address: str) -> None:
+    session, other = (one.id for one in bench.sessions()[:2])
+    page = tab(address, session)
+    wait_nodes(page, len(bench.export(session)["nodes"]))
+    page.evaluate(AXE)
+    found = {}
+
+    def look(state: str, within: str) -> None:
+        if problems := page.evaluate(RUN, within):
+            found[state] = problems
+
+    page.evaluate("window.lab.store.select(1)")
+    page.keyboard.press("d")
+    page.evaluate("window.lab.store.select(2)")
+    for name, there in TABS.items():
+        page.click(f"[data-tab={name}][aria-controls]")
+        page.wait_for_selector(f"{there}:visible")
+        look(f"tab {name}", ".lab-inspector")
+    page.wait_for_function("window.lab.timeline.frames.length > 40")
+    page.evaluate("window.lab.timeline.go(20)")
+    page.wait_for_selector(".lab-view.is-past")
+    look("the past", "body")
+    for state, (sheet, place, there, within) in PLACES.items():
+        page.evaluate(
+            "([sheet, place]) => window.lab[sheet].go(place)",
+            [sheet, place.format(other=other)],
+        )
+        page.wait_for_selector(f"{there}:visible")
+        page.wait_for_function(SETTLED)
+        look(state, within)
     assert not found, found
 
 
