@@ -44,7 +44,7 @@ class Item(msgspec.Struct, frozen=True):
         standing: whether it counts in the present state.
         iteration: the number of an iteration, or of the one before it.
         node: that it was done to, None for the whole session.
-        value: that a person gave, None otherwise.
+        value: that a person gave, or the temperature of children asked for; None otherwise.
         text: a step, reason, note or verdict in words.
     """
 
@@ -192,8 +192,8 @@ def _words(
             return node, value, ""
         case ev.Pruned(node=node) | ev.RolledOut(node=node):
             return node, None, ""
-        case ev.Added(node=node, children=children):
-            return node, None, children[0].step if children else ""
+        case ev.Added(node=node, children=children, temperature=heat):
+            return node, heat, children[0].step if children else ""
         case ev.Marked(node=node, verdict=verdict, reason=reason):
             return node, None, f"{verdict}: {reason}" if reason else verdict
         case ev.Regraded(node=node, correct=correct):

@@ -19,6 +19,7 @@ export class Controls {
   receive(reply) {
     if (!reply) return;
     this.say("error", reply.error ?? "");
+    markWrong(reply.error ?? "");
     if ("hint" in reply) this.say("hint", reply.hint ?? "");
     if (reply.session !== undefined) this.opened(reply.session);
     if ("differs" in reply) this.parametersNow.show(reply.differs);
@@ -36,5 +37,19 @@ export class Controls {
     const found = document.querySelector(`[data-lab-place="${place}"]`);
     if (found) found.replaceChildren(...elements);
     else requestAnimationFrame(() => this.put(place, ...elements));
+  }
+}
+
+/** Mark the fields of the parameters that an error names, until they are changed. */
+function markWrong(error) {
+  for (const input of document.querySelectorAll("#lab-form .lab-field :is(input, select)")) {
+    const name = (input.getAttribute("aria-label") ?? "").replace(/ \(.*\)$/, "").replaceAll(" ", "_");
+    const wrong = name !== "" && ` ${error}`.includes(` ${name} cannot be `);
+    if (!wrong) {
+      input.removeAttribute("aria-invalid");
+      continue;
+    }
+    input.setAttribute("aria-invalid", "true");
+    input.addEventListener("input", () => input.removeAttribute("aria-invalid"), { once: true });
   }
 }

@@ -17,10 +17,20 @@ export function invitation(store, server, does) {
     error.textContent = line(text, 400);
     error.hidden = !text;
   };
-  const begin = async (problem) => {
+  const begin = async (problem, card) => {
+    const word = card.querySelector("b > span");
+    const buttons = [...cards.children];
+    const wait = (on) => {
+      word.textContent = on ? "Starting \u2026" : "Search it";
+      for (const one of buttons) one.disabled = on;
+      card.setAttribute("aria-busy", String(on));
+    };
+    say("");
+    wait(true);
     const answer = await server.begin({ problem }).catch(() => ({ error: "The lab does not answer. Is it still running?" }));
-    say(answer.error ?? "");
     if (answer.session) does.open(answer.session);
+    else wait(false);
+    say(answer.error ?? "");
   };
   const box = el("div", { class: "lab-invitation" },
     el("i", { class: "lab-logo" }, el("b"), el("b"), el("b")),
@@ -33,7 +43,7 @@ export function invitation(store, server, does) {
     if (box.hidden || cards.childElementCount) return;
     const answer = await server.samples({}).catch(() => null);
     if (!answer?.problems || cards.childElementCount) return;
-    cards.append(...answer.problems.map((one, k) => el("button", { type: "button", class: "lab-card", on: { click: () => begin(one.id) } },
+    cards.append(...answer.problems.map((one, k) => el("button", { type: "button", class: "lab-card", on: { click: ({ currentTarget }) => begin(one.id, currentTarget) } },
       el("small", { text: LEVELS[k] ?? "" }), el("span", { text: block(one.content, 260) }), el("b", {}, icon("play"), el("span", { text: "Search it" })))));
   };
   const draw = () => {

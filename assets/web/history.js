@@ -22,6 +22,8 @@ export class Doings extends EventTarget {
     this.forget();
     this.timer = null;
     this.serial = 0;
+    this.walking = 0; // undos and redos on their way: what comes after them is not known yet
+    this.walk = Promise.resolve();
     store.addEventListener("opened", () => this.forget());
     store.addEventListener("changed", () => this.soon());
   }
@@ -78,8 +80,17 @@ export class Doings extends EventTarget {
    */
   async go(how, query = {}) {
     const { session } = this.store;
-    const answer = await this.server[how]({ session, ...query }).catch(() => ({ error: "The lab does not answer." }));
+    if (session === null) return "";
+    this.walking++;
+    this.dispatchEvent(new CustomEvent("changed"));
+    // One after the other, however fast they are pressed.
+    const answered = this.walk.then(() => this.server[how]({ session, ...query })).catch(() => ({ error: "The lab does not answer." }));
+    this.walk = answered;
+    const answer = await answered;
     this.wake();
+    await this.ask("");
+    this.walking--;
+    this.dispatchEvent(new CustomEvent("changed"));
     return answer.error ?? "";
   }
 }

@@ -17,7 +17,7 @@ export function doing(row) {
     case "pruned": return `${of} pruned`;
     case "brought_back": return `${of} restored`;
     case "wrote": return `step written below ${of}`;
-    case "asked": return `more children of ${of}`;
+    case "asked": return `more children of ${of}${row.value === null ? "" : ` at temperature ${number(row.value)}`}`;
     case "rolled_out": return `rolled out from ${of}`;
     case "kept": return `roll-out of ${of} kept`;
     case "marked": return text ? `${of} marked ${text}` : `mark of ${of} taken back`;

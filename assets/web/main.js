@@ -89,7 +89,7 @@ export function mount(element, functions, trigger) {
   const table = new TreeTable(store, view);
   const help = new KeysHelp();
   const place = new Place(store, view, sheets);
-  const tour = new Tour(() => someTree(store, server, ask));
+  const tour = new Tour({ tree: () => someTree(store, server, ask), node: () => someNode(store, tabs) });
   header.help({ tour: () => tour.start(), keys: () => help.toggle() });
   const toolbar = new Toolbar(store, view, table, () => help.toggle());
   toolbar.element.firstElementChild.append(rewards.shortcut.element);
@@ -101,7 +101,10 @@ export function mount(element, functions, trigger) {
   };
   const doings = new Doings(store, server, () => poller.wake());
   const parametersNow = new ParametersNow(store, doings, () => trigger("compare", {}), () => fill(store.session));
-  const press = (pressed) => trigger("press", { pressed: { ...pressed, way: parametersNow.way } });
+  const press = (pressed) => {
+    if (store.past) timeline.refuse();
+    else trigger("press", { pressed: { ...pressed, way: parametersNow.way } });
+  };
   const controls = new Controls(store, open, parametersNow);
   const runMenu = new RunMenu(store, server, doings, press, (error) => controls.say("error", error));
   controls.put("transport", parametersNow.element, runMenu.element);
@@ -118,7 +121,7 @@ export function mount(element, functions, trigger) {
     { name: "history", title: "History", panel: new HistoryPanel(doings, store, ask) },
   ]);
   const timeline = new Timeline(store, server, ask);
-  store.addEventListener("travelled", () => root.classList.toggle("is-past", store.past !== null));
+  for (const event of ["travelled", "opened"]) store.addEventListener(event, () => root.classList.toggle("is-past", store.past !== null));
   const aside = el("aside", { class: "lab-inspector", "aria-label": "Inspector", tabindex: "-1" }, tabs.element);
   const root = el("div", { class: "lab-view" }, header.element,
     el("main", { class: "lab-centre" }, toolbar.element, statusLine.banner, view.element, table.element, invitation(store, server, { open: ask, tour: () => tour.start() }), timeline.bar, timeline.element, statusLine.element), aside, ...sheets.map((sheet) => sheet.element), help.element, tour.element);
@@ -198,6 +201,12 @@ export function mount(element, functions, trigger) {
     poller.wake();
   };
   window.lab = { store, receive, position: (id) => view.position(id), view, table, batches, datasets, rewards, rounds, evaluate, timeline, study };
+}
+
+/** A node to look at: the selected one, or that of the best answer. */
+function someNode(store, tabs) {
+  if (store.selected === null) store.select([...store.bestPath].pop() ?? 0);
+  tabs.go("node");
 }
 
 /** A tree to look at: the open session's, or that of a sample problem. */

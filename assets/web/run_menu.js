@@ -53,8 +53,8 @@ export class RunMenu {
     register("Space", "Step: one iteration", () => this.step.click());
     register("Shift+Space", "The next phase", () => this.phase.click());
     register("p", "Pause", () => !this.pause.disabled && this.pause.click());
-    register("Ctrl+z", "Undo", () => !this.undo.disabled && this.undo.click(), { group: "Steering" });
-    register(["Ctrl+Shift+z", "Ctrl+y"], "Redo", () => !this.redo.disabled && this.redo.click(), { group: "Steering" });
+    register("Ctrl+z", "Undo", () => this.walk("undo"), { group: "Steering" });
+    register(["Ctrl+Shift+z", "Ctrl+y"], "Redo", () => this.walk("redo"), { group: "Steering" });
   }
 
   show() {
@@ -92,6 +92,7 @@ export class RunMenu {
   }
 
   async walk(how) {
+    if (this.store.busy) return;
     this.say(await this.doings.go(how));
   }
 
@@ -100,14 +101,15 @@ export class RunMenu {
     this.pause.disabled = !busy || run.status === "pausing";
     this.stop.disabled = !busy;
     document.documentElement.dataset.labBusy = busy;
-    const { undoes, redoes } = this.doings;
-    this.tell(this.undo, "Undo", undoes, "Ctrl + Z", busy);
-    this.tell(this.redo, "Redo", redoes, "Ctrl + Shift + Z", busy);
+    const { undoes, redoes, walking } = this.doings;
+    this.tell(this.undo, "Undo", undoes, "Ctrl + Z", busy, walking > 0);
+    this.tell(this.redo, "Redo", redoes, "Ctrl + Shift + Z", busy, walking > 0);
     this.step.title = `One iteration of the search (Space)${tree ? `; ${count(tree.iteration)} are done` : ""}`;
   }
 
-  tell(button, name, what, key, busy) {
-    button.disabled = busy || !what;
+  /** While an undo is on its way nobody knows yet what a redo would do: then the lab is asked. */
+  tell(button, name, what, key, busy, unknown) {
+    button.disabled = busy || (!what && !unknown);
     const title = busy ? `${name}: pause first` : what ? `${name}: ${what} (${key})` : `Nothing to ${name.toLowerCase()}`;
     button.title = title;
     button.setAttribute("aria-label", title);

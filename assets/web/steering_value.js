@@ -82,7 +82,9 @@ export class SteeringValue {
     this.buttons.hidden = this.keep.hidden;
     this.said.hidden = !given;
     this.saidText.textContent = given ? `You set V to ${number(node.overruled)}${node.value === node.overruled ? "" : `; a backup has made it ${number(node.value)} since`}.` : "";
-    this.lockText.textContent = this.lock.checked ? "Locked: V stays so, whatever is found below" : "Not locked: the next backup through here goes over it";
+    const open = given || value !== null ? ["Locked: V stays so, whatever is found below", "Not locked: the next backup through here goes over it"]
+      : ["To be locked when overruled: V then stays so", "Not to be locked: the next backup goes over what you set"];
+    this.lockText.textContent = open[this.lock.checked ? 0 : 1];
   }
 
   attempt(value) {
@@ -125,7 +127,9 @@ export class SteeringValue {
     if (this.value === null && overruled !== null && overruled !== undefined) this.does.keep(overruled, this.lock.checked);
   }
 
+  /** What is typed then overrules. */
   focus() {
-    this.slider.focus();
+    this.number.focus();
+    this.number.select();
   }
 }

@@ -29,7 +29,7 @@ function above(found, node, store) {
 }
 
 function selection({ path_before: before, path_after: after }) {
-  if (!before.length && !after.length) return row("Next selection", el("span", { text: "not by V: it stays" }));
+  if (!before.length && !after.length) return row("Next selection", el("span", { text: "stays as it is: V does not decide it in this search, or nothing is left to select" }));
   const same = String(before) === String(after);
   return row("Next selection", ...(same
     ? [el("span", { text: `stays ${path(after)}` })]

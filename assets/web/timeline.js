@@ -13,6 +13,8 @@ const PAUSE = { busy: 700, idle: 60 }; // milliseconds between asking for frames
 const SPEEDS = [1, 4, 16, 64];
 const EVENTS_A_SECOND = 4;
 
+const PAST = "This is the tree as it was: go back to now, or fork from here, to search on or to change something.";
+
 const KINDS = {
   search_created: "the question", iteration_started: "an iteration begins", selected: "selected", closed: "closed by the gate",
   judged: "judged by the self-critic", expanded: "expanded", evaluated: "valued by the PRM", rolled_out: "rolled out", backed_up: "backed up",
@@ -217,6 +219,15 @@ export class Timeline {
     if (await this.ask(this.server.go_back_to)) this.now();
   }
 
+  /** Say that the past cannot be searched on, beside the ways out. */
+  refuse() {
+    this.stop();
+    this.refused.textContent = "";
+    // Said anew, so that a second press is heard as well.
+    requestAnimationFrame(() => (this.refused.textContent = PAST));
+    this.bar.scrollIntoView({ block: "nearest" });
+  }
+
   async ask(act) {
     const { session, past } = this.store;
     this.stop();
@@ -248,7 +259,7 @@ export class Timeline {
 
 /** What may not be asked of the server while another time is shown, in words. */
 export function timely(server, store, acts) {
-  const refuse = () => Promise.resolve({ error: "This is the tree as it was: go back to now, or fork from here, to change something." });
+  const refuse = () => Promise.resolve({ error: PAST });
   return Object.fromEntries(Object.entries(server).map(([name, ask]) => [name, acts.has(name) ? (query) => (store.past ? refuse() : ask(query)) : ask]));
 }
 

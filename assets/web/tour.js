@@ -10,7 +10,7 @@ const STEPS = [
   ["#lab-form .lab-scroll", "Ask", "The question, and the oracle answer if you know it: it only tells right from wrong and is never shown to the models. Below, the method and its parameters, with the symbols of the paper."],
   ["#lab-transport", "Search", "Step takes one iteration, Phase a part of one, Run many. Pause at any time: you can change parameters, undo, and go on."],
   [".lab-tree", "The tree", "Colour is the value V of a step, size its visits, shape what became of it: a star is right, a diamond wrong. Click a node, or walk with the arrow keys."],
-  [".lab-inspector", "One node", "Everything known of the node you chose, and what you can do: overrule its value, prune it, write a step of your own, ask for more."],
+  [".lab-inspector", "One node", "Everything known of the node you chose, and what you can do: overrule its value, prune it, write a step of your own, ask for more.", "node"],
   [".lab-status", "At a glance", "What the search does now, what it chose and why, what it has cost, and which answer is ahead."],
   [".lab-timeline", "Time", "Every event is kept. Drag through them to see the tree as it was, play it back, or fork another search from there."],
   [".lab-sheets", "More than one tree", "All sessions, whole datasets, the rewards that a tree gives, and rounds in which the models learn from them."],
@@ -18,7 +18,10 @@ const STEPS = [
 ];
 
 export class Tour {
-  /** @param {() => Promise<void>} prepare makes sure that there is a tree to look at */
+  /**
+   * @param {{tree: () => Promise<void>, node: () => void}} prepare makes sure that there is a tree
+   *   to look at, and that a node of it is shown
+   */
   constructor(prepare) {
     this.prepare = prepare;
     this.at = 0;
@@ -38,7 +41,7 @@ export class Tour {
   async start() {
     this.before = document.activeElement;
     this.steps = STEPS;
-    await this.prepare();
+    await this.prepare.tree();
     this.element.hidden = false;
     this.show(0);
   }
@@ -53,7 +56,8 @@ export class Tour {
     this.steps = STEPS.filter(([selector]) => seen(selector));
     if (at >= this.steps.length) return this.end();
     this.at = Math.max(0, at);
-    const [, title, text] = this.steps[this.at];
+    const [, title, text, needs] = this.steps[this.at];
+    if (needs) this.prepare[needs]();
     this.title.textContent = title;
     this.text.textContent = text;
     this.place.textContent = `${this.at + 1} of ${this.steps.length}`;

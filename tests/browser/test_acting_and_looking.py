@@ -1,0 +1,266 @@
+"""What a person meets while steering: presses in the past, fast keys, what stays over the tree."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from engine import events as ev
+from lab.models import Models
+from lab.workbench import Workbench
+from tests.browser.conftest import Serve, wait_nodes
+from tests.browser.fake_workbench import FakeWorkbench
+from tests.engine.worlds import World
+from tests.lab.benches import LONG, SETTINGS, finish
+
+OpenTab = Callable[..., Any]
+REFUSED = ".lab-past-refused:has-text('This is the tree as it was')"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    world = World(words=6)
+    made = Workbench(tmp_path_factory.mktemp("hand"), SETTINGS, lambda *_: Models(world, world, []))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def address(serve: Serve, bench: Workbench) -> str:
+    return serve(bench)
+
+
+@pytest.fixture
+def session(bench: Workbench) -> str:
+    made = bench.create("What?", gold="1", seed=8)
+    finish(bench, made, iterations=6)
+    return made
+
+
+def shown(tab: OpenTab, address: str, bench: Workbench, session: str, node: int | None) -> Any:
+    page = tab(address, session)
+    wait_nodes(page, len(bench.export(session)["nodes"]))
+    if node is not None:
+        select(page, node)
+    page.focus(".lab-canvas")
+    return page
+
+
+def select(page: Any, node: int) -> None:
+    page.evaluate("(id) => window.lab.store.select(id)", node)
+    page.wait_for_selector(f".lab-node h2:text-is('Node {node}')")
+
+
+def leaf(bench: Workbench, session: str) -> int:
+    """A visited node that steps can follow."""
+    nodes = bench.export(session)["nodes"]
+    found = (n for n in nodes[::-1] if n["parent"] and n["visits"] and n["verdict"] != "end")
+    return int(next(found)["id"])
+
+
+def rewound(bench: Workbench, session: str) -> int:
+    return sum(isinstance(event, ev.Rewound) for event in bench._current(session).view.log)
+
+
+def test_nothing_is_searched_on_in_the_past(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    page = shown(tab, address, bench, session, None)
+    page.wait_for_function("window.lab.timeline.frames.length > 9")
+    page.evaluate("window.lab.timeline.go(5)")
+    for press in ("#lab-step", "#lab-phase", "#lab-run", "Space", "Shift+Space"):
+        page.evaluate("window.lab.timeline.go(5)")
+        page.wait_for_selector(REFUSED, state="detached")
+        if press.startswith("#"):
+            page.click(press)
+        else:
+            page.focus(".lab-canvas")
+            page.keyboard.press(press)
+        page.wait_for_selector(REFUSED)
+        assert page.evaluate("window.lab.store.past !== null")
+    assert bench.show(session).iterations == 6
+    # The look of the past goes with it, to another session too.
+    page.click(".lab-past .lab-button:has-text('Fork from here')")
+    page.wait_for_function("(old) => window.lab.store.session !== old", arg=session)
+    page.wait_for_selector(".lab-view:not(.is-past)")
+    page.wait_for_selector(".lab-past", state="hidden")
+
+
+def test_a_redo_right_after_an_undo_is_not_lost(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)
+    bench.steering.prune(session, node)
+    page = shown(tab, address, bench, session, node)
+    page.wait_for_selector(f"[data-walk=undo][title*='node {node} pruned']")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+Shift+z")
+    until = time.monotonic() + LONG
+    while rewound(bench, session) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert rewound(bench, session) == 2
+    assert bench.node(session, node)["pruned"]
+    page.wait_for_selector("[data-walk=redo][disabled]")
+    page.evaluate(
+        "['undo', 'redo'].forEach((one) => document.querySelector(`[data-walk=${one}]`).click())"
+    )
+    while rewound(bench, session) < 4 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert rewound(bench, session) == 4
+    assert bench.node(session, node)["pruned"]
+
+
+def test_a_value_is_typed_and_what_it_would_do_is_said(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)
+    page = shown(tab, address, bench, session, node)
+    lock = page.locator(".lab-steer-lock")
+    assert "To be locked" in lock.inner_text()  # nothing is locked yet
+    page.keyboard.press("o")
+    page.keyboard.type("0.25")
+    page.wait_for_selector(".lab-steer-keep:has-text('Overrule with 0.25')")
+    assert lock.inner_text().startswith("Locked: V stays so")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lab-steer-said:has-text('You set V to 0.25')")
+    assert bench.node(session, node)["value"] == 0.25
+
+
+def test_children_asked_for_at_another_temperature_are_told_so(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)
+    bench.steering.expand(session, node, 6, 1.25)
+    bench.wait(session, timeout=LONG)
+    page = shown(tab, address, bench, session, None)
+    page.click("[data-tab=history]")
+    told = f"more children of node {node} at temperature 1.25"
+    page.wait_for_selector(f".lab-doing-text:has-text('{told}')")
+
+
+def test_a_roll_out_is_shown_with_its_node(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    nodes = bench.export(session)["nodes"]
+    open_ = [n for n in nodes if n["parent"] is not None and not n["visits"] and n["prm"]]
+    node = min((n for n in open_ if n["verdict"] != "end"), key=lambda n: n["depth"])["id"]
+    other = next(n["id"] for n in nodes if n["id"] not in (0, node))
+    page = shown(tab, address, bench, session, other)
+    bench.steering.roll_out(session, node, 1)
+    keep = page.locator(".lab-keep")
+    keep.wait_for(state="visible")  # it has just come
+    page.evaluate("window.lab.store.select(null)")
+    keep.wait_for(state="hidden")
+    select(page, node)
+    keep.wait_for(state="visible")
+    select(page, other)
+    keep.wait_for(state="hidden")
+    page.reload(wait_until="commit")
+    page.wait_for_function("window.lab?.store.tree?.rollout && window.lab.view.lastDraw")
+    assert keep.is_hidden()
+
+
+def test_the_tip_goes_when_its_node_moves_away(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    page = shown(tab, address, bench, session, None)
+    page.wait_for_function("!window.lab.view.viewport.motion")
+    tip = page.locator(".lab-tip")
+    for key in ("+", "f", "s"):
+        if key == "s":
+            select(page, 1)
+        at = page.evaluate("window.lab.position(1)")
+        page.mouse.move(at["x"] + 1, at["y"])
+        page.mouse.move(at["x"], at["y"])
+        tip.wait_for(state="visible")
+        page.keyboard.press(key)
+        tip.wait_for(state="hidden")
+        page.wait_for_function("!window.lab.view.viewport.motion")
+        page.mouse.move(at["x"], 2)
+
+
+def test_iterations_on_an_axis_are_whole(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    points = {
+        n["id"]: bench.studies.values(session, n["id"]) for n in bench.export(session)["nodes"]
+    }
+    node = next(id for id, ones in points.items() if id and len(ones) > 1)
+    page = shown(tab, address, bench, session, node)
+    page.wait_for_selector(".lab-node-chart .xtick")
+    ticks = page.locator(".lab-node-chart .xtick").all_text_contents()
+    assert len(ticks) == len(set(ticks))
+
+
+def test_the_tour_shows_a_node(tab: OpenTab, bench: Workbench, address: str, session: str) -> None:
+    page = shown(tab, address, bench, session, None)
+    page.click(".lab-help > button")
+    page.click(".lab-help-item:has-text('tour')")
+    title = page.locator(".lab-tour-card h2")
+    while title.inner_text() != "One node":
+        page.click(".lab-tour-card .lab-primary")
+    page.wait_for_selector(".lab-node .lab-node-head h2:visible")
+    best = page.evaluate("[...window.lab.store.bestPath].at(-1)")
+    assert page.evaluate("window.lab.store.selected") == best
+
+
+def test_a_sample_card_says_at_once_that_it_starts(
+    tab: OpenTab, fake: FakeWorkbench, fake_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = fake.create
+
+    def slow(*args: Any, **options: Any) -> str:
+        time.sleep(0.4)
+        return create(*args, **options)
+
+    monkeypatch.setattr(fake, "create", slow)
+    page = tab(fake_address)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_selector(".lab-invitation .lab-card")
+    assert page.locator(".lab-legend").is_hidden()  # it would lie over the cards
+    page.click(".lab-card >> nth=0")
+    page.wait_for_selector(".lab-card[aria-busy=true]:disabled:has-text('Starting')")
+    page.wait_for_selector(".lab-invitation", state="hidden")
+    assert page.locator(".lab-legend").is_visible()
+
+
+def test_a_wrong_parameter_is_marked(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    page = shown(tab, address, bench, session, None)
+    field = page.locator("[aria-label='alpha (\u03b1)']:visible")
+    field.fill("7")
+    page.click("#lab-step")
+    page.wait_for_selector("[data-lab-slot=error]:has-text('alpha cannot be 7')")
+    page.wait_for_selector("#lab-form [aria-invalid=true]")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert page.locator("#lab-form [aria-invalid=true]").count() == 1
+    field.fill("0.6")
+    page.wait_for_selector("#lab-form [aria-invalid=true]", state="detached")
+
+
+def test_a_dense_tree_names_what_one_looks_for(
+    tab: OpenTab, fake: FakeWorkbench, fake_address: str
+) -> None:
+    session = fake.create("Many?", None)
+    fake.grow(session, 1200)
+    page = tab(fake_address, session)
+    wait_nodes(page, 1200)
+    page.evaluate("window.lab.store.select(700)")
+    page.wait_for_function("!window.lab.view.viewport.motion && !window.lab.view.layout.moving")
+    words = page.evaluate(
+        """() => {
+          const { labels } = window.lab.view.painter;
+          const words = [];
+          const text = labels.text;
+          labels.text = (...given) => { words.push(given[0]); return text.apply(labels, given); };
+          window.lab.view.drawNow();
+          labels.text = text;
+          return words;
+        }"""
+    )
+    step = "(id) => window.lab.store.nodes.get(id).step.trim()"
+    for node in (700, page.evaluate("[...window.lab.store.bestPath].at(-1)")):
+        whole = page.evaluate(step, node)
+        assert any(whole.endswith(word.removeprefix("\u2026 ")) for word in words)
