@@ -15,6 +15,7 @@ const TWO_LINES = 46; // row height from which on a label may have two lines abo
 const CROWDED = 6; // row height below which only paths and the selected node have labels
 const CHARACTER = 7.2; // width of one at 12 pixels
 const READABLE = 6; // a text cut shorter than this says nothing
+const KEY_FITS = 26; // characters of a label that the few nodes one looks for get in any case
 const KEPT = 900; // bitmaps
 
 export class Labels {
@@ -36,8 +37,10 @@ export class Labels {
     if (this.life !== this.store.life) [this.cuts, this.life] = [new Map(), this.store.life];
     const { row } = this.viewport;
     const crowded = row < CROWDED;
+    const { bestPath, searchPath } = this.store;
+    this.keys = new Set([focus.selected, [...bestPath].pop(), [...searchPath].pop()]);
     const weighed = shown.map((item) => ({ ...item, weight: this.weight(item.node, focus) }));
-    const wanted = weighed.filter((item) => item.node.parent !== null && (!crowded || item.weight >= 1e8));
+    const wanted = weighed.filter((item) => item.node.parent !== null && (!crowded || item.weight >= 1e8 || this.keys.has(item.node.id)));
     const taken = new Map();
     const above = [];
     for (const item of wanted.sort((a, b) => b.weight - a.weight)) this.label(item, taken, above);
@@ -45,7 +48,7 @@ export class Labels {
 
   weight(node, { selected }) {
     const { bestPath, searchPath } = this.store;
-    return (node.id === selected ? 1e9 : 0) + (bestPath.has(node.id) ? 1e8 : 0) + (searchPath.has(node.id) ? 1e7 : 0) +
+    return (node.id === selected ? 1e9 : 0) + (this.keys.has(node.id) ? 2e7 : 0) + (bestPath.has(node.id) ? 1e8 : 0) + (searchPath.has(node.id) ? 1e7 : 0) +
       node.visits * 100 + node.value;
   }
 
@@ -57,6 +60,7 @@ export class Labels {
     const lines = this.lines(node, this.room(item) - reach);
     if (!lines.length) {
       if (row >= ABOVE) this.labelAbove(item, above);
+      else if (this.keys.has(node.id)) this.labelKey(item, taken);
       return;
     }
     const more = (lines.length - 1) * LINE_HEIGHT;
@@ -85,6 +89,23 @@ export class Labels {
     if (at === undefined) return;
     above.push({ at, left, width });
     this.text(text, left, at, weight >= 1e8 ? "strong" : "plain");
+  }
+
+  /** Beside one of the nodes that one looks for, over whatever is there but other labels. */
+  labelKey({ node, x, y, r, reach = 0, weight }, taken) {
+    const { viewport } = this;
+    const text = ending(node.step, KEY_FITS);
+    const width = text.length * CHARACTER;
+    const right = x + r + 6 + reach;
+    const left = right + width < viewport.width - 4 ? right : x - r - 8 - width;
+    if (left < 4) return;
+    const depth = (at) => node.depth + Math.round((at - x) / viewport.column);
+    const depths = Array.from({ length: depth(left + width) - depth(left) + 1 }, (_, k) => depth(left) + k);
+    const at = [y, y - LABEL_HEIGHT - 2, y + LABEL_HEIGHT + 2].find((one) => depths.every((level) => this.free(taken, level, one, LABEL_HEIGHT)));
+    if (at === undefined) return;
+    for (const level of depths) this.claim(taken, level, at, LABEL_HEIGHT);
+    this.plate(left, at, text, false);
+    this.text(text, left, at, weight >= 1e8 ? "strong" : "plain", false, node.pruned);
   }
 
   /** What is folded below a node: a pill to the right of it; where it is. */
@@ -135,14 +156,17 @@ export class Labels {
     return Math.min(right - x - r - 8, this.viewport.column * 1.4);
   }
 
+  /** Take a height within a column; false where another label has some of it. */
   claim(taken, depth, y, height) {
+    if (!this.free(taken, depth, y, height)) return false;
     if (!taken.has(depth)) taken.set(depth, new Set());
-    const rows = taken.get(depth);
-    const first = Math.floor((y - height / 2) / 4);
-    const last = Math.floor((y + height / 2 - 1) / 4);
-    for (let row = first; row <= last; row++) if (rows.has(row)) return false;
-    for (let row = first; row <= last; row++) rows.add(row);
+    for (const row of covered(y, height)) taken.get(depth).add(row);
     return true;
+  }
+
+  free(taken, depth, y, height) {
+    const rows = taken.get(depth);
+    return !rows || covered(y, height).every((row) => !rows.has(row));
   }
 
   /** The end of a step in as many lines as there is room for, none if nothing readable fits. */
@@ -204,6 +228,13 @@ export class Labels {
     context.fillText(words, 3, height / 2);
     return { image, width, height, ratio };
   }
+}
+
+/** The rows of four pixels that a label covers. */
+function covered(y, height) {
+  const first = Math.floor((y - height / 2) / 4);
+  const last = Math.floor((y + height / 2 - 1) / 4);
+  return Array.from({ length: last - first + 1 }, (_, k) => first + k);
 }
 
 function cut(step, fits, two) {

@@ -99,18 +99,24 @@ export class Overlay {
   drawGhosts({ steps, from }) {
     const { context, theme } = this;
     let [x, y] = [from.x, from.y];
-    context.strokeStyle = theme.soft;
-    context.lineWidth = 1.4;
     for (const step of steps) {
-      context.setLineDash([4, 4]);
       context.beginPath();
       context.moveTo(x, y);
       context.bezierCurveTo((x + step.x) / 2, y, (x + step.x) / 2, step.y, step.x, step.y);
+      // Ground around them: where they lie over rows of the tree, both can be read.
+      context.strokeStyle = theme.ground;
+      context.lineWidth = 6;
+      context.stroke();
+      context.strokeStyle = theme.soft;
+      context.lineWidth = 1.4;
+      context.setLineDash([4, 4]);
       context.stroke();
       context.beginPath();
-      context.arc(step.x, step.y, step.r, 0, 7);
+      context.arc(step.x, step.y, step.r + 3, 0, 7);
       context.fillStyle = theme.ground;
       context.fill();
+      context.beginPath();
+      context.arc(step.x, step.y, step.r, 0, 7);
       context.globalAlpha = 0.45;
       context.fillStyle = step.fill ?? theme.ground;
       context.fill();

@@ -5,6 +5,8 @@ import { write } from "./math.js";
 import { MARKS, mark } from "./store.js";
 import { line, number } from "./text.js";
 
+const MOVED = 6; // pixels
+
 export class TreeTip {
   /**
    * @param {TreeView} view
@@ -13,6 +15,7 @@ export class TreeTip {
   constructor(view, server) {
     Object.assign(this, { view, server });
     this.element = el("div", { class: "lab-tip", role: "tooltip", hidden: true });
+    this.at = null; // where on the screen what is explained was
     this.keep = el("button", {
       type: "button", class: "lab-keep", hidden: true, text: "Keep as nodes",
       title: "Make nodes of the steps of this roll-out", on: { click: () => this.keepRollout() },
@@ -40,7 +43,18 @@ export class TreeTip {
     this.fill(line(step.text, 320), facts, [step.x, step.y]);
   }
 
+  /** Whether what is explained has moved away, or is no longer shown, without the pointer. */
+  get left() {
+    if (this.element.hidden) return false;
+    const { view } = this;
+    const place = view.layout.places.get(view.hovered);
+    const ghosts = view.overlay.rolled?.steps ?? [];
+    const now = view.hovered === null ? ghosts.map((step) => [step.x, step.y]) : place ? [view.viewport.screen(place)] : [];
+    return !now.some(([x, y]) => Math.hypot(x - this.at[0], y - this.at[1]) < MOVED);
+  }
+
   fill(words, facts, [x, y]) {
+    this.at = [x, y];
     this.element.replaceChildren(
       write(el("div", { class: "lab-tip-step" }), words),
       el("div", { class: "lab-tip-facts" }, ...facts.filter(Boolean).map((fact) => el("span", { text: fact }))),

@@ -38,6 +38,7 @@ export class TreeView {
     this.mode = "fit";
     this.labels = true;
     this.ghosts = true;
+    this.rolled = { print: "", fresh: false }; // the last roll-out, and whether it has only just come
     this.hovered = null;
     this.frame = null;
     this.stale = true; // the scene is to be drawn anew, not only what lies over it
@@ -65,11 +66,15 @@ export class TreeView {
   listen() {
     const { store } = this;
     store.addEventListener("opened", () => {
+      this.rolled = { print: null, fresh: false };
       this.layout.clear();
       this.setMode("fit");
     });
     store.addEventListener("changed", (event) => this.changed(event.detail));
-    store.addEventListener("selected", () => this.announce());
+    store.addEventListener("selected", () => {
+      this.rolled.fresh = false;
+      this.announce();
+    });
     this.folds.addEventListener("changed", () => this.folded());
     this.colouring.addEventListener("changed", () => this.recolour());
     this.find.addEventListener("changed", () => this.redraw(false));
@@ -109,8 +114,23 @@ export class TreeView {
 
   changed({ structure }) {
     if (structure) this.relayout();
+    this.watchRollout();
     this.colouring.refresh();
     this.redraw();
+  }
+
+  /** A roll-out that comes is shown, until another node is looked at. One that was there before is not news. */
+  watchRollout() {
+    const { tree, past } = this.store;
+    if (!tree || past) return;
+    const print = tree.rollout ? `${tree.rollout.node} ${tree.rollout.steps.map((step) => step.text).join("\n")}` : "";
+    if (print === this.rolled.print) return;
+    this.rolled = { print, fresh: print !== "" && this.rolled.print !== null };
+  }
+
+  /** Whether the steps of the last roll-out are shown: while its node is looked at, or when it has just come. */
+  get ghostly() {
+    return this.ghosts && (this.rolled.fresh || this.store.tree?.rollout?.node === this.store.selected);
   }
 
   relayout() {
@@ -229,9 +249,10 @@ export class TreeView {
       this.minimap.draw(this.painter.theme, this.painter.palette, this.ratio);
       this.stale = false;
     }
-    const focus = { selected, hovered: this.hovered, ghosts: this.ghosts, focused: document.activeElement === this.canvas };
+    const focus = { selected, hovered: this.hovered, ghosts: this.ghostly, focused: document.activeElement === this.canvas };
     const pulsing = this.overlay.draw(focus, this.ratio, now);
     this.tip.place();
+    if (this.tip.left) this.leave();
     this.lastDraw = performance.now() - now;
     if (moving) this.redraw();
     else if (pulsing) this.redraw(false);
@@ -272,6 +293,12 @@ export class TreeView {
     this.tip.show(id);
     this.redraw(false);
     this.element.dispatchEvent(new CustomEvent("hovered", { detail: id }));
+  }
+
+  /** Nothing is hovered any more, though the pointer has not moved. */
+  leave() {
+    this.tip.show(null);
+    this.setHovered(null);
   }
 
   setLabels(on) {
