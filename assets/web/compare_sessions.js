@@ -3,10 +3,11 @@
 import { DifferenceColour, plus } from "./compare_colour.js";
 import { el } from "./dom.js";
 import { Store } from "./store.js";
-import { count, line, number, when } from "./text.js";
+import { count, ending, line, number, when } from "./text.js";
 import { TreeView } from "./tree_view.js";
 
 const MOST = 60; // lines of a list
+const STEP = 60; // characters of a step; where there is room for fewer its beginning is cut
 const MEASURES = [["values", "V", 3], ["visits", "visits n", 0], ["rewards", "reward", 3]];
 
 export class CompareSessions {
@@ -131,7 +132,7 @@ export class CompareSessions {
   row(one, other, step, text, more) {
     return el("button", { type: "button", class: "lab-compare-row", on: {
       click: () => this.link(one, other, true), pointerenter: () => this.link(one, other), focus: () => this.link(one, other),
-    } }, el("span", { class: "lab-compare-step", text: line(step, 140) || "the question" }), el("span", { class: "lab-compare-number", text }), el("b", { text: more }));
+    } }, el("span", { class: "lab-compare-step", title: line(step, 400) }, el("bdi", { dir: "ltr", text: ending(step, STEP) || "the question" })), el("span", { class: "lab-compare-number", text }), el("b", { text: more }));
   }
 
   /** Show the same node in both trees. */

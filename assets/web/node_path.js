@@ -71,7 +71,7 @@ export class PathPanel {
     const room = (range.high - range.low) * 0.05;
     const traces = [
       { x, y: steps.map((node) => node.value), text: hover, customdata: steps.map((node) => node.id), type: "scatter", mode: "lines+markers", fill: "tozeroy", fillcolor: "--lab-accent-soft",
-        line: { color: "--lab-accent", width: 2 }, marker: { size: steps.map((node) => (node.id === this.store.selected ? 12 : 9)), color: steps.map((node) => colour(node.value, range)), line: { width: 1.5, color: "--lab-ink-2" } },
+        line: { color: "--lab-accent", width: 2 }, marker: { opacity: 1, size: steps.map((node) => (node.id === this.store.selected ? 12 : 9)), color: steps.map((node) => colour(node.value, range)), line: { width: 1.5, color: "--lab-ink-2" } },
         hovertemplate: "step %{x}: V %{y:.3f}<br>%{text}<extra></extra>" },
       { x, y: steps.map((node) => node.prm), type: "scatter", mode: "lines", line: { color: "--lab-ink-3", width: 1.5, dash: "dot" }, hovertemplate: "PRM %{y:.3f}<extra></extra>" },
     ];
@@ -90,6 +90,6 @@ export class PathPanel {
       el("button", { type: "button", class: node.id === this.store.selected ? "is-self" : "", title: `Node ${node.id}: V ${number(node.value, 3)}, PRM ${number(node.prm, 3)}`, on: { click: () => this.store.select(node.id) } },
         el("i", { class: "lab-swatch", style: { background: colour(node.value, this.store.range) } }),
         write(el("span", { class: "lab-path-step" }), block(node.step, 1500)),
-        el("span", { class: "lab-path-value" }, el("span", { text: number(node.value) }), el("small", { text: change }))));
+        el("span", { class: "lab-path-value", title: "V after this step; small: how much more or less than before it" }, el("span", { text: number(node.value) }), el("small", { text: change }))));
   }
 }

@@ -63,7 +63,8 @@ export class NodeValues {
     const room = (high - low) * 0.04;
     chart(this.plot, given.length ? [line, person] : [line], {
       margin: { l: 4, r: 8, t: 6, b: 4 },
-      xaxis: { title: { text: "iteration", font: { size: 11 } }, nticks: 6, tickfont: { size: 11 }, tickformat: "d" },
+      // Between few iterations the axis would put fractions, which read like the same number twice.
+      xaxis: { title: { text: "iteration", font: { size: 11 } }, nticks: 6, dtick: end - first.iteration < 6 ? 1 : undefined, tickfont: { size: 11 }, tickformat: "d" },
       yaxis: { range: [low - room, high + room], nticks: 4, tickfont: { size: 11 } },
     });
   }

@@ -27,7 +27,7 @@ export class NewRound {
     this.recipe = "";
     this.serial = 0;
     this.form = el("div", { class: "lab-new-round-form" }, el("p", { class: "lab-muted", text: "Loading \u2026" }));
-    this.plan = el("div", { class: "lab-plan", "aria-live": "polite" });
+    this.plan = el("div", { class: "lab-plan", "aria-live": "polite" }, looking());
     this.message = new Message();
     this.button = el("button", { type: "submit", class: "lab-primary", text: "Start round", disabled: true });
     this.element = el("form", { class: "lab-new-round", autocomplete: "off", on: {
@@ -46,6 +46,7 @@ export class NewRound {
     const answer = await call(this.server.round_form, {});
     if (answer.error) {
       this.form.replaceChildren();
+      this.plan.replaceChildren();
       this.message.say(answer.error);
       return;
     }
@@ -122,6 +123,7 @@ export class NewRound {
     const serial = ++this.serial;
     this.button.disabled = true;
     this.plan.classList.add("is-old");
+    if (!this.plan.childElementCount) this.plan.append(looking());
     const entered = this.entered();
     const answer = await call(this.server.round_plan, entered);
     if (serial !== this.serial) return;
@@ -143,6 +145,10 @@ export class NewRound {
     this.message.say(answer.error ?? "");
     if (!answer.error) this.started(answer.round);
   }
+}
+
+function looking() {
+  return el("p", { class: "lab-muted", text: "Looking at the problems \u2026" });
 }
 
 /** The plan in sentences. */

@@ -30,7 +30,7 @@ export class SteeringRollout {
     this.list.replaceChildren(...found.steps.map((step) => el("li", { class: "lab-rolled-step" },
       el("i", { class: "lab-swatch", style: { background: colour(step.value, this.store.range) } }),
       write(el("span", { class: "lab-path-step" }), block(step.text, 1500)),
-      el("span", { class: "lab-path-value", text: number(step.value) }))));
+      el("span", { class: "lab-path-value", title: "What the PRM said of the solution up to this step", text: number(step.value) }))));
   }
 
   /** Whether the tree has all these steps below the node. */

@@ -55,7 +55,8 @@ export function block(text, limit = 6000) {
 export function number(value, decimals = 2) {
   if (value === null || value === undefined || Number.isNaN(value)) return "\u2013";
   if (!Number.isFinite(value)) return value > 0 ? "\u221e" : "\u2212\u221e";
-  return value.toFixed(decimals).replace("-", "\u2212");
+  const shown = value.toFixed(decimals);
+  return Number(shown) === 0 ? shown.replace("-", "") : shown.replace("-", "\u2212"); // no minus before nothing
 }
 
 /** A whole number with thousands separators. */
