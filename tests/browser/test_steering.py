@@ -147,7 +147,7 @@ def test_overrule_with_what_follows(
     page.mouse.move(720, 300)
     page.focus(".lab-canvas")
     page.keyboard.press("o")
-    page.keyboard.press("End")
+    page.keyboard.type("1")
     page.wait_for_selector(".lab-steer-keep:has-text('Overrule with 1.00')")
     page.keyboard.press("Enter")
     page.wait_for_selector(".lab-steer-said:has-text('You set V to 1.00')")
