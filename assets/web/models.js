@@ -9,6 +9,7 @@ import { Sheet } from "./sheet.js";
 import { line } from "./text.js";
 
 const LOST = "The lab does not answer. Is it still running?";
+const HUB = /^[\w.-]+\/[\w.-]+$/;
 const DELAY = { loading: 400, idle: 3000 };
 const CHOICES = {
   quant: ["Weights", [["nf4", "4 bits (nf4)"], ["int8", "8 bits (GPU only)"], ["none", "whole"]]],
@@ -33,7 +34,7 @@ export class ModelsSheet extends Sheet {
     this.use = el("button", { type: "submit", class: "lab-primary", text: "Use these models" });
     this.known = el("datalist", { id: "lab-known-models" });
     this.recent = el("div", { class: "lab-recent" });
-    const form = el("form", { class: "lab-models-form", "aria-label": "Choose models", on: { submit: (event) => this.choose(event), change: () => this.predict() } },
+    const form = el("form", { class: "lab-models-form", "aria-label": "Choose models", on: { submit: (event) => this.choose(event), input: () => (this.use.disabled = false), change: () => this.predict() } },
       el("h3", { text: "Choose" }),
       el("p", { class: "lab-muted", text: "bundled, a folder on the machine where the lab runs, or a hub id such as owner/name. A hub id is fetched from the network only when you use it." }),
       el("div", { class: "lab-models-fields" }, ...Object.values(this.fields).map((field) => field.label)), this.known,
@@ -112,7 +113,12 @@ export class ModelsSheet extends Sheet {
     const serial = ++this.serial;
     this.memory.waiting();
     const answer = await this.server.models_fit({ entered: this.entered }).catch(() => ({ error: LOST }));
-    if (serial === this.serial) this.memory.draw(answer);
+    if (serial !== this.serial) return;
+    // A hub id is fetched when it is used; of what should be here already, an error is the last word.
+    const { policy, prm } = this.entered;
+    const wrong = Boolean(answer.error) && answer.error !== LOST && ![policy, prm].some((model) => HUB.test(model));
+    this.memory.draw(answer, wrong);
+    this.use.disabled = wrong;
   }
 
   async choose(event) {

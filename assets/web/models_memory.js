@@ -20,11 +20,14 @@ export class NeededMemory {
     if (!this.element.childElementCount) this.element.append(el("p", { class: "lab-muted", text: "Looking what they need\u2026" }));
   }
 
-  /** @param {object} fit as `lab.fit.Fit` says it, or {error} */
-  draw(fit) {
+  /**
+   * @param {object} fit as `lab.fit.Fit` says it, or {error}
+   * @param {boolean} [wrong] whether an error says that there are no such models
+   */
+  draw(fit, wrong = false) {
     this.element.classList.remove("is-waiting");
     if (fit.error) {
-      this.element.replaceChildren(el("p", { class: "lab-message is-warn", text: line(fit.error, 500) }));
+      this.element.replaceChildren(el("p", { class: `lab-message is-${wrong ? "error" : "warn"}`, text: line(fit.error, 500) }));
       return;
     }
     const [kind, words] = WORDS[fit.verdict] ?? ["warn", fit.verdict];

@@ -264,3 +264,20 @@ def test_a_dense_tree_names_what_one_looks_for(
     for node in (700, page.evaluate("[...window.lab.store.bestPath].at(-1)")):
         whole = page.evaluate(step, node)
         assert any(whole.endswith(word.removeprefix("\u2026 ")) for word in words)
+
+
+def test_narrow_tabs_and_ends_of_steps_of_a_comparison(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    other = bench.steering.fork(session, bench.steering.history(session)[3].last)
+    page = tab(address, session)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("(other) => window.lab.study.go(`compare/${other}`)", other)
+    page.wait_for_selector(".lab-compare-row")
+    tabs = page.locator(".lab-study-tabs")
+    assert tabs.evaluate("(bar) => bar.scrollWidth <= bar.clientWidth")
+    step = page.locator(".lab-compare-step").first
+    step.evaluate("(cell) => (cell.firstElementChild.textContent = 'x'.repeat(200) + ' = 29')")
+    ends = "(cell) => cell.firstElementChild.getBoundingClientRect().right - 1"
+    seen = "(cell) => cell.getBoundingClientRect().right"
+    assert step.evaluate(ends) <= step.evaluate(seen)  # what is cut is the beginning

@@ -1,5 +1,6 @@
 """The sheet of rounds, driven by a scripted workbench: asking, progress, verdict, lineage."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -241,3 +242,31 @@ def test_the_sheet_fits_the_window(
             "(e) => [e.scrollWidth, e.clientWidth]"
         )
         assert wide <= room, place
+
+
+def test_a_plan_says_that_it_is_being_made(
+    tab: OpenTab, bench: FakeWorkbench, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, go = bench.rounds.plan, threading.Event()
+
+    def slow(*args: Any) -> Any:
+        go.wait(30)
+        return plan(*args)
+
+    monkeypatch.setattr(bench.rounds, "plan", slow)
+    page = show(tab, address, "new")
+    page.wait_for_selector(".lab-recipe input")
+    assert "Looking at the problems" in page.locator(".lab-plan").inner_text()
+    go.set()
+    page.wait_for_selector(".lab-plan-steps")
+
+
+def test_a_verdict_fills_the_sheet(
+    tab: OpenTab, learnt: FakeWorkbench, learnt_address: str
+) -> None:
+    page = show(tab, learnt_address, learnt.rounds.states()[0].id)
+    cards = page.locator(".lab-round-verdict .lab-cards")
+    cards.wait_for()
+    columns = cards.evaluate("(grid) => getComputedStyle(grid).gridTemplateColumns.split(' ')")
+    assert len(columns) == 3
+    assert cards.evaluate("(grid) => grid.clientWidth === grid.parentElement.clientWidth")
