@@ -318,6 +318,9 @@ class Driver:
         self._conclude(run, "tokens")
 
     def _conclude(self, run: Run, reason: ev.StopReason) -> None:
+        if not run.limits.concludes:
+            self._end(run)
+            return
         search = run.search
         run.begin(search.algorithm.conclude(search.tree, search.params, reason))
         run.concluding = True

@@ -1,9 +1,9 @@
 """A search run again with something changed: what a person supposes, from the replies of before.
 
 What was done to the search that is replayed is done again after the same iterations, on the nodes
-with the same steps: parameters change when they did, but for those that are supposed. With models
-that only know stored replies (`Remembering`), the replay ends where the first one is missing, and
-says how many are.
+with the same steps: parameters change when they did, but for those that are supposed. Answers are
+read where they were, at the ends of its runs. With models that only know stored replies
+(`Remembering`), the replay ends where the first one is missing, and says how many are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -135,6 +135,8 @@ def replay(
             if iteration == wanted or stopped():
                 break
             player.iterate()
+        if not player.concluded and not stopped():
+            player.conclude()
     except MissingRepliesError as error:
         missing = error.count
     player.judge(supposed)
@@ -143,7 +145,7 @@ def replay(
 
 
 class _Did(NamedTuple):
-    """What a person did, as it stands in the log.
+    """What was done between two iterations, as it stands in the log: mostly by a person.
 
     Attributes:
         events: of it.
@@ -166,7 +168,11 @@ class _Did(NamedTuple):
 
 
 class _Player:
-    """The new search, and which of the old one's nodes it has."""
+    """The new search, and which of the old one's nodes it has.
+
+    Attributes:
+        concluded: whether answers were read since the last iteration.
+    """
 
     def __init__(
         self,
@@ -177,6 +183,7 @@ class _Player:
         grade: Grader,
     ) -> None:
         self.search = Search([first], grade)
+        self.concluded = True
         self._old = old
         self._supposed = supposed
         self._driver = driver
@@ -185,7 +192,14 @@ class _Player:
         self._seen = 1
 
     def iterate(self) -> None:
-        self._driver.run([self.search], Limits(iterations=1), lambda search, events: None)
+        limits = Limits(iterations=1, concludes=False)
+        self._driver.run([self.search], limits, lambda search, events: None)
+        self.concluded = False
+
+    def conclude(self) -> None:
+        """Read the answers and choose one."""
+        self._driver.run([self.search], Limits(iterations=0), lambda search, events: None)
+        self.concluded = True
 
     def suppose(self, values: Mapping[int, float]) -> None:
         """Overrule the nodes that are there and are not overruled yet."""
@@ -199,7 +213,10 @@ class _Player:
                 self._perform(acts.overrule(node, value))
 
     def again(self, did: _Did) -> None:
-        """Do again what a person did."""
+        """Do again what was done."""
+        if did.doing == "concluded":
+            self.conclude()
+            return
         node = 0 if did.node is None else self._find(did.node)
         if node is None:
             self._missed[f"act {id(did)}"] = str(did)
@@ -233,7 +250,7 @@ class _Player:
 
     def ended(self, later: Sequence[_Did]) -> None:
         """What was done after an iteration that the new search has not: it has come to its end."""
-        for did in later:
+        for did in (one for one in later if one.doing != "concluded"):
             self._missed[f"act {id(did)}"] = (
                 f"{did} after iteration {did.iteration}: the replay ends after "
                 f"{self.search.tree.iteration}"
@@ -313,13 +330,16 @@ def _overlaid(params: Mapping[str, object], supposed: Supposition) -> dict[str, 
 
 
 def _acts(log: Sequence[ev.Event]) -> dict[int, list[_Did]]:
-    """What a person did, by the iteration before."""
+    """What was done between iterations, by the one before."""
     asked = _asked(log)
     found: dict[int, list[_Did]] = {}
     for item in items(log):
-        if item.standing and item.doing not in _OWN:
-            events = list(log[item.first - 1 : item.last])
-            did = _Did(item.doing, events, item.iteration, asked.get(item.first, 0))
+        events = list(log[item.first - 1 : item.last])
+        doing = item.doing
+        if doing == "iteration" and isinstance(events[-1], ev.Concluded):
+            doing = "concluded"  # a run's end belongs to its last iteration
+        if item.standing and doing not in ("created", "iteration"):
+            did = _Did(doing, events, item.iteration, asked.get(item.first, 0))
             found.setdefault(item.iteration, []).append(did)
     return found
 
@@ -357,9 +377,6 @@ def _rolled(events: Sequence[ev.Event]) -> list[acts.RolledStep]:
         for one in children
     ]
 
-
-_OWN: tuple[Doing, ...] = ("created", "iteration", "concluded")
-"""What a search does itself."""
 
 _SAID: dict[Doing, str] = {
     "wrote": "the step written below",

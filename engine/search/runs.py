@@ -28,7 +28,8 @@ class Limits(msgspec.Struct, frozen=True):
     pass the limit is dropped, so it is never exceeded. seconds: of wall clock, looked at between
     iterations. phases: then the run is held in the midst of its iteration, and the next run goes on
     there; nothing of that iteration is in the log before it is finished. until_right: the run ends
-    as soon as the answer that wins is right.
+    as soon as the answer that wins is right. concludes: whether answers are read and one is chosen
+    at the end.
     """
 
     iterations: int | None = None
@@ -36,6 +37,7 @@ class Limits(msgspec.Struct, frozen=True):
     seconds: float | None = None
     phases: int | None = None
     until_right: bool = False
+    concludes: bool = True
 
 
 class Failure(NamedTuple):
