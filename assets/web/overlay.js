@@ -96,9 +96,9 @@ export class Overlay {
     }
   }
 
-  drawGhosts({ steps, from }) {
+  drawGhosts({ node, steps, from }) {
     const { context, theme } = this;
-    let [x, y] = [from.x, from.y];
+    let [x, y] = [from.x + (this.at(node)?.r ?? 0) + 5, from.y];
     for (const step of steps) {
       context.beginPath();
       context.moveTo(x, y);
