@@ -13,13 +13,19 @@ export class Controls {
    */
   constructor(store, opened, parametersNow) {
     Object.assign(this, { store, opened, parametersNow });
+    this.refused = null; // how often the form had been touched when it was refused
   }
 
   /** A reply of the server to a press: {session, error, hint, differs}. */
   receive(reply) {
     if (!reply) return;
-    this.say("error", reply.error ?? "");
-    markWrong(reply.error ?? "");
+    const { touches } = this.parametersNow;
+    // A comparison that was asked for before a press does not take back what the press was told.
+    if (reply.error || "session" in reply || touches !== this.refused) {
+      this.refused = reply.error ? touches : null;
+      this.say("error", reply.error ?? "");
+      markWrong(reply.error ?? "");
+    }
     if ("hint" in reply) this.say("hint", reply.hint ?? "");
     if (reply.session !== undefined) this.opened(reply.session);
     if ("differs" in reply) this.parametersNow.show(reply.differs);

@@ -19,6 +19,7 @@ export class ParametersNow {
   constructor(store, doings, compare, putBack) {
     Object.assign(this, { store, putBack });
     this.way = "go_on";
+    this.touches = 0; // of the form, counted
     this.touched = false; // since the form was last compared with the search
     this.follows = false; // whether the comparison that was asked for is to bring an untouched form up to date
     this.text = el("p", { class: "lab-differs-text" });
@@ -31,6 +32,7 @@ export class ParametersNow {
     this.listening = (event) => {
       if (!event.target.closest?.("#lab-form") || event.target.closest(".lab-transport, .lab-differs")) return;
       clearTimeout(this.timer);
+      this.touches++;
       this.touched = true;
       this.timer = setTimeout(() => {
         this.timer = null;

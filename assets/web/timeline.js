@@ -274,9 +274,8 @@ export const ACTS = new Set(["note", "mark", "grade_leaf", "keep_verdicts", "ove
  */
 export function detailsOf(store, ask) {
   let known = new Map();
-  store.addEventListener("travelled", () => {
-    if (store.past === null) known = new Map();
-  });
+  const forget = () => store.past === null && (known = new Map());
+  for (const event of ["travelled", "opened"]) store.addEventListener(event, forget);
   return async (query) => {
     if (store.past === null) return ask(query);
     if (!known.has(query.node)) known.set(query.node, await ask(query));

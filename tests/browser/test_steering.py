@@ -426,3 +426,39 @@ def test_all_answers_with_their_votes_and_traces(
     list_ = ".lab-votes"
     assert page.eval_on_selector(list_, "(list) => list.lastElementChild === window.kept")
     assert page.eval_on_selector(list_, "(list) => list.scrollTop") == 4000
+
+
+def test_fields_beside_a_node_can_be_read(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)["id"]
+    page = tab(address, session, "dark")
+    page.wait_for_function("(id) => window.lab.store.nodes.has(id)", arg=node)
+    page.evaluate("(id) => window.lab.store.select(id)", node)
+    page.wait_for_selector(".lab-tag-input")
+    ground = "(field) => getComputedStyle(field).backgroundColor"
+    fields = [
+        page.locator(name).evaluate(ground) for name in (".lab-tag-input", ".lab-note textarea")
+    ]
+    assert fields[0] == fields[1] != "rgb(255, 255, 255)"
+    number = page.locator(".lab-steer-number")
+    number.fill("0.875")
+    assert number.evaluate("(field) => field.scrollWidth <= field.clientWidth")
+    page.keyboard.press("Escape")
+
+
+def test_what_a_press_was_told_stays_until_the_form_changes(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    page = shown(tab, address, bench, session, None)
+    field = page.locator("[aria-label='exploration constant (c)']:visible")
+    field.fill("-3")
+    page.click("#lab-step")
+    told = page.locator("[data-lab-slot=error]:has-text('cannot be -3')")
+    told.wait_for()
+    page.wait_for_selector(".lab-differs-text:has-text('\u2192 -3')")  # the form is compared later
+    assert told.is_visible()
+    assert field.get_attribute("aria-invalid") == "true"
+    field.fill("0.2")
+    told.wait_for(state="hidden")
+    assert field.get_attribute("aria-invalid") is None
