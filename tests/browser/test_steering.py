@@ -459,6 +459,8 @@ def test_what_a_press_was_told_stays_until_the_form_changes(
     page.wait_for_selector(".lab-differs-text:has-text('\u2192 -3')")  # the form is compared later
     assert told.is_visible()
     assert field.get_attribute("aria-invalid") == "true"
+    edge = "(field) => getComputedStyle(field).borderColor"
+    assert field.evaluate(edge) != page.locator("[aria-label='branch (b)']").evaluate(edge)
     field.fill("0.2")
     told.wait_for(state="hidden")
     assert field.get_attribute("aria-invalid") is None
