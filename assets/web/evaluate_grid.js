@@ -71,10 +71,10 @@ export class Grid {
       const right = found.filter((cell) => cell.kind === "right").length;
       const kind = found.length > 1 ? (right === found.length ? "right" : right ? "some" : found[0].kind) : found[0]?.kind ?? "none";
       const told = found.map((cell) => `${cell.answer === null ? KINDS[cell.kind][1] : `${line(cell.answer, 40)}, ${KINDS[cell.kind][1]}`}, ${count(cell.tokens)} tokens`).join("; ");
-      return el("i", { class: `lab-grid-cell is-${kind}${here && column === this.column ? " is-here" : ""}`, data: { column }, title: `${this.titles[column]}: ${told}`, text: kind === "some" ? `${right}/${found.length}` : KINDS[kind][0] });
+      const words = found.map((cell) => KINDS[cell.kind][1]).join(" and ") || KINDS.none[1];
+      return el("i", { class: `lab-grid-cell is-${kind}${here && column === this.column ? " is-here" : ""}`, role: "img", "aria-label": `${this.titles[column]} ${words}`, data: { column }, title: `${this.titles[column]}: ${told}`, text: kind === "some" ? `${right}/${found.length}` : KINDS[kind][0] });
     });
-    const words = this.methods.map((name, column) => `${this.titles[column]} ${(row.cells[name] ?? []).map((cell) => KINDS[cell.kind][1]).join(" and ")}`);
-    return el("div", { class: "lab-grid-row", "aria-label": `${line(row.question, 200)} ${words.join(", ")}`, title: line(row.question, 600) },
+    return el("div", { class: "lab-grid-row", title: line(row.question, 600) },
       el("span", { class: "lab-grid-question", text: line(row.question, 220) }), el("span", { class: "lab-grid-gold", text: row.gold === null ? "\u2013" : line(row.gold, 30) }), ...cells,
       el("span", { class: "lab-grid-solved", text: `${number(100 * row.solved, 0)} %` }));
   }

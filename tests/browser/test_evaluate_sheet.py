@@ -17,6 +17,7 @@ from lab.models import Models
 from lab.workbench import Workbench
 from tests.browser.conftest import Serve
 from tests.browser.hostile import HOST, PAYLOADS
+from tests.browser.test_axe import AXE, RUN
 from tests.engine.worlds import World
 from tests.lab.benches import SETTINGS
 
@@ -190,7 +191,7 @@ def test_slices_samples_two_compared_and_texts_that_are_no_markup(
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1024, "light"), (390, "dark")])
-def test_the_sheet_fits_the_window(
+def test_the_sheet_fits_the_window_and_can_be_read(
     tab: OpenTab, address: str, evaluation: str, width: int, theme: str
 ) -> None:
     page = show(tab, address, theme=theme)
@@ -202,6 +203,7 @@ def test_the_sheet_fits_the_window(
         f"{evaluation}/problems": ".lab-rows .lab-grid-row",
         f"{evaluation}/runs": ".lab-run",
     }
+    page.evaluate(AXE)
     for place, shown in seen.items():
         page.evaluate("(place) => window.lab.evaluate.go(place)", place)
         page.wait_for_selector(shown)
@@ -210,3 +212,4 @@ def test_the_sheet_fits_the_window(
             "(e) => [e.scrollWidth, e.clientWidth]"
         )
         assert wide <= room, place
+        assert page.evaluate(RUN, SHEET) == [], place
