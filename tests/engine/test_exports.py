@@ -1,6 +1,7 @@
 """Rows of training data: what they say, what is left out and why, what a person decides."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ from hypothesis import strategies as st
 from engine import events as ev
 from engine.errors import ParameterError
 from engine.exports.collect import FORMATS, MARKS, Collection
-from engine.exports.rows import RowSettings
+from engine.exports.labels import LabelledTree
+from engine.exports.rows import SCORES, Row, RowSettings
 from engine.imports.generation import read_row
 from engine.rewards.methods import METHODS, infer
+from engine.search import acts
 from engine.search.driver import Limits
+from engine.search.registry import ALGORITHMS
 from engine.tree import Tree
 from tests.conformance.replay import Replay
+from tests.engine.steered import Player
 from tests.engine.trees import QUESTION, log_of, small_log, small_tree
 from tests.engine.worlds import World, new_search, run
 
@@ -42,6 +47,20 @@ def rows(name: str, *trees: Tree, **settings: Any) -> list[dict[str, Any]]:
 def said(*events: ev.Event) -> Tree:
     """The small tree after a person's words."""
     return Tree.fold([*small_log(), *events])
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_is_pruned_gives_no_row_of_any_format(algorithm: str) -> None:
+    player = Player(new_search(algorithm=algorithm))
+    player.run(iterations=10)
+    labelled = [row.node for row in infer(player.tree(), "soft").rows if row.parent == 0]
+    player.act(acts.prune(labelled[0]))
+    tree = player.tree()
+    for name, method, by in product(FORMATS, METHODS, SCORES):
+        found = FORMATS[name].rows(LabelledTree(tree, method), RowSettings(method=method, by=by))
+        given = [row.node for row in found if isinstance(row, Row)]
+        assert not any(tree.node(node).hidden for node in given), (name, method, by)
+    assert len([row for row in infer(tree, "soft").rows if row.parent == 0]) < len(labelled)
 
 
 # The formats.
