@@ -91,12 +91,12 @@ SHEET = ".lab-sheet:not([hidden])"
 PLACES = {
     "compare two searches": ("study", "compare/{other}", ".lab-compare-row", SHEET),
     "what if": ("study", "what-if", ".lab-what-if-field", SHEET),
-    "human and PRM": ("study", "human", ".lab-insight-words p", SHEET),
+    "human and PRM": ("study", "human", ".lab-insight-next :text('Tried')", SHEET),
     "round lens": ("study", "lens", ".lab-lens-top", SHEET),
     "evaluate": ("evaluate", "", ".lab-sheet[data-sheet=evaluate] h3", SHEET),
-    "new evaluation": ("evaluate", "new", ".lab-sheet[data-sheet=evaluate] form", SHEET),
-    "new batch": ("datasets", "new", ".lab-sheet[data-sheet=datasets] form", SHEET),
-    "new round": ("rounds", "new", ".lab-sheet[data-sheet=rounds] form", SHEET),
+    "new evaluation": ("evaluate", "new", ".lab-new-evaluation .lab-method", SHEET),
+    "new batch": ("datasets", "new", ".lab-new-batch .lab-pill", SHEET),
+    "new round": ("rounds", "new", ".lab-new-round .lab-recipe input", SHEET),
 }
 # A plan that is being made anew is dimmed for that long.
 SETTLED = """() => [...document.querySelectorAll(".lab-plan")].every(
@@ -118,6 +118,7 @@ def test_nothing_serious_is_wrong_further_in(tab: OpenTab, bench: Workbench, add
     found = {}
 
     def look(state: str, within: str) -> None:
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         if problems := page.evaluate(RUN, within):
             found[state] = problems
 
