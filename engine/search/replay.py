@@ -135,7 +135,10 @@ def replay(
             if iteration == wanted or stopped():
                 break
             player.iterate()
-        if not player.concluded and not stopped():
+        # A search that was taken back to before its answer was read has none: nor has the replay.
+        unread = not any(act.doing == "concluded" for act in done.get(tree.iteration, []))
+        as_it_was = player.search.tree.iteration == tree.iteration and unread
+        if not player.concluded and not as_it_was and not stopped():
             player.conclude()
     except MissingRepliesError as error:
         missing = error.count

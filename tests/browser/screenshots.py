@@ -2,7 +2,7 @@
 
 Only the tree of 1,000 nodes is a scripted one, and says so in its top line.
 
-    python -m tests.browser.screenshots [FOLDER]
+    python -m tests.browser.screenshots [FOLDER] [--without-rounds]
 
 The same seeds give the same trees, so that a change of a picture is a change of the page.
 """
@@ -19,6 +19,7 @@ from typing import Any
 
 from PIL import Image
 
+from lab.evaluation_plan import EvaluationSettings
 from lab.workbench import Workbench
 from tests.browser import ensure_chromium
 from tests.browser.conftest import FLAGS, WAIT, wait_nodes
@@ -46,6 +47,8 @@ class Shot:
     flip: bool = False  # suppose the contrary of the selected leaf's verdict
     rounds: str | None = None  # the screen of the rounds: "new", "lineage" or a round
     press: str = ""  # what to press there
+    sheet: str = ""  # another sheet as the address names it: "study=what-if"
+    run: str = ""  # JavaScript, at the end
 
 
 THEMES = ("light", "dark")
@@ -76,6 +79,19 @@ def solve(workbench: Workbench) -> str:
     return batch
 
 
+def evaluate(workbench: Workbench) -> str:
+    """A small evaluation at its end."""
+    settings = EvaluationSettings(
+        "dev",
+        limit=60,
+        methods=("cot", "majority", "vote_last", "beam", "dvts", "mcts_star"),
+        budgets=(300, 600, 1200),
+    )
+    made = workbench.evaluations.start(settings)
+    print(f"evaluation {made}: {workbench.evaluations.wait(made, PATIENCE).status}", flush=True)
+    return made
+
+
 def shots(workbench: Workbench) -> Iterator[Shot]:
     """All pictures, the search taken on between them."""
     yield Shot("start", "")
@@ -93,12 +109,27 @@ def shots(workbench: Workbench) -> Iterator[Shot]:
         yield Shot(f"rewards-{theme}", session, theme=theme, select=BEST, rewards="")
     yield Shot("rewards-suppose", session, select=WRONG, rewards="", flip=True)
     yield Shot("export", session, rewards="export")
+    yield Shot("history", session, press="[data-tab=history]")
+    back = "window.lab.timeline.go(window.lab.timeline.frames.starts[9])"
+    yield Shot("past", session, select=BEST, run=back)
+    yield Shot("what-if", session, sheet="study=what-if")
+    other = workbench.create(problem.content, problem.answer, seed=1)
+    grow(workbench, other, 18, 5)
+    yield Shot("compare", session, sheet=f"study=compare/{other}")
+    yield Shot("sessions", session, sheet="sessions=")
+    yield Shot("models", session, theme="dark", sheet="models=")
     batch = solve(workbench)
     for theme in THEMES:
         yield Shot(f"batch-{theme}", session, 1440, 900, theme, datasets=batch)
     yield Shot("batch-phone", session, 390, 844, datasets=batch)
     yield Shot("batch-new", session, datasets="new", source="samples")
+    evaluation = evaluate(workbench)
+    for theme in THEMES:
+        yield Shot(f"evaluate-{theme}", session, theme=theme, sheet=f"evaluate={evaluation}")
+    yield Shot("evaluate-problems", session, sheet=f"evaluate={evaluation}/problems")
     yield Shot("rounds-new", session, rounds="new")
+    if "--without-rounds" in sys.argv:
+        return
     settings = workbench.rounds.settings({"rounds": 2})
     first = workbench.rounds.start(settings)
     wait_phase(workbench, first, "policy")
@@ -141,6 +172,7 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
     query += "" if shot.datasets is None else f"&datasets={shot.datasets}"
     query += "" if shot.rewards is None else f"&rewards={shot.rewards}"
     query += "" if shot.rounds is None else f"&rounds={shot.rounds}"
+    query += f"&{shot.sheet}" if shot.sheet else ""
     page.goto(address + query, wait_until="commit")
     page.wait_for_function("window.lab && document.querySelector('#lab-step')")
     if shot.session:
@@ -153,7 +185,10 @@ def take(browser: Any, address: str, shot: Shot) -> Image.Image:
         page.locator(shot.press).first.click()
     if shot.flip:
         page.click(".lab-flip")
-    page.wait_for_timeout(1500)
+    if shot.run:
+        page.wait_for_timeout(1500)
+        page.evaluate(shot.run)
+    page.wait_for_timeout(3000 if shot.sheet else 1500)
     picture = Image.open(io.BytesIO(page.screenshot()))
     page.close()
     return picture.convert("RGB")
@@ -183,4 +218,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    named = [one for one in sys.argv[1:] if not one.startswith("--")]
+    main(Path(named[0]) if named else FOLDER)

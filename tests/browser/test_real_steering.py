@@ -35,7 +35,9 @@ def test_tokens_and_a_step_of_ones_own(tab: OpenTab, serve: Serve, workbench: Wo
     assert shown.count() == len(tokens)
     assert shown.first.get_attribute(
         "title"
-    ) == f"log p {tokens[0].logprob:.3f}, p 100.0 %".replace("-", "\u2212")
+    ) == f"log p {tokens[0].logprob:.3f}, p 100.0 %".replace("-", "\u2212").replace(
+        "\u22120.000", "0.000"
+    )
     page.click(".lab-shade")
     page.wait_for_selector(".lab-token", state="detached")
 
