@@ -65,8 +65,8 @@ def test_rounds_become_a_table_and_are_not_done_twice(opened: Workbench, tmp_pat
     pools = {opened.rounds.batches(state.id)["pool"] for state in opened.rounds.states()}
     assert len(pools) == 3, "the first searches are the same for both"
     assert r"| ReST-MCTS\* | 0 | 2 | 100.0 [75.8, 100.0] |" in text
-    assert r"| 2 | ReST-MCTS\* - MCTS process supervision, guided | 0 | +0.0 [-26.5, 26.5] |" in text
-    assert r"| 2 | ReST-MCTS\* - itself a round before | 0 | +0.0 [-26.5, 26.5] |" in text
+    for other in ("MCTS process supervision, guided", "itself a round before"):
+        assert rf"| 2 | ReST-MCTS\* - {other} | 0 | +0.0 [-26.5, 26.5] |" in text
     figures = json.loads(out.with_suffix(".json").read_text())
     assert len(figures["problems"]) == len(figures["before"]) == 12
     assert figures["setting"]["heldout"] == "twelve of the world"
