@@ -151,7 +151,7 @@ class Rounds:
 
     def pause(self, round_id: str) -> None:
         """End this process's work on a round and those after it; what is done is on disk."""
-        run = self._runs.get(round_id) or self._runs.get(self._store.rounds.row(round_id).series)
+        run = self._runs.get(self._series(round_id))
         if run is not None:
             run.stop()
 
@@ -174,9 +174,7 @@ class Rounds:
         """Wait until this process does not work on a round's series, at most `timeout` seconds;
         the state of its present or last round then.
         """
-        # The first round of a series, whose id it has, may have been deleted.
-        rows = [row for row in self._store.rounds.rows() if round_id in (row.id, row.series)]
-        series = rows[0].series if rows else self._store.rounds.row(round_id).series
+        series = self._series(round_id)
         run = self._runs.get(series)
         if run is not None:
             run.join(timeout)
@@ -277,6 +275,15 @@ class Rounds:
         deadline = time.monotonic() + timeout
         for run in runs:
             run.join(max(0.0, deadline - time.monotonic()))
+
+    def _series(self, round_id: str) -> str:
+        """That of a round, or itself: its first round, whose id it has, may have been deleted."""
+        try:
+            return self._store.rounds.row(round_id).series
+        except RoundNotFoundError:
+            if any(row.series == round_id for row in self._store.rounds.rows()):
+                return round_id
+            raise
 
     def _made(self, round_id: str) -> list[str]:
         return [row.id for row in self._store.adapters.rows() if row.round == round_id]

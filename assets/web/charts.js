@@ -5,26 +5,13 @@
  * Plotly reads some markup in texts, so those that a person or a model may have written are escaped.
  */
 
+import { load } from "./script.js";
+
 const SCRIPT = new URL("plotly.min.js", import.meta.url);
 const CONFIG = { displayModeBar: false, displaylogo: false, responsive: false, scrollZoom: false, doubleClick: "reset", showTips: false };
 const TEXTS = new Set(["name", "text", "hovertext", "ticktext"]);
 
 const specs = new WeakMap();
-let loading = null;
-
-function load() {
-  loading ??= new Promise((done, failed) => {
-    const script = document.createElement("script");
-    script.src = SCRIPT;
-    script.onload = () => done(window.Plotly);
-    script.onerror = () => {
-      loading = null;
-      failed(new Error("no script"));
-    };
-    document.head.append(script);
-  });
-  return loading;
-}
 
 /**
  * Draw a chart, or change the one that is there. It fills its element, whenever that is seen.
@@ -48,9 +35,8 @@ export function chart(element, traces, layout = {}, click = null) {
 
 async function draw(element) {
   if (!element.isConnected || !element.clientWidth || !element.clientHeight) return;
-  let plotly;
   try {
-    plotly = await load();
+    await load(SCRIPT);
   } catch {
     element.textContent = "The charts\u2019 script did not load.";
     return;
@@ -59,7 +45,7 @@ async function draw(element) {
   const { clientWidth: width, clientHeight: height } = element;
   if (!width || !height) return;
   const fresh = !element.on;
-  plotly.react(element, resolved(traces), merged(resolved(base()), resolved({ ...layout, width, height })), CONFIG);
+  window.Plotly.react(element, resolved(traces), merged(resolved(base()), resolved({ ...layout, width, height })), CONFIG);
   if (fresh) element.on("plotly_click", ({ points }) => specs.get(element).click?.(points[0]));
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { el } from "./dom.js";
+import { load } from "./script.js";
 
 const FOLDER = new URL("katex/", import.meta.url);
 const OPTIONS = { trust: refuse, strict: "ignore", throwOnError: true, maxSize: 12, maxExpand: 300, output: "htmlAndMathml" };
@@ -21,25 +22,17 @@ const FORMULA = new RegExp([
 ].join("|"), "g");
 const WORDS = /[a-z]{3,}\s+[a-z]{2,}/i;
 
-let loading = null;
+let styled = false;
 
 /** Asked by KaTeX about commands that link, fetch or set attributes. */
 function refuse({ command }) {
   throw new Error(`${command} is not drawn`);
 }
 
-function load() {
-  loading ??= new Promise((done, failed) => {
-    document.head.append(el("link", { rel: "stylesheet", href: new URL("katex.min.css", FOLDER).href }));
-    const script = el("script", { src: new URL("katex.min.js", FOLDER).href });
-    script.onload = () => done(window.katex);
-    script.onerror = () => {
-      loading = null;
-      failed(new Error("no script"));
-    };
-    document.head.append(script);
-  });
-  return loading;
+function loadKatex() {
+  if (!styled) document.head.append(el("link", { rel: "stylesheet", href: new URL("katex.min.css", FOLDER).href }));
+  styled = true;
+  return load(new URL("katex.min.js", FOLDER));
 }
 
 /**
@@ -80,27 +73,31 @@ function boxes(text) {
 }
 
 export function hasFormulas(text) {
-  return /[$\\]/.test(text) && parts(text).some((part) => part.tex !== undefined);
+  return known(text).some((part) => part.tex !== undefined);
+}
+
+/** The parts of a text; most texts have no sign of a formula and are not looked through. */
+function known(text) {
+  return /[$\\]/.test(text) ? parts(text) : [{ text }];
 }
 
 /** Put a text into an element, its formulas drawn. Gives the element. */
 export function write(element, text) {
-  if (!hasFormulas(text)) element.textContent = text;
-  else element.replaceChildren(...parts(text).map((part) => (part.tex === undefined ? document.createTextNode(part.text) : formula(part))));
+  element.replaceChildren(...known(text).map((part) => (part.tex === undefined ? document.createTextNode(part.text) : formula(part))));
   return element;
 }
 
 function formula({ text, tex, shown }) {
   const place = el("span", { class: shown ? "lab-math is-shown" : "lab-math", title: text, text });
-  const draw = (katex) => {
+  const draw = () => {
     try {
-      katex.render(tex, place, { ...OPTIONS, displayMode: shown });
+      window.katex.render(tex, place, { ...OPTIONS, displayMode: shown });
       place.classList.add("is-drawn");
     } catch {
       place.textContent = text;
     }
   };
-  if (window.katex) draw(window.katex);
-  else load().then(draw, () => {});
+  if (window.katex) draw();
+  else loadKatex().then(draw, () => {});
   return place;
 }

@@ -59,13 +59,17 @@ class LabelledTree:
         self._rewards: dict[str, Rewards] = {}
 
     @cached_property
+    def _evidence(self) -> Evidence:
+        """What its leaves and a person's verdicts say; dead ends are wrong."""
+        return Evidence(self.tree, leaf_verdicts(self.tree, "wrong"))
+
+    @cached_property
     def traces(self) -> list[Trace]:
         """Its finished solutions, depth-first; dead ends are wrong ones."""
-        verdicts = Evidence(self.tree, leaf_verdicts(self.tree, "wrong"))
-        leaves = map(self.tree.node, end_leaves(self.tree))
-        return [self._trace(leaf, verdicts) for leaf in leaves]
+        return [self._trace(self.tree.node(leaf)) for leaf in end_leaves(self.tree)]
 
-    def _trace(self, node: Node, verdicts: Evidence) -> Trace:
+    def _trace(self, node: Node) -> Trace:
+        verdicts = self._evidence
         judged = node.id in verdicts.accepted
         return Trace(
             leaf=node.id,
@@ -89,8 +93,7 @@ class LabelledTree:
         """V of the nodes that the search valued or visited, pruned ones left out; the lowest value
         where a person has marked the step, or one above it, wrong.
         """
-        tree = self.tree
-        evidence = Evidence(tree, leaf_verdicts(tree, "wrong"))
+        tree, evidence = self.tree, self._evidence
         found = {}
         for node in tree.nodes:
             if node.hidden or (node.prm_value is None and not node.visits):

@@ -3,7 +3,7 @@
 Words are made of node ids, counts and numbers only; nothing a model or a person wrote gets in.
 """
 
-from engine.rewards.evidence import Evidence
+from engine.rewards.evidence import Evidence, none_correct
 from engine.rewards.inferred import Estimate, Label, Rollouts
 from engine.rewards.rows import Why
 
@@ -140,9 +140,7 @@ def _tally(evidence: Evidence, node: int, rollouts: Rollouts) -> str:
 def _wrong_reason(evidence: Evidence, node: int) -> str:
     by = evidence.wrong_by.get(node)
     if by is None:
-        leaves = len(evidence.leaves(node))
-        one = "The only finished solution is not correct"
-        return one if leaves == 1 else f"None of the {leaves:,} finished solutions is correct"
+        return none_correct(len(evidence.leaves(node)))
     return "A person marked the step wrong" if by == node else f"A person marked node {by} wrong"
 
 

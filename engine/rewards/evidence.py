@@ -51,6 +51,13 @@ def leaf_verdicts(tree: Tree, answerless: Answerless) -> dict[int, bool]:
     return verdicts
 
 
+def none_correct(finished: int) -> str:
+    """In words, without a full stop: of so many finished solutions none is correct."""
+    if finished == 1:
+        return "The only finished solution is not correct"
+    return f"None of the {finished:,} finished solutions is correct"
+
+
 class Evidence:
     """Of each partial solution: the leaves below, the way to a correct one, a person's verdicts.
 

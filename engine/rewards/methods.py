@@ -10,7 +10,7 @@ import msgspec
 
 from engine.errors import ParameterError
 from engine.rewards import blame
-from engine.rewards.evidence import Answerless, Evidence, leaf_verdicts
+from engine.rewards.evidence import Answerless, Evidence, leaf_verdicts, none_correct
 from engine.rewards.inferred import (
     Rollouts,
     ValueTarget,
@@ -92,10 +92,7 @@ def _why_empty(evidence: Evidence) -> str:
     if not evidence.accepted:
         return "There is no finished solution whose answer was judged."
     if not evidence.distance:
-        several = len(evidence.accepted)
-        if several == 1:
-            return "The only finished solution is not correct."
-        return f"None of the {several} finished solutions is correct."
+        return f"{none_correct(len(evidence.accepted))}."
     return "The chosen node is the root."
 
 

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.models import Models
+from lab.workbench import Workbench
 from tests.browser import ensure_chromium
 from tests.browser.fake_workbench import FakeWorkbench
+from tests.engine.worlds import World
+from tests.lab.benches import SETTINGS, finish
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -79,6 +83,30 @@ def fake_address(fake: FakeWorkbench, serve: Serve) -> str:
     return serve(fake)
 
 
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A real workbench with a scripted model, where a module has none of its own."""
+    world = World(words=6)
+    made = Workbench(
+        tmp_path_factory.mktemp("bench"), SETTINGS, lambda *_: Models(world, world, [])
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def address(serve: Serve, bench: Workbench) -> str:
+    return serve(bench)
+
+
+@pytest.fixture
+def session(bench: Workbench) -> str:
+    """A search of six iterations."""
+    made = bench.create("What?", gold="1", seed=8)
+    finish(bench, made, iterations=6)
+    return made
+
+
 @pytest.fixture(scope="session")
 def context(browser: "Browser") -> "Iterator[BrowserContext]":
     """One profile for all tests: Gradio's scripts are read and compiled once."""
@@ -110,6 +138,12 @@ def tab(context: "BrowserContext") -> "Iterator[Callable[..., Page]]":
     for page in pages:
         page.close()
     assert not errors, f"the page's script failed: {errors}"
+
+
+def select(page: Any, node: int) -> None:
+    """Select a node and wait for its details."""
+    page.evaluate("(id) => window.lab.store.select(id)", node)
+    page.wait_for_selector(f".lab-node h2:text-is('Node {node}')")
 
 
 def wait_nodes(page: Any, count: int) -> None:

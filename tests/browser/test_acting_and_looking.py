@@ -1,41 +1,19 @@
 """What a person meets while steering: presses in the past, fast keys, what stays over the tree."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from engine import events as ev
-from lab.models import Models
 from lab.workbench import Workbench
-from tests.browser.conftest import Serve, wait_nodes
+from tests.browser.conftest import select, wait_nodes
 from tests.browser.fake_workbench import FakeWorkbench
-from tests.engine.worlds import World
-from tests.lab.benches import LONG, SETTINGS, finish
+from tests.lab.benches import LONG
 
 OpenTab = Callable[..., Any]
 REFUSED = ".lab-past-refused:has-text('This is the tree as it was')"
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    world = World(words=6)
-    made = Workbench(tmp_path_factory.mktemp("hand"), SETTINGS, lambda *_: Models(world, world, []))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
-
-
-@pytest.fixture
-def session(bench: Workbench) -> str:
-    made = bench.create("What?", gold="1", seed=8)
-    finish(bench, made, iterations=6)
-    return made
 
 
 def shown(tab: OpenTab, address: str, bench: Workbench, session: str, node: int | None) -> Any:
@@ -45,11 +23,6 @@ def shown(tab: OpenTab, address: str, bench: Workbench, session: str, node: int 
         select(page, node)
     page.focus(".lab-canvas")
     return page
-
-
-def select(page: Any, node: int) -> None:
-    page.evaluate("(id) => window.lab.store.select(id)", node)
-    page.wait_for_selector(f".lab-node h2:text-is('Node {node}')")
 
 
 def leaf(bench: Workbench, session: str) -> int:

@@ -1,6 +1,6 @@
 """Stepping and steering a search on the page, over a real store with a scripted model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from lab.models import Models
 from lab.workbench import Workbench
-from tests.browser.conftest import Serve, wait_nodes
+from tests.browser.conftest import Serve, select, wait_nodes
 from tests.browser.hostile import PAYLOADS
 from tests.engine.worlds import World
 from tests.lab.benches import SETTINGS, Gate, finish
@@ -16,34 +16,11 @@ from tests.lab.benches import SETTINGS, Gate, finish
 OpenTab = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    world = World(words=6)
-    made = Workbench(
-        tmp_path_factory.mktemp("steering"), SETTINGS, lambda *_: Models(world, world, [])
-    )
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
-
-
-@pytest.fixture
-def session(bench: Workbench) -> str:
-    made = bench.create("What?", gold="1", seed=8)
-    finish(bench, made, iterations=6)
-    return made
-
-
 def shown(tab: OpenTab, address: str, bench: Workbench, session: str, node: int | None) -> Any:
     page = tab(address, session)
     wait_nodes(page, len(bench.export(session)["nodes"]))
     if node is not None:
-        page.evaluate("(id) => window.lab.store.select(id)", node)
-        page.wait_for_selector(f".lab-node h2:text-is('Node {node}')")
+        select(page, node)
     return page
 
 
