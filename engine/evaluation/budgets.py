@@ -10,9 +10,9 @@ import msgspec
 
 from engine import events as ev
 from engine.evaluation.contenders import Contender
-from engine.search.answers import AnswerGroup, answer_groups
-from engine.search.parameters import parse
-from engine.search.registry import algorithm
+from engine.search.answers import answer_groups, best_solution
+from engine.search.parameters import Parameters, parse
+from engine.search.registry import Algorithm, algorithm
 from engine.search.sampling import solution_score
 from engine.tree import Node, Tree
 
@@ -62,8 +62,9 @@ def readings(
     tree, found, left = Tree(), list[list[Outcome]](), list(budgets)
     for group in _iterations(log):
         before = tree.cost.policy_generated
-        spent = before + _cost(group).policy_generated
-        while left and (spent > left[0] or before >= left[0]):
+        spent = before + _spent(group)
+        begins = isinstance(group[0], ev.IterationStarted)
+        while left and (spent > left[0] or (begins and before >= left[0])):
             found.append([_outcome(tree, method) for method in methods])
             left.pop(0)
         if not left:
@@ -81,21 +82,22 @@ def failure(budget: int, tokens: int) -> Outcome:
 
 
 def _iterations(log: Sequence[ev.Event]) -> list[list[ev.Event]]:
-    """The creation, then the events of each finished iteration; conclusions are left out, but for
-    answers that were read for them, which belong to what came before.
+    """The events in pieces that are paid for together: the creation, each finished iteration, each
+    conclusion with the answers that were read for it.
     """
-    groups: list[list[ev.Event]] = [[]]
+    groups, ended = list[list[ev.Event]](), True
     for event in log:
-        if isinstance(event, ev.IterationStarted):
+        if ended or isinstance(event, ev.IterationStarted):
             groups.append([])
-        if not isinstance(event, ev.Concluded):
-            groups[-1].append(event)
+        groups[-1].append(event)
+        ended = isinstance(event, ev.SearchCreated | ev.IterationFinished | ev.Concluded)
     return groups
 
 
-def _cost(group: Sequence[ev.Event]) -> ev.Cost:
-    costs = [event.cost for event in group if isinstance(event, ev.IterationFinished)]
-    return costs[0] if costs else ev.Cost()
+def _spent(group: Sequence[ev.Event]) -> int:
+    """Policy tokens of such a piece."""
+    paid = (e for e in group if isinstance(e, ev.IterationFinished | ev.Concluded))
+    return sum(event.cost.policy_generated for event in paid)
 
 
 def _outcome(tree: Tree, method: Contender) -> Outcome:
@@ -103,7 +105,7 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
     values = {name: value for name, value in tree.params.items() if name != "sampling"}
     params = parse(kind.params, values)
     leaves = [tree.node(i) for i in kind.end_leaves(tree, params)]
-    chosen = _chosen(tree, method, leaves, kind.groups(tree, params))
+    chosen = _chosen(tree, method, kind, params, leaves)
     answers: dict[str, tuple[int, bool]] = {}
     for leaf in leaves:
         if leaf.answer is not None:
@@ -123,19 +125,20 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
 
 
 def _chosen(
-    tree: Tree, method: Contender, leaves: list[Node], groups: list[AnswerGroup]
+    tree: Tree, method: Contender, kind: Algorithm, params: Parameters, leaves: list[Node]
 ) -> Node | None:
-    """The solution that answers."""
+    """The solution that answers: for samples by the method's reading, else as the search itself
+    would conclude if it ended here (it cannot read another answer any more).
+    """
     if method.kind != "samples":
-        best = tree.params.get("final_choice") == "best"
-        if best and leaves:
-            return max(leaves, key=lambda leaf: leaf.value)
-        return tree.node(groups[0].node) if groups else None
+        ended = kind.conclude(tree, params, "tokens")
+        chosen = next(event.chosen for event in ended if isinstance(event, ev.Concluded))
+        return tree.node(chosen)
     answered = [leaf for leaf in leaves if leaf.answer is not None]
     if not answered:
         return None
     scores = {leaf.id: solution_score(tree, leaf, method.aggregate) for leaf in answered}
     if method.reading == "best":
-        return max(answered, key=lambda leaf: scores[leaf.id])
+        return best_solution(answered, scores)
     weights = dict.fromkeys(scores, 1.0) if method.reading == "majority" else scores
     return tree.node(answer_groups(answered, weights)[0].node)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from engine.errors import ParameterError
-from engine.search.registry import validate
+from engine.search.registry import algorithm, validate
 
 Kind = Literal["samples", "anytime", "width"]
 
@@ -33,8 +33,6 @@ class Contender(msgspec.Struct, frozen=True):
         price: kind "width": how many solutions one of its width costs for each of its branch.
         reading: kind "samples": which of them answers: majority, best or vote.
         aggregate: kind "samples": how the PRM's values of the steps become one.
-        oracle: whether it asks the right answer while it searches: it makes data, and cannot be
-            compared with what does not.
         summary: one line of help.
     """
 
@@ -47,8 +45,15 @@ class Contender(msgspec.Struct, frozen=True):
     price: float = 1.0
     reading: Literal["", "majority", "best", "vote"] = ""
     aggregate: Literal["last", "min", "product", "mean"] = "min"
-    oracle: bool = False
     summary: str = ""
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it asks the right answer while it searches: it makes data, and cannot be compared
+        with what does not.
+        """
+        own = {name: value for name, value in self.params.items() if name != "sampling"}
+        return algorithm(self.algorithm).asks_oracle(validate(self.algorithm, own))
 
     def at(self, budget: int, solution: float) -> dict[str, Any]:
         """The parameters for a budget. One that does not hold even a width of 1 narrows the branch.
@@ -93,10 +98,8 @@ def _wide(
     return Contender(name, title, "width", algorithm, params, width, price, summary=summary)
 
 
-def _anytime(
-    name: str, title: str, summary: str, algorithm: str, oracle: bool = False, **params: Any
-) -> Contender:
-    return Contender(name, title, "anytime", algorithm, params, oracle=oracle, summary=summary)
+def _anytime(name: str, title: str, summary: str, algorithm: str, **params: Any) -> Contender:
+    return Contender(name, title, "anytime", algorithm, params, summary=summary)
 
 
 CONTENDERS: dict[str, Contender] = {
@@ -222,12 +225,11 @@ CONTENDERS: dict[str, Contender] = {
             "UCT with the oracle's rewards",
             "Tree search by full roll-outs that the right answer rewards.",
             "uct",
-            oracle=True,
         ),
         _anytime(
             "rstar_math",
             "rStar-Math, PPM-guided",
-            "Tree search with Q from the PRM first, then from roll-outs.",
+            "Tree search by roll-outs, Q the mean of what the PRM says of node and ends.",
             "rstar_math",
         ),
     )

@@ -208,7 +208,7 @@ def expand(node: int, count: int, temperature: float | None = None) -> Act:
         first = unused_slot(tree, parent)
         slots = tuple(range(first, first + count))
         branching = Branching(tree.steps(node), slots)
-        found: Proposals = (yield from propose([branching], _ATTEMPTS, temperature))[0]
+        found: Proposals = (yield from propose(tree, [branching], _ATTEMPTS, temperature))[0]
         new = _distinct(tree, parent, found.accepted)
         yield ev.Added(node, new, "policy", temperature, found.rejected, slots[-1] + 1)
         yield from _look_at(tree, [child.id for child in new])
@@ -238,7 +238,7 @@ def roll_out(node: int, steps: int) -> Act:
         taken: list[ev.RolloutStep] = []
         best = start.value
         for _ in range(steps):
-            found: Proposals = (yield from propose([Branching(text, (0,))], _ATTEMPTS))[0]
+            found: Proposals = (yield from propose(tree, [Branching(text, (0,))], _ATTEMPTS))[0]
             if not found.accepted:
                 taken.append(ev.RolloutStep([], [], None, None, "unknown"))
                 break

@@ -47,6 +47,20 @@ def best_value(tree: Tree, by_person: bool = True) -> int:
     return [node.id for node in tree.depth_first() if node.id in equal][-1]
 
 
+def best_solution(leaves: Iterable[Node], scores: Mapping[int, float] | None = None) -> Node | None:
+    """The finished solution of the largest V, the first on ties; None without any.
+
+    One with an answer goes before all without: a dead end may be worth much and says nothing.
+
+    scores: of each leaf by id; its V if not given.
+    """
+
+    def worth(leaf: Node) -> tuple[bool, float]:
+        return leaf.answer is not None, leaf.value if scores is None else scores[leaf.id]
+
+    return max(leaves, key=worth, default=None)
+
+
 def answer_groups(
     leaves: Iterable[Node], weights: Mapping[int, float] | None = None
 ) -> list[AnswerGroup]:

@@ -19,10 +19,15 @@ def judge(tree: Tree, nodes: list[int]) -> Part[None]:
 
 
 def look_for_answers(tree: Tree, nodes: list[int]) -> Part[None]:
-    """Read the final answers of nodes that have not been asked yet."""
+    """Read the final answers of nodes that have not been asked yet.
+
+    No reply at all means that there are no tokens left for reading: the answers stay unknown.
+    """
     open_nodes = [i for i in dict.fromkeys(nodes) if not tree.node(i).answered]
     if not open_nodes:
         return
     replies = yield Summarise(tuple(tree.steps(i) for i in open_nodes))
+    if replies is None:
+        return
     for identifier, reply in zip(open_nodes, replies, strict=True):
         yield ev.Answered(identifier, reply.answer, reply.correct, reply.summary)

@@ -1,7 +1,8 @@
 """Step beam search: grow every kept partial solution, keep the best by the PRM's value.
 
-Finished solutions compete with unfinished ones for the places of their length and are kept as
-answers when they win one.
+The first step is asked for width x branch times, later ones branch times below each of the kept
+(arXiv 2408.03314). Finished solutions compete with unfinished ones for the places of their length;
+every one is an answer, with a place or without.
 """
 
 from typing import Literal
@@ -35,13 +36,12 @@ def iterate(tree: Tree, params: BeamParams) -> Script:
     """Grow the beam by one step and keep its best."""
     if tree.root.verdict == "unknown":
         yield ev.Judged(0, "continue", "text")
-    places = params.width
-    slots = {i: tuple(range(params.branch)) for i in chains.open_nodes(tree)}
+    slots = chains.beam_slots(tree, params.width, params.branch)
     new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
     yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)
     # sorted() is stable: equal values keep the order of creation.
-    kept = set(sorted(new, key=lambda i: -tree.node(i).value)[:places])
+    kept = set(sorted(new, key=lambda i: -tree.node(i).value)[: params.width])
     dropped = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]
     if dropped:
         yield ev.Exhausted(dropped)

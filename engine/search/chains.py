@@ -1,7 +1,7 @@
 """What sampling and beam search share: growing many partial solutions by one step at a time."""
 
 from engine import events as ev
-from engine.search.answers import AnswerGroup, answer_groups
+from engine.search.answers import AnswerGroup, answer_groups, best_solution
 from engine.search.asking import judge, look_for_answers
 from engine.search.requests import (
     Branching,
@@ -25,6 +25,11 @@ def finished(tree: Tree) -> list[int]:
     return list(tree.ends)
 
 
+def beam_slots(tree: Tree, width: int, branch: int) -> dict[int, tuple[int, ...]]:
+    """What a beam asks for below each open node: at the root as much as below a full beam later."""
+    return {node: tuple(range(branch if node else width * branch)) for node in open_nodes(tree)}
+
+
 def grow(
     tree: Tree,
     slots: dict[int, tuple[int, ...]],
@@ -40,7 +45,7 @@ def grow(
     more: a node without a child now is no dead end, because it is asked again.
     """
     branchings = [Branching(tree.steps(node), wanted) for node, wanted in slots.items()]
-    replies = yield from propose(branchings, attempts)
+    replies = yield from propose(tree, branchings, attempts)
     new: list[int] = []
     for node, proposals in zip(slots, replies, strict=True):
         children = _new_nodes(len(tree.nodes), proposals, distinct)
@@ -86,10 +91,16 @@ def groups(tree: Tree, params: object) -> list[AnswerGroup]:
 
 def conclude(tree: Tree, choice: str, reason: ev.StopReason) -> Script:
     """Choose the answer of the finished solution of the largest V, or by value-weighted vote."""
-    leaves = [tree.node(leaf) for leaf in finished(tree)]
-    yield from look_for_answers(tree, [leaf.id for leaf in leaves])
-    best = max(leaves, key=lambda leaf: leaf.value).id if leaves else 0
-    found = groups(tree, None)
+    yield from conclude_from(tree, finished(tree), choice, reason)
+
+
+def conclude_from(tree: Tree, ends: list[int], choice: str, reason: ev.StopReason) -> Script:
+    """The same with the finished solutions that count."""
+    yield from look_for_answers(tree, ends)
+    leaves = [tree.node(end) for end in ends]
+    best = best_solution(leaves)
+    found = answer_groups(leaves)
     voted = found[0].node if found else None
-    chosen = voted if choice == "vote" and voted is not None else best
-    yield ev.Concluded(reason, best, voted, chosen)
+    first = 0 if best is None else best.id
+    chosen = voted if choice == "vote" and voted is not None else first
+    yield ev.Concluded(reason, first, voted, chosen)

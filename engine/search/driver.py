@@ -18,7 +18,7 @@ from engine.models.base import Policy, ProcessRewardModel
 from engine.search.acts import Act
 from engine.search.archive import Archive
 from engine.search.fulfil import Answer, Charge, Fulfiller, Needed
-from engine.search.requests import Propose, Request
+from engine.search.requests import Propose, Request, Summarise
 from engine.search.runs import Failure, Grader, Limits, OnEvents, Run, Search, create
 
 __all__ = ["Driver", "Failure", "Grader", "Limits", "OnEvents", "Search", "create"]
@@ -249,7 +249,7 @@ class Driver:
             self._happen(run, item)
         elif run.over_tokens():
             self._pass_over(run)
-        else:
+        elif run.reads or not isinstance(item, Summarise):
             run.request = item
 
     def _holds(self, run: Run, item: Request | ev.Event) -> bool:
@@ -286,15 +286,15 @@ class Driver:
     def _finish(self, run: Run) -> None:
         """The script has ended."""
         search = run.search
+        if run.over_tokens():
+            self._pass_over(run)
+            return
         if run.acting or run.concluding:
             ends = run.concluding
             run.script, run.acting, run.concluding = None, False, False
             self._keep(run)
             if ends:
                 self._end(run)
-            return
-        if run.over_tokens():
-            self._pass_over(run)
             return
         iteration, drawn = search.tree.iteration, sorted(run.drawn)
         stop, read = search.stopped, search.close_read()
@@ -313,15 +313,20 @@ class Driver:
             del self._runs[id(run.search)]
 
     def _pass_over(self, run: Run) -> None:
-        """An iteration would take more tokens than there are: drop it, and conclude."""
+        """There are fewer tokens than an iteration would take: drop it, and conclude; or than the
+        conclusion would: conclude from what is known.
+        """
+        run.reads = not run.concluding
+        reason = run.reason if run.concluding else "tokens"
         run.drop()
-        self._conclude(run, "tokens")
+        self._conclude(run, reason)
 
     def _conclude(self, run: Run, reason: ev.StopReason) -> None:
         if not run.limits.concludes:
             self._end(run)
             return
         search = run.search
+        run.reason = reason
         run.begin(search.algorithm.conclude(search.tree, search.params, reason))
         run.concluding = True
 

@@ -39,7 +39,7 @@ def iterate(tree: Tree, params: LookaheadParams) -> Script:
     """Grow the beam by one step, look ahead from every candidate, keep the best."""
     if tree.root.verdict == "unknown":
         yield ev.Judged(0, "continue", "text")
-    slots = {i: tuple(range(params.branch)) for i in chains.open_nodes(tree)}
+    slots = chains.beam_slots(tree, params.width, params.branch)
     new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
     yield from chains.judge_and_answer(tree, new)
     open_nodes = [i for i in new if not tree.node(i).finished]
@@ -63,7 +63,7 @@ def _look(tree: Tree, nodes: list[int], params: LookaheadParams) -> Part[None]:
         if not going:
             break
         branchings = [Branching(texts[i], (0,)) for i in going]
-        replies = yield from propose(branchings, params.attempts, temperature=0.0)
+        replies = yield from propose(tree, branchings, params.attempts, temperature=0.0)
         grown = []
         for start, reply in zip(going, replies, strict=True):
             if reply.accepted:

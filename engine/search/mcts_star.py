@@ -190,16 +190,13 @@ def stopped(tree: Tree, params: MctsStarParams) -> ev.StopReason:
 def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Script:
     """Read the answers still missing and choose the final one."""
     leaves = [tree.node(leaf) for leaf in end_leaves(tree, params)]
-    if params.sample_value == "simple":
-        ranked = leaves if params.require_finished and leaves else []
-        closed = _closed(tree)
-        best = min(closed) if closed else _best_leaf(tree, ranked)
-    else:
-        best = _best_leaf(tree, leaves)
     asked = [leaf.id for leaf in leaves]
-    if not params.require_finished:
-        asked.append(best)
-    yield from look_for_answers(tree, asked)
+    if params.require_finished:
+        yield from look_for_answers(tree, asked)
+        best = _best_finished(tree, leaves, params)
+    else:
+        best = _best_as_reference(tree, leaves, params)
+        yield from look_for_answers(tree, [*asked, best])
     found = groups(tree, params)
     voted = found[0].node if found else None
     chosen = voted if params.final_choice == "vote" and voted is not None else best
@@ -231,12 +228,22 @@ def _closed(tree: Tree) -> list[int]:
     return [identifier for identifier in tree.closed if not tree.node(identifier).hidden]
 
 
-def _best_leaf(tree: Tree, leaves: list[Node]) -> int:
-    """The leaf with the largest V (the first on ties), or the best node of all without leaves."""
-    if not leaves:
-        return answers.best_value(tree)
-    top = max(leaf.value for leaf in leaves)
-    return next(leaf.id for leaf in leaves if leaf.value == top)
+def _best_as_reference(tree: Tree, leaves: list[Node], params: MctsStarParams) -> int:
+    """A `simple` search: the node that the gate closed, or the best of all; else the leaf with the
+    largest V (the first on ties), or the best node of all without leaves.
+    """
+    if params.sample_value == "simple":
+        closed = _closed(tree)
+        return min(closed) if closed else answers.best_value(tree)
+    best = max(leaves, key=lambda leaf: leaf.value, default=None)
+    return answers.best_value(tree) if best is None else best.id
+
+
+def _best_finished(tree: Tree, leaves: list[Node], params: MctsStarParams) -> int:
+    """The best finished solution, or the best node of all where none is finished."""
+    closed = _closed(tree) if params.sample_value == "simple" else []
+    best = answers.best_solution(leaves)
+    return min(closed) if closed else answers.best_value(tree) if best is None else best.id
 
 
 def _select(tree: Tree, params: MctsStarParams) -> tuple[list[int], list[ev.Pick]]:
@@ -309,7 +316,7 @@ def _expand(tree: Tree, node: Node, params: MctsStarParams) -> Part[list[int]]:
         first = params.branch * node.expansions
         slots = tuple(range(first, first + params.branch))
         branching = Branching(steps, slots, analysis)
-        proposals = (yield from propose([branching], params.attempts))[0]
+        proposals = (yield from propose(tree, [branching], params.attempts))[0]
     accepted, rejected = proposals.accepted, proposals.rejected
     texts = [proposal.step for proposal in accepted]
     if not accepted and not node.expanded:
@@ -396,7 +403,7 @@ def _roll(
     steps: list[ev.RolloutStep] = []
     for _ in range(params.roll_forward_steps):
         branching = Branching(text, tuple(range(params.roll_branch)))
-        proposals = (yield from propose([branching], params.attempts))[0]
+        proposals = (yield from propose(tree, [branching], params.attempts))[0]
         candidates = [proposal.step for proposal in proposals.accepted]
         greedy = params.roll_policy == "greedy"
         values: list[float] | None = None

@@ -39,6 +39,7 @@ class Algorithm(msgspec.Struct, frozen=True):
         groups: the answers found so far, the one that wins the vote first.
         selects: the path that the next iteration would select, None where V does not choose one.
         reopened: exhausted nodes below which something is left to do after all.
+        asks_oracle: whether a search by these parameters is told what is right while it goes on.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Algorithm(msgspec.Struct, frozen=True):
     groups: Callable[[Tree, Any], list[AnswerGroup]]
     reopened: Callable[[Tree, Any], list[int]] = lambda tree, params: []
     selects: Callable[[Tree, Any], list[int]] | None = None
+    asks_oracle: Callable[[Any], bool] = lambda params: False
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -101,7 +103,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             tree_of_thoughts.stopped,
             tree_of_thoughts.conclude,
             tree_of_thoughts.end_leaves,
-            chains.groups,
+            tree_of_thoughts.groups,
         ),
         Algorithm(
             "lookahead",
@@ -158,6 +160,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             rstar_math.conclude,
             rstar_math.end_leaves,
             chains.groups,
+            asks_oracle=rstar_math.asks_oracle,
         ),
         Algorithm(
             "uct",
@@ -170,6 +173,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             uct.end_leaves,
             chains.groups,
             selects=uct.selects,
+            asks_oracle=lambda params: True,
         ),
     )
 }

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.events import Event, Rejected
 from engine.models.base import Completion, CriticMode, Judgement, Steps
+from engine.tree import Tree
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -110,14 +111,17 @@ class Proposals(msgspec.Struct, frozen=True):
 
 
 def propose(
-    branchings: list[Branching], attempts: int, temperature: float | None = None
+    tree: Tree, branchings: list[Branching], attempts: int, temperature: float | None = None
 ) -> Part[list[Proposals]]:
     """One step per slot of every branching, trying a slot again while its reply gives no step.
 
     A slot takes the first of attempts 0..attempts-1 with a usable step; a slot without any gives
     nothing. All slots still open are asked in one request. Replies depend on their address alone,
-    so the result does not depend on how calls are batched. A temperature goes before the search's.
+    so the result does not depend on how calls are batched. A temperature goes before the search's;
+    at 0 the reply is always the same, so that a slot has one attempt.
     """
+    if (tree.source.temperature if temperature is None else temperature) == 0:
+        attempts = 1
     accepted: list[dict[int, Proposal]] = [{} for _ in branchings]
     rejected: list[list[Rejected]] = [[] for _ in branchings]
     for attempt in range(attempts):

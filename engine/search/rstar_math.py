@@ -2,8 +2,10 @@
 
 A step is a sentence as a comment and the Python that does it; a candidate is valid only if all code
 so far runs. One iteration is one roll-out from the root to an end, every node on its way expanded.
-Q of a node is q / N: terminal-guided, q sums the rewards of the ends reached through it;
-PPM-guided, it starts with what the process preference model says of the node.
+Q of a node is q / N: terminal-guided, q sums what the oracle says of the ends reached through it;
+PPM-guided, it starts with what the process preference model says of the node, and an end is worth
+what that says of it, or what a person does (as the paper searches where no answer is known). Both
+together are how the paper makes data once it has a model.
 
 Rewards here are 1 and 0 where the paper has 1 and -1, so that V stays between 0 and 1; with half
 the paper's c the choices are the same. Code runs only where that is switched on.
@@ -39,8 +41,11 @@ class RStarMathParams(Parameters):
     exploration_constant: float = parameter(
         1.0, "Weight of exploration: half the paper's.", symbol="c", origin="ours", ge=0.0, le=1e3
     )
-    guide: Literal["ppm", "terminal"] = parameter(
-        "ppm", "Where q starts: at the model's value of the node, or at 0.", origin="paper"
+    guide: Literal["ppm", "terminal", "ppm_terminal"] = parameter(
+        "ppm",
+        "What Q is made of: the model's values alone; the oracle's verdicts on ends alone; or the "
+        "model's values of nodes and the oracle's verdicts on ends.",
+        origin="paper",
     )
     run_code: bool = parameter(
         False,
@@ -61,9 +66,10 @@ class RStarMathParams(Parameters):
 
 def iterate(tree: Tree, params: RStarMathParams) -> Script:
     """One roll-out."""
-    if params.guide == "terminal" and tree.gold is None:
+    if asks_oracle(params) and tree.gold is None:
         raise ParameterError(
-            "Terminal-guided roll-outs ask the oracle: give the right answer, or take guide = ppm."
+            f"Roll-outs with guide = {params.guide} ask the oracle: give the right answer, or take "
+            "guide = ppm."
         )
     path, picks = [0], list[ev.Pick]()
     node = tree.root
@@ -86,6 +92,11 @@ def iterate(tree: Tree, params: RStarMathParams) -> Script:
         yield ev.Exhausted(over)
 
 
+def asks_oracle(params: RStarMathParams) -> bool:
+    """Whether the right answer rewards its roll-outs."""
+    return params.guide != "ppm"
+
+
 def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
     """Valid candidates become children; without any the node is a dead end."""
     if node.depth >= params.max_depth:
@@ -94,7 +105,7 @@ def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
     first = params.branch * node.expansions
     slots = tuple(range(first, first + params.branch))
     steps = tree.steps(node.id)
-    proposals = (yield from propose([Branching(steps, slots)], params.attempts))[0]
+    proposals = (yield from propose(tree, [Branching(steps, slots)], params.attempts))[0]
     distinct = list({item.step: item for item in reversed(proposals.accepted)}.values())[::-1]
     rejected = list(proposals.rejected)
     valid: list[Proposal] = distinct
@@ -120,7 +131,7 @@ def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
         return
     yield ev.Expanded(node.id, "expanded", children, texts, rejected)
     new = [child.id for child in children]
-    if params.guide == "ppm":
+    if params.guide != "terminal":
         yield from chains.evaluate(tree, new)
     yield from judge(tree, new)
 
@@ -133,21 +144,21 @@ def _pick(parent: Node, children: list[Node], params: RStarMathParams) -> ev.Pic
 
 def _score(parent: Node, child: Node, params: RStarMathParams) -> ev.Score:
     """Q + c sqrt(ln N(parent) / N): without a prior, an unvisited child goes first."""
-    counted = child.visits + (params.guide == "ppm")
+    counted = child.visits + (params.guide != "terminal")
     if counted == 0:
         bonus = 1e6
     else:
-        above = parent.visits + (params.guide == "ppm")
+        above = parent.visits + (params.guide != "terminal")
         bonus = params.exploration_constant * math.sqrt(math.log(max(1, above)) / counted)
     return ev.Score(child.id, child.value, bonus, child.value + bonus)
 
 
 def _reward(end: Node, params: RStarMathParams) -> float:
-    """By a person or the oracle, else by the model; 0 where the roll-out did not come to an end."""
+    """By a person, else by the oracle or the model; 0 where the roll-out did not come to an end."""
     if not end.finished or end.verdict_source in ("dead_end", "depth"):
         return 0.0
-    if end.accepted is not None:
-        return float(end.accepted)
+    if asks_oracle(params) or end.regraded is not None:
+        return float(end.accepted is True)
     return 0.0 if end.answer is None else end.prm_value or 0.0
 
 

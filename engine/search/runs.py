@@ -25,7 +25,8 @@ class Limits(msgspec.Struct, frozen=True):
     """How far one run goes; None is no limit.
 
     iterations: of this run. tokens: policy tokens sampled in this run; an iteration that would
-    pass the limit is dropped, so it is never exceeded. seconds: of wall clock, looked at between
+    pass the limit is dropped, so it is never exceeded, and answers that it leaves no tokens to read
+    are not read. seconds: of wall clock, looked at between
     iterations. phases: then the run is held in the midst of its iteration, and the next run goes on
     there; nothing of that iteration is in the log before it is finished. until_right: the run ends
     as soon as the answer that wins is right. concludes: whether answers are read and one is chosen
@@ -133,6 +134,7 @@ class Run:
         acts: what a person has asked for meanwhile; done between two iterations.
         acting, concluding: what the script is, neither for an iteration.
         only_acts: nothing but acts is left to do.
+        reads: whether the conclusion may read answers; not once that took too many tokens.
         held: in the midst of an iteration; another run goes on there.
     """
 
@@ -157,6 +159,8 @@ class Run:
         self.pending: list[ev.Event] = []
         self.cost = ev.Cost()
         self.drawn: set[str] = set()
+        self.reason: ev.StopReason = ""
+        self.reads = True
         self.iterations = 0
         self.spent = ev.Cost()
 
@@ -199,8 +203,7 @@ class Run:
         """Whether more tokens were sampled than the limits allow."""
         limit = self.limits.tokens
         spent = self.spent.policy_generated + self.cost.policy_generated
-        free = self.concluding or self.acting
-        return limit is not None and not free and spent > limit
+        return limit is not None and not self.acting and spent > limit
 
     def limit_reached(self, now: float) -> ev.StopReason:
         """Which limit lets no other iteration begin, "" if none does."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from engine import events as ev
 from engine.search import chains
-from engine.search.answers import AnswerGroup, answer_groups
+from engine.search.answers import AnswerGroup, answer_groups, best_solution
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
 from engine.tree import Node, Tree
@@ -98,11 +98,12 @@ def conclude(tree: Tree, params: SamplingParams, reason: ev.StopReason) -> Scrip
     """Choose the answer by `final_choice`."""
     leaves = [tree.node(i) for i in end_leaves(tree, params)]
     scores = {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
-    best = max(leaves, key=lambda leaf: scores[leaf.id]).id if leaves else 0
+    best = best_solution(leaves, scores)
     found = groups(tree, params)
     voted = found[0].node if found else None
-    use_best = params.final_choice == "best" or voted is None
-    yield ev.Concluded(reason, best, voted, best if use_best or voted is None else voted)
+    first = 0 if best is None else best.id
+    chosen = first if params.final_choice == "best" or voted is None else voted
+    yield ev.Concluded(reason, first, voted, chosen)
 
 
 def solution_score(tree: Tree, leaf: Node, how: str) -> float:

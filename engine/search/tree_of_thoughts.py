@@ -9,6 +9,7 @@ from typing import Literal
 from engine import events as ev
 from engine.randomness import generator
 from engine.search import chains
+from engine.search.answers import AnswerGroup, answer_groups
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
 from engine.tree import Tree
@@ -32,7 +33,12 @@ class TreeOfThoughtsParams(Parameters):
         "greedy", "Keep the best states, or draw them by value (bfs).", origin="paper"
     )
     threshold: float = parameter(
-        0.0, "States of less value are given up.", symbol="v_th", origin="paper", ge=-1e3, le=1e3
+        -1.0,
+        "A state must be worth more to be gone on from, or to answer; the default lets all pass.",
+        symbol="v_th",
+        origin="paper",
+        ge=-1e3,
+        le=1e3,
     )
     first_solution: bool = parameter(
         False, "Stop at the first finished solution (dfs).", origin="paper", advanced=True
@@ -57,7 +63,7 @@ def iterate(tree: Tree, params: TreeOfThoughtsParams) -> Script:
     new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
     yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)
-    promising = [i for i in new if tree.node(i).value >= params.threshold]
+    promising = [i for i in new if tree.node(i).value > params.threshold]
     kept = set(_kept(tree, promising, params) if params.order == "bfs" else promising)
     given_up = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]
     if given_up:
@@ -67,19 +73,24 @@ def iterate(tree: Tree, params: TreeOfThoughtsParams) -> Script:
 def stopped(tree: Tree, params: TreeOfThoughtsParams) -> ev.StopReason:
     """Complete once no state is left, or at the first solution if that is asked for."""
     first = params.order == "dfs" and params.first_solution
-    if first and any(tree.node(leaf).answer is not None for leaf in tree.ends):
+    if first and any(tree.node(leaf).answer is not None for leaf in end_leaves(tree, params)):
         return "complete"
     return "" if tree.growing else "complete"
 
 
 def end_leaves(tree: Tree, params: TreeOfThoughtsParams) -> list[int]:
-    """Ids, depth-first, of the finished solutions."""
-    return chains.finished(tree)
+    """Ids, depth-first, of the finished solutions that are worth more than the threshold."""
+    return [i for i in chains.finished(tree) if tree.node(i).value > params.threshold]
+
+
+def groups(tree: Tree, params: TreeOfThoughtsParams) -> list[AnswerGroup]:
+    """The answers found so far, by the sum of their V."""
+    return answer_groups(tree.node(leaf) for leaf in end_leaves(tree, params))
 
 
 def conclude(tree: Tree, params: TreeOfThoughtsParams, reason: ev.StopReason) -> Script:
     """Choose the answer by `final_choice`."""
-    yield from chains.conclude(tree, params.final_choice, reason)
+    yield from chains.conclude_from(tree, end_leaves(tree, params), params.final_choice, reason)
 
 
 def _next(tree: Tree) -> int:

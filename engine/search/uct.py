@@ -112,7 +112,7 @@ def _reward(tree: Tree, leaf: Node, params: UctParams) -> Part[float]:
     # The k-th roll-out from a node draws from its own slots.
     slot = params.branch * 1000 + leaf.visits
     while not ended and len(text) < params.max_depth:
-        proposals = (yield from propose([Branching(text, (slot,))], params.attempts))[0]
+        proposals = (yield from propose(tree, [Branching(text, (slot,))], params.attempts))[0]
         if not proposals.accepted:
             break
         text = (*text, proposals.accepted[0].step)

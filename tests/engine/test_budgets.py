@@ -2,7 +2,9 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from engine.errors import ParameterError
 from engine.evaluation.budgets import outcomes
 from engine.evaluation.chances import majority_at_k, pass_at_k
 from engine.evaluation.contenders import CONTENDERS, contender
+from engine.models.base import PrefixRequest, Summary
 from engine.search.driver import Limits, Search
 from tests.engine.worlds import World, new_search, run
 
@@ -40,6 +43,40 @@ def test_a_cut_is_what_a_smaller_budget_gives(name: str) -> None:
                 alone.iterations,
             )
             assert cut.policy_tokens <= budget
+
+
+class Talker(World):
+    """Reads an answer in words, which are tokens of the policy; one reply in three is no step."""
+
+    def __init__(self) -> None:
+        super().__init__(empty=0.3)
+
+    def summarise(self, requests: Sequence[PrefixRequest]) -> list[Summary]:
+        plain = super().summarise(requests)
+        return [msgspec.structs.replace(reply, tokens=tuple(range(11))) for reply in plain]
+
+
+ONE_EACH = {one.algorithm: one.name for one in CONTENDERS.values()}.values()
+
+
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_reading_answers_in_words_is_paid_for(name: str) -> None:
+    method = contender(name)
+    params = method.at(300, 40.0)
+    params = {**params, "attempts": 1}  # dead ends, whose answers are read at the very end
+    read_less = False
+    for seed, tokens in itertools.product(range(3), (60, 250)):
+        search = new_search(algorithm=method.algorithm, seed=seed, **params)
+        run(search, Limits(iterations=200, tokens=tokens), Talker())
+        assert search.tree.cost.policy_generated <= tokens
+        read_less |= any(not search.tree.node(i).answered for i in search.tree.ends)
+        cut = outcomes(search.log, method, [tokens])[0]
+        assert cut.policy_tokens == search.tree.cost.policy_generated
+        free = new_search(algorithm=method.algorithm, seed=seed, **params)
+        run(free, Limits(iterations=200), Talker())
+        assert outcomes(free.log, method, [tokens])[0].policy_tokens <= tokens
+    if method.kind == "samples":
+        assert read_less, "some answers were too dear"
 
 
 def test_readings_of_samples_are_those_of_the_search_itself() -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.errors import ParameterError
+from engine.evaluation.budgets import outcomes
+from engine.evaluation.contenders import CONTENDERS, Contender, contender
 from engine.models.base import (
     Completion,
     Judgement,
@@ -22,7 +24,7 @@ from engine.models.base import (
 from engine.sandbox.runner import protection
 from engine.search.driver import Limits, Search
 from engine.search.rebase import share
-from engine.search.registry import ALGORITHMS
+from engine.search.registry import ALGORITHMS, params_of
 from engine.tree import Tree
 from tests.engine.worlds import World, new_search, run
 
@@ -281,8 +283,131 @@ def test_q_is_the_share_of_right_ends() -> None:
     assert tree.root.visits == 300
     assert tree.root.value == pytest.approx(right / 300)
     assert right > 100, "Q leads there"
-    guided = new_search(algorithm="rstar_math", branch=3, guide="ppm")
-    run(guided, Limits(iterations=1), Maze())
-    child = guided.tree.node(guided.tree.selected_path[1])
-    assert child.step == "turn 0\n"
-    assert child.value == pytest.approx((0.9 + 0.0) / 2), "the model's word counts like one end"
+    for guide, end in (("ppm", 0.1), ("ppm_terminal", 0.0)):
+        guided = new_search(algorithm="rstar_math", branch=3, guide=guide)
+        run(guided, Limits(iterations=1), Maze())
+        child = guided.tree.node(guided.tree.selected_path[1])
+        assert child.step == "turn 0\n"
+        assert child.value == pytest.approx((0.9 + end) / 2), "the model's word counts like one end"
+
+
+def asking(name: str, **params: object) -> bool:
+    """Whether a search of the same question goes another way when other answers are right."""
+    trees = []
+    for right in ("1", "0", "2"):
+        search = new_search(algorithm=name, seed=3, **params)
+        search = Search(search.log, lambda answer, right=right: answer == right)
+        run(search, Limits(iterations=40), World(empty=0.0))
+        trees.append([(n.parent, n.step, n.value, n.visits) for n in search.tree.nodes])
+    return trees[0] != trees[1] or trees[0] != trees[2]
+
+
+def test_only_a_search_that_says_so_is_led_by_the_right_answer() -> None:
+    for one in CONTENDERS.values():
+        params = {**one.params, "samples": 8} if one.algorithm == "sampling" else one.params
+        assert asking(one.algorithm, **params) is one.oracle, one.name
+    assert contender("rstar_math:guide=terminal").oracle
+    assert asking("rstar_math", guide="ppm_terminal")
+    assert contender("rstar_math:guide=ppm_terminal").oracle
+    blind = new_search(algorithm="rstar_math", guide="terminal")
+    blind = Search([msgspec.structs.replace(blind.log[0], gold=None)], lambda answer: None)
+    with pytest.raises(ParameterError, match="guide = ppm"):
+        run(blind, Limits(iterations=1), Maze())
+
+
+class DeadEnd(Maze):
+    """The lure is a dead end: nothing can be written below it, and it stays worth 0.9."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[ProposalRequest] = []
+
+    def _propose(self, request: ProposalRequest) -> Completion:
+        self.asked.append(request)
+        if request.steps == ("turn 0\n",):
+            return Completion(None, "", "no reply", (), (), Usage(5))
+        return super()._propose(request)
+
+    def value(self, steps: tuple[str, ...]) -> float:
+        return min(super().value(steps), 0.9 if steps == ("turn 0\n",) else 0.6)
+
+
+@pytest.mark.parametrize("algorithm", RIVALS)
+def test_a_dead_end_answers_nothing_while_a_solution_does(algorithm: str) -> None:
+    own: dict[str, dict[str, object]] = {
+        "beam": {"branch": 3, "width": 3},
+        "lookahead": {"branch": 3, "width": 3, "steps": 0},
+        "dvts": {"branch": 1, "subtrees": 9},
+        "sampling": {"samples": 9},
+        "rebase": {"balance": 10.0},
+        "uct": {"branch": 3, "simulations": 40},
+    }
+    params = own.get(algorithm, {"branch": 3})
+    search = new_search(algorithm=algorithm, final_choice="best", **params)
+    run(search, Limits(iterations=60), DeadEnd())
+    tree = search.tree
+    assert any(tree.node(i).dead_end for i in tree.ends)
+    chosen = tree.node(tree.chosen or 0)
+    assert chosen.answer is not None
+    method = Contender(algorithm, "", "anytime", algorithm, dict(tree.params))
+    assert outcomes(search.log, method, [10**6])[0].answer == chosen.answer
+
+
+def test_a_beam_asks_for_its_whole_width_at_the_root() -> None:
+    for algorithm, more in (("beam", {}), ("lookahead", {"steps": 1})):
+        search = new_search(algorithm=algorithm, width=3, branch=4, **more)
+        world = DeadEnd()
+        run(search, Limits(iterations=2), world)
+        at_root = {request.slot for request in world.asked if not request.steps}
+        assert at_root == set(range(12))
+        kept = [n for n in search.tree.nodes if n.depth == 1 and not n.exhausted]
+        assert len(kept) == 3
+
+
+def test_a_greedy_reply_is_asked_for_once() -> None:
+    world = DeadEnd()
+    search = new_search(algorithm="sampling", samples=1, sampling={"temperature": 0.0})
+    run(search, Limits(), world)
+    assert [len(request.steps) for request in world.asked] == [0, 1], "no second try below the lure"
+    again = DeadEnd()
+    run(new_search(algorithm="sampling", samples=1, attempts=3), Limits(), again)
+    assert [len(request.steps) for request in again.asked] == [0, 1, 1, 1]
+
+
+def test_breadth_first_with_one_place_and_no_threshold_walks_greedily() -> None:
+    for seed in range(4):
+        search = new_search(algorithm="tree_of_thoughts", seed=seed, width=1, branch=4)
+        run(search, Limits(), World(empty=0.0))
+        tree, node = search.tree, search.tree.root
+        while node.children:
+            best = max(node.children, key=lambda i: (tree.node(i).value, -i))
+            expanded = [i for i in node.children if tree.node(i).expanded]
+            assert expanded in ([best], []), "only the best child is gone on from"
+            node = tree.node(best)
+        assert node.finished
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from(["last", "min", "product", "mean"]))
+def test_the_best_of_one_is_a_chain_of_thought(seed: int, aggregate: str) -> None:
+    greedy = {"sampling": {"temperature": 0.0}, "algorithm": "sampling", "samples": 1}
+    chain = new_search(seed=seed, final_choice="majority", **greedy)
+    best = new_search(seed=seed, final_choice="best", aggregate=aggregate, **greedy)
+    for search in (chain, best):
+        run(search, Limits(), World(empty=0.0))
+    assert [n.step for n in chain.tree.nodes] == [n.step for n in best.tree.nodes]
+    assert answer(chain.tree) == answer(best.tree)
+    assert chain.tree.node(chain.tree.chosen or 0).id == best.tree.chosen
+
+
+def test_a_state_must_be_worth_more_than_the_threshold_to_go_on_or_to_answer() -> None:
+    # The right way is worth 0.5 first, its answer 1: at 0.5 nothing below it is seen.
+    strict = searched("tree_of_thoughts", order="dfs", branch=3, threshold=0.5)
+    assert not any(strict.node(i).expanded for i in strict.root.children if i != 1)
+    low = searched("tree_of_thoughts", order="dfs", branch=3, threshold=0.1)
+    wrong = [i for i in low.ends if low.node(i).answer == "0"]
+    assert wrong, "wrong solutions are found"
+    assert low.voted is not None
+    assert answer(low) is True
+    groups = ALGORITHMS["tree_of_thoughts"].groups(low, params_of(low))
+    assert [group.answer for group in groups] == ["1"], "worth 0.1 is not worth more than 0.1"
