@@ -23,7 +23,7 @@ from lab.evaluations import Evaluations
 from lab.verifications import as_markdown, notes
 from lab.workbench import Workbench
 
-SERIES = "-searches-2"
+SERIES = "-searches-3"
 METHODS = (
     "cot",
     "majority",
@@ -37,6 +37,7 @@ METHODS = (
     "tot_bfs",
     "tot_dfs",
     "puct",
+    "rstar_math",
     "mcts_star",
 )
 _POLL_SECONDS = 20.0

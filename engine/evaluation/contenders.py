@@ -231,6 +231,7 @@ CONTENDERS: dict[str, Contender] = {
             "rStar-Math, PPM-guided",
             "Tree search by roll-outs, Q the mean of what the PRM says of node and ends.",
             "rstar_math",
+            branch=4,
         ),
     )
 }
