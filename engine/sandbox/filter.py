@@ -51,7 +51,8 @@ _GREATER_OR_EQUAL = 0x35
 _PERMIT, _DENY = 0x7FFF0000, 0x00050001  # SECCOMP_RET_ERRNO | EPERM
 _NUMBER, _ARCHITECTURE = 0, 4
 _X32 = 0x40000000  # calls of the x32 interface carry this bit
-_NO_NEW_PRIVILEGES, _SECCOMP, _FILTER_MODE = 38, 22, 2
+_NO_NEW_PRIVILEGES, _FILTER_MODE, _ALL_THREADS = 38, 1, 1
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
 
 
 class _Program(ctypes.Structure):
@@ -64,7 +65,7 @@ def supported() -> bool:
 
 
 def install() -> None:
-    """Filter all further calls of this process and of whatever it becomes; there is no way back.
+    """Filter all further calls of all threads of this process; there is no way back.
 
     Raises:
         OSError: the machine does not allow it.
@@ -74,7 +75,8 @@ def install() -> None:
     program = _Program(len(code) // 8, code)
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs was refused")
-    if libc.prctl(_SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0):
+    numbers = map(ctypes.c_long, (_SECCOMP[platform.machine()], _FILTER_MODE, _ALL_THREADS))
+    if libc.syscall(*numbers, ctypes.byref(program)):
         raise OSError(ctypes.get_errno(), "seccomp was refused")
 
 

@@ -4,26 +4,38 @@ Of the machine it gets processor time, memory and a pipe to print to. System cal
 for files, for processes and for signals to others are refused by the kernel (`filter`), limits hold
 for processor time, memory, output and wall clock, and the process ends with the lab. None of this
 needs root. Where the kernel has no such filters, running is refused.
+
+How a run ended is not believed to the code: only a secret of this run, which the process writes
+when the code came to its last line, together with its exit code says that it ran (`child`). So code
+that ends its process early, or writes what it likes to the report, did not run.
 """
 
 import json
 import os
+import re
+import secrets
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from engine.errors import LabError
+from engine.sandbox.library import library
 
 _CHILD = Path(__file__).with_name("child.py")
 _CHUNK = 65_536
+_LONGEST_REPORT = 8_192
+_LOOK_SECONDS = 0.1  # how soon a run that is not wanted any more ends
 MODULES = (
     "math",
     "cmath",
@@ -44,8 +56,42 @@ MODULES = (
     "typing",
     "json",
     "time",
+    "array",
+    "struct",
+    "unicodedata",
+    "_blake2",
+    "_bz2",
+    "_csv",
+    "_lzma",
+    "_md5",
+    "_opcode",
+    "_posixsubprocess",
+    "_sha1",
+    "_sha2",
+    "_sha256",
+    "_sha3",
+    "_sha512",
+    "_socket",
+    "fcntl",
+    "select",
+    "zlib",
 )
-"""What code can import; everything else would need files."""
+"""Imported before files are out of reach: what most use, and modules that are not Python (sympy
+imports `subprocess`, and that some of them; the kernel refuses what they would do).
+"""
+
+_NUMPY = ("numpy", "numpy.fft", "numpy.linalg", "numpy.polynomial", "numpy.random")
+"""Likewise, where the code speaks of numpy."""
+
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",  # the same program ends the same
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+_REFUSAL = (
+    "This machine cannot filter the system calls of a process (Linux on x86_64 or aarch64 "
+    "with seccomp can), so that code of a model is not run here."
+)
 
 
 class SandboxError(LabError):
@@ -68,42 +114,62 @@ class SandboxLimits(msgspec.Struct, frozen=True):
     output_bytes: int = 65_536
 
 
+Ended = Literal["done", "error", "time", "memory", "output", "killed"]
+
+
 class Ran(msgspec.Struct, frozen=True):
     """How a run ended.
 
     Attributes:
-        ended: done; error: an exception; time, memory or output: that limit was met; killed: the
-            kernel or somebody ended it.
+        ended: done: it came to its last line; error: an exception, or it ended itself; time, memory
+            or output: that limit was met; killed: its process ended in another way, or somebody
+            ended it.
         output: what it printed, at most as many bytes as allowed.
         error: the exception in words.
         layers: the protection that held.
         seconds: of wall clock.
     """
 
-    ended: Literal["done", "error", "time", "memory", "output", "killed"]
+    ended: Ended
     output: str
     error: str
     layers: tuple[str, ...]
     seconds: float
 
 
-def run(code: str, limits: SandboxLimits | None = None) -> Ran:
+def run(
+    code: str, limits: SandboxLimits | None = None, cancelled: threading.Event | None = None
+) -> Ran:
     """Run code; blocks until it has ended, at most `wall_seconds` and a little.
 
     Args:
         code: Python; hostile.
         limits: what it may use.
+        cancelled: ends the run when it is set.
 
     Raises:
         SandboxError: this machine has no protection that would be enough.
     """
-    limits = limits or SandboxLimits()
     if not protection():
-        raise SandboxError(
-            "This machine cannot filter the system calls of a process (Linux on x86_64 or aarch64 "
-            "with seccomp can), so that code of a model is not run here."
-        )
-    return _run(code, limits)
+        raise SandboxError(_REFUSAL)
+    return _run(code, limits or SandboxLimits(), cancelled or threading.Event())
+
+
+def run_all(codes: Sequence[str], limits: SandboxLimits | None = None) -> list[Ran]:
+    """Run several programs, as many at a time as there are cores; how they ended, in order.
+
+    An exception meanwhile, such as that of Ctrl-C, ends all of them. Raises as `run`.
+    """
+    if not protection():
+        raise SandboxError(_REFUSAL)
+    cancelled = threading.Event()
+    one = partial(run, limits=limits, cancelled=cancelled)
+    with ThreadPoolExecutor(max(1, min(len(codes), len(os.sched_getaffinity(0))))) as pool:
+        try:
+            return list(pool.map(one, codes))
+        except BaseException:
+            cancelled.set()
+            raise
 
 
 @cache
@@ -111,75 +177,106 @@ def protection() -> tuple[str, ...]:
     """The layers that protect this machine, in words; none if code is not run here."""
     if sys.platform != "linux":
         return ()
-    tried = _run("print(1 + 1)", SandboxLimits())
-    return tried.layers if tried.output == "2\n" else ()
+    tried = _run("print(1 + 1)", SandboxLimits(), threading.Event())
+    return tried.layers if (tried.ended, tried.output) == ("done", "2\n") else ()
 
 
-def _run(code: str, limits: SandboxLimits) -> Ran:
+def in_words() -> str:
+    """What this machine offers, in a sentence for a person."""
+    layers = protection()
+    return f"On this machine it {'; '.join(layers)}." if layers else _REFUSAL
+
+
+def _run(code: str, limits: SandboxLimits, cancelled: threading.Event) -> Ran:
+    began, books = time.monotonic(), library()
+    compiled = [name for name in _NUMPY if "numpy" in books.folders and re.search("numpy", code)]
+    secret = secrets.token_hex()
     asked = {
         "code": code,
-        "modules": MODULES,
+        "secret": secret,
+        "lab": os.getpid(),
+        "modules": (*MODULES, *compiled),
         "folder": str(_CHILD.parent),
+        "folders": sorted(set(books.folders.values())),
         "cpu_seconds": limits.cpu_seconds,
         "memory_bytes": limits.memory_bytes,
-        "must_filter": True,
     }
-    began = time.monotonic()
-    read_end, write_end = os.pipe()
+    report, write_end = os.pipe()
+    os.set_blocking(write_end, False)
     try:
         process = subprocess.Popen(
-            _command(write_end),
+            _command(write_end, books.descriptor),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={},
+            env=_ENVIRONMENT,
             cwd="/",
-            pass_fds=(write_end,),
+            pass_fds=(write_end, books.descriptor),
             start_new_session=True,
         )
     finally:
         os.close(write_end)
     try:
-        output, why = _attend(process, json.dumps(asked).encode(), limits, began)
-        report = b"" if why else os.read(read_end, _CHUNK)
+        taken = _attend(process, json.dumps(asked).encode(), report, limits, cancelled, began)
     finally:
         _end(process)
-        os.close(read_end)
-    return _told(process.returncode, output, why, report, limits, time.monotonic() - began)
+        os.close(report)
+    return _told(process.returncode, taken, secret.encode(), limits, time.monotonic() - began)
 
 
-def _command(report: int) -> list[str]:
-    # The descriptor of the report becomes 3 in the child, whatever it is here.
-    start = f"import os,runpy; os.dup2({report}, 3); runpy.run_path({str(_CHILD)!r})"
-    return [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", start]
+def _command(report: int, books: int) -> list[str]:
+    flags = ["-s", "-P", "-S", "-B", "-X", "utf8"]
+    return [sys.executable, *flags, str(_CHILD), str(report), str(books)]
+
+
+class _Taken(msgspec.Struct):
+    """What came from a process, and why it had to be ended, "" if it ended itself."""
+
+    output: bytearray
+    report: bytearray
+    why: Literal["", "time", "output", "killed"] = ""
 
 
 def _attend(
-    process: "subprocess.Popen[bytes]", asked: bytes, limits: SandboxLimits, began: float
-) -> tuple[bytes, Literal["", "time", "output"]]:
-    """Give it its code and take what it prints; why it had to be ended, "" if it ended itself."""
+    process: "subprocess.Popen[bytes]",
+    asked: bytes,
+    report: int,
+    limits: SandboxLimits,
+    cancelled: threading.Event,
+    began: float,
+) -> _Taken:
+    """Give it its code and take what it prints and reports, both up to their limits."""
     assert process.stdin is not None
     assert process.stdout is not None
     with suppress(BrokenPipeError):
         process.stdin.write(asked)
         process.stdin.close()
-    taken = bytearray()
-    while True:
+    taken = _Taken(bytearray(), bytearray())
+    printed = process.stdout.fileno()
+    streams = {
+        printed: (taken.output, limits.output_bytes),
+        report: (taken.report, _LONGEST_REPORT),
+    }
+    waiting = list(streams)
+    while waiting:
         left = began + limits.wall_seconds - time.monotonic()
-        if left <= 0:
-            return bytes(taken), "time"
-        ready, _, _ = select.select([process.stdout], [], [], left)
-        if not ready:
-            return bytes(taken), "time"
-        chunk = os.read(process.stdout.fileno(), _CHUNK)
-        if not chunk:
-            break
-        taken += chunk
-        if len(taken) > limits.output_bytes:
-            return bytes(taken[: limits.output_bytes]), "output"
+        if left <= 0 or cancelled.is_set():
+            taken.why = "killed" if cancelled.is_set() else "time"
+            return taken
+        for stream in select.select(waiting, [], [], min(left, _LOOK_SECONDS))[0]:
+            chunk = os.read(stream, _CHUNK)
+            into, most = streams[stream]
+            into += chunk
+            if not chunk:
+                waiting.remove(stream)
+            elif len(into) > most:
+                del into[most:]
+                taken.why = "output"
+                return taken
     with suppress(subprocess.TimeoutExpired):
         process.wait(max(0.1, began + limits.wall_seconds - time.monotonic()))
-    return bytes(taken), "" if process.returncode is not None else "time"
+    taken.why = "time" if process.returncode is None else ""
+    return taken
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -194,31 +291,38 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _told(
-    code: int | None,
-    output: bytes,
-    why: Literal["", "time", "output"],
-    report: bytes,
-    limits: SandboxLimits,
-    seconds: float,
+    code: int | None, taken: _Taken, secret: bytes, limits: SandboxLimits, seconds: float
 ) -> Ran:
-    text = output.decode("utf-8", "backslashreplace")
-    if why == "time":
-        words = f"It took more than {limits.wall_seconds:g} s."
-        return Ran("time", text, words, (), seconds)
-    if why == "output":
-        words = f"It printed more than {limits.output_bytes:,} bytes."
-        return Ran("output", text, words, (), seconds)
+    """How it ended, by what the lab knows itself; only the words of an error are the process's."""
+    text = taken.output.decode("utf-8", "backslashreplace")
+    first, _, rest = bytes(taken.report).partition(b"\n")
+    layers: tuple[str, ...] = ()
+    with suppress(msgspec.DecodeError):  # where it ended before it could run anything
+        layers = msgspec.json.decode(first, type=tuple[str, ...])
+    ended: Ended
+    if taken.why == "time":
+        ended, words = "time", f"It took more than {limits.wall_seconds:g} s."
+    elif taken.why == "output":
+        ended, words = "output", f"It printed more than {limits.output_bytes:,} bytes."
+    elif taken.why == "killed":
+        ended, words = "killed", "It was not wanted any more."
+    elif code == 0 and secret in rest:
+        ended, words = "done", ""
+    elif code in (-signal.SIGXCPU, -signal.SIGKILL):
+        ended, words = "time", f"It took more than {limits.cpu_seconds} s of processor time."
+    else:
+        ended, words = _failed(rest, code)
+    return Ran(ended, text, words, layers, seconds)
+
+
+def _failed(report: bytes, code: int | None) -> tuple[Ended, str]:
     try:
-        told = msgspec.json.decode(report, type=_Report)
+        failure = msgspec.json.decode(report, type=_Failure)
     except msgspec.DecodeError:
-        if code == -signal.SIGXCPU or code == -signal.SIGKILL:
-            words = f"It took more than {limits.cpu_seconds} s of processor time."
-            return Ran("time", text, words, (), seconds)
-        return Ran("killed", text, f"It ended by itself ({code}).", (), seconds)
-    return Ran(told.ended, text, told.error, tuple(told.layers), seconds)
+        return "killed", f"It ended itself before its last line (exit code {code})."
+    return failure.ended, failure.error
 
 
-class _Report(msgspec.Struct, frozen=True):
-    ended: Literal["done", "error", "memory"]
+class _Failure(msgspec.Struct, frozen=True):
+    ended: Literal["error", "memory"]
     error: str
-    layers: list[str]
