@@ -6,7 +6,7 @@ business.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,7 +27,7 @@ from engine.models.base import (
     Valuation,
 )
 from engine.randomness import address
-from engine.sandbox.runner import run
+from engine.sandbox.runner import run_all
 from engine.search.archive import Archive
 from engine.search.requests import (
     Ask,
@@ -44,6 +44,9 @@ from engine.tree import Tree
 Kept = TypeVar("Kept", Completion, Valuation, Judgement, Summary)
 Part = TypeVar("Part", ProposalRequest, PrefixRequest)
 _SHORT = 16
+_MOST_RAN = 4096
+_RAN: dict[str, Executed] = {}
+"""How programs ended, the latest of this process."""
 
 
 class Needed(msgspec.Struct, frozen=True):
@@ -167,19 +170,21 @@ def proposal_address(identity: str, request: ProposalRequest) -> str:
 
 
 def _execute(needed: Sequence[Needed]) -> list[Answer]:
-    """Programs are run anew each time: that costs no token."""
-    answers = []
-    for item in needed:
-        assert isinstance(item.request, Execute)
-        ran = [_ran(program) for program in item.request.programs]
-        answers.append(Answer(ran, {}))
-    return answers
+    """Programs are run anew in each process: that costs no token. All of a batch run at once."""
+    asked = [item.request for item in needed if isinstance(item.request, Execute)]
+    ran = executed([program for request in asked for program in request.programs])
+    return [Answer([ran[program] for program in request.programs], {}) for request in asked]
 
 
-@lru_cache(maxsize=4096)
-def _ran(program: str) -> Executed:
-    found = run(program)
-    return Executed(found.ended, found.output, found.error)
+def executed(programs: Sequence[str]) -> dict[str, Executed]:
+    """How programs ended; those that ran lately are not run again."""
+    new = [program for program in dict.fromkeys(programs) if program not in _RAN]
+    for program, found in zip(new, run_all(new), strict=True):
+        _RAN[program] = Executed(found.ended, found.output, found.error)
+    ended = {program: _RAN[program] for program in programs}
+    while len(_RAN) > _MOST_RAN:
+        del _RAN[next(iter(_RAN))]
+    return ended
 
 
 def _kind(request: Request) -> str:
