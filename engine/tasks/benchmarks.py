@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from engine.errors import TaskError
-from engine.tasks.grading import check_within
+from engine.tasks.choices import WORD_FOR_WORD
+from engine.tasks.grading import check_within, number_of
+
+_OPTION_LINE = re.compile(r"^\(?([A-Z])[.):]\s+(\S.*)$", re.MULTILINE)
 
 Texts = Mapping[str, Sequence[str]]
 """The texts of each field of a row: several where it holds a list, none where it is empty."""
@@ -49,7 +52,8 @@ def _scibench(row: Texts) -> Posed:
     number = " ".join(_one(row, "answer_number").replace("$", "").split())
     content = _one(row, "problem_text")
     if content and unit:
-        content += f"\n\nThe unit of the answer is ${unit}$."
+        stated_unit = "%" if unit in ("%", "\\%") else f"${unit}$"
+        content += f"\n\nThe unit of the answer is {stated_unit}."
     stated = f"{number} {unit}".strip() + " within 5 %"
     # What is no number after all (a formula, "3 to 4") is compared as it stands.
     return Posed(content, stated if number and check_within(number, stated) else number)
@@ -65,10 +69,21 @@ def _scieval(row: Texts) -> Posed:
         stated = f"option{'s' * (len(letters) > 1)} {', '.join(letters)}" if letters else ""
         if not all(re.fullmatch("[A-Z]", one) for one in letters):
             raise TaskError(f"'answer' is not the letter of an option: {', '.join(answers)[:60]!r}")
+        if len(letters) == 1 and (text := _option_text(content, letters[0])):
+            stated += f": {text}"
         return Posed(_asking(content, "Answer with the letter of the right option."), stated)
     if kind == "judge":
         return Posed(_asking(content, "Answer with yes, no or maybe."), ", ".join(answers))
-    return Posed(content, ", ".join(answers))
+    filled = ", ".join(answers)
+    words = filled and number_of(filled) is None
+    return Posed(content, filled + WORD_FOR_WORD * bool(words))
+
+
+def _option_text(content: str, letter: str) -> str:
+    """What a question says after the letter of an option, "" if nothing or the same of another."""
+    texts: dict[str, str] = dict(_OPTION_LINE.findall(content))
+    text = texts.get(letter, "").strip()
+    return text if list(texts.values()).count(texts.get(letter, "")) == 1 else ""
 
 
 def _game_of_24(row: Texts) -> Posed:

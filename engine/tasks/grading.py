@@ -9,15 +9,16 @@ expressions) goes to a computer algebra system in a helper process, which is end
 its deadline. This module knows no models and no search.
 """
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 
 from engine.errors import TaskError
+from engine.tasks import choices
 from engine.tasks.algebra import same_value
-from engine.tasks.measures import Measure, measure_of, same_measure
+from engine.tasks.arithmetic import value_of_whole
+from engine.tasks.measures import answered_measure, measure_of, same_measure
 
 Checker = Callable[[str, str], bool | None]
 """(answer, gold) -> right or wrong; None: could not be decided."""
@@ -26,8 +27,39 @@ LONGEST = 2000
 LONGEST_WORDS = 8_000
 """Longer answers, in characters, are taken for wrong without a look."""
 
-_ANSWER_IS = re.compile(r"answer is\s*:?\s*(.*)", re.IGNORECASE | re.DOTALL)
-_LABEL = re.compile(r"(?:^|\n)\s*(?:final\s+)?answer\s*:\s*(.*)", re.IGNORECASE)
+_MARK = re.compile(
+    r"answer(?:\s+to\s[^.\n]{1,80}?)?(?:\s+is\s?:?|\*{0,2}\s?:)"
+    r"(?!\s?(?:correct|right|wrong|best)\b)"
+    r"|(?:option|choice)(?:\s+is\s?:?|\s?:)(?=\W{0,4}(?-i:[A-J]\b|[a-j]\b(?!\s)))"
+    r"|(?:solution|expression)\s+is\s?:?(?=\s{0,3}[\d($\\])"
+    r"|(?:^|\n)[ \t#*_>]{0,9}(?:final\s+)?answer[ *_]{0,9}(?::|\n)",
+    re.IGNORECASE,
+)
+"""What an answer comes after: "the answer is", "the correct option is", "**Answer:**"."""
+
+_HASHES = re.compile(r"(?:^|\n)#### *([-+$\u20ac\u00a3]{0,2} ?[\d.,]*\d) *(?=\n|$)")
+_BOX = re.compile(r"\\?f?boxed\s*\{")
+_CALCULATED = re.compile(r"<<[^<>\n]{0,200}>>")
+_ENDS_FORMULA = re.compile(r"(?:\$([^$\n]{1,200})\$|\\[(\[]([^\n]{1,200}?)\\[)\]])[\s.*]*$")
+_PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{3,}\s")
+_EXPRESSION = re.compile(
+    r"(?=.{0,200}\d[^\d]{1,40}\d)"
+    r"(?:[-\d\s+*/().,=x\[\]$\u00d7\u00f7\u2212\u00b7]"
+    r"|\\(?:times|div|cdot|left|right)\b){3,300}"
+)
+_REASON = re.compile(
+    r",?\s(?:because|since|as|given that|which|i\.e\.)\s.*"
+    r"|,\s(?:so|not|but|where|with|and so)\s.*",
+    re.DOTALL,
+)
+_NO_PHRASE = re.compile(
+    r"\b(?:i|we|you|let|let's|step|idea|know|sure)\b|[?=:]|[^.]\.\s", re.IGNORECASE
+)
+_BEGINS = re.compile(r"[(\[]?[A-HJ][.):\]]\s|(?:yes|no|true|false|maybe)[,.;:]\s", re.IGNORECASE)
+_LONGEST_WORD = 200
+_LONGEST_PHRASE = 12
+"""Words of a bare text that is taken for an answer."""
+
 _NUMBER = r"[-+\u2212]?\s?(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?|[-+\u2212]?\s?\.\d+"
 _LAST_NUMBER = re.compile(rf"(?<![\w.])(?:{_NUMBER})(?:\s*/\s*\d+)?(?:\s?%)?")
 _SIGNS = r"[-+\u2212]"
@@ -43,62 +75,76 @@ _LATEX_RATIO = re.compile(
     r"(?P<sign>[-+\u2212])?(?P<whole>\d+)?\s*\\[dt]?frac\s*"
     r"(?:\{\s*(?P<over>-?\d+)\s*\}|(?P<over1>\d))\s*(?:\{\s*(?P<under>-?\d+)\s*\}|(?P<under1>\d))"
 )
-_NAME = re.compile(r"\\?[A-Za-z]\w{0,15}(?:\s*\(\s*[A-Za-z]\s*\))?\s*=\s*(?P<rest>[^=<>]+)")
+_NAMED = r"\\?[A-Za-z]\w{0,15}(?:_\{[\w ,]{0,20}\})?(?:\s*\(\s*[A-Za-z]\s*\))?"
+_SUM = rf"{_NAMED}(?:\s?[-+*/]\s?{_NAMED}){{0,5}}"
+_EQUALS = re.compile(rf"(?:{_SUM}|[-\d\s.+*/^(){{}}]+|\\(?:Delta|angle)\s?\w{{1,9}})\s?=")
+_ABOUT = re.compile(
+    r"^(?:\\approx|about|approximately|around|roughly|exactly|only|\u2248|~"
+    r"|USD|US|EUR|GBP|Rs\.?)(?![A-Za-z])\s*",
+    re.IGNORECASE,
+)
+_SAID_AGAIN = re.compile(r"\s+\([A-Za-z][A-Za-z -]*\)$")
 _WORD = r"[A-Za-z\u00b0\u00b5]"
 _UNIT = re.compile(
     r"(?P<number>.*?[\d.}\)])(?:\\[,; ]|~|\s)*"
     r"(?:\\(?:text|mathrm|textrm|operatorname|mbox)\s*\{\s*(?P<latex>[^{}]*)\}"
-    rf"|(?P<word>{_WORD}{{2}}[A-Za-z/.\u00b2\u00b3 ]*|[mgshlLVWANJCFK\u00b0]))"
+    rf"|(?P<word>{_WORD}{{2}}[A-Za-z/.\u00b2\u00b3 ]*|[mgshlLVWANJCFK\u00b0](?:/[A-Za-z/ ]+)?))"
     r"(?:\^\{?[23]\}?|[\u00b2\u00b3])?"
 )
 """A number and its unit: a word, or one letter that is a unit rather than a variable."""
 
 _WITHIN = re.compile(r"(?P<measure>.+) within (?P<percent>\d{1,2}(?:\.\d+)?) ?%")
 _FROM = re.compile(r"\d+ from \d+(?:,? \d+)*(?:, each once)?")
-_OPTION = re.compile(r"options? (?P<letters>[A-Z](?:(?:, | and |, and )?[A-Z])*)")
-_LETTER = re.compile(r"[(\[]?([A-Z])(?:[)\]]|[.:](?=\s|$)|$)[\s\S]*")
-_LETTERS = re.compile(r"[(\[]?[A-Z][)\]]?(?:(?:\s*[,;&]\s*|\s+and\s+|\s*)[(\[]?[A-Z][)\]]?)*")
-_DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf|bf|rm)\b|[{}$*]")
-_JUDGEMENTS = {
-    "yes": "yes",
-    "true": "yes",
-    "correct": "yes",
-    "no": "no",
-    "false": "no",
-    "incorrect": "no",
-    "maybe": "maybe",
-}
-
 _EACH = ", each once"
-_SIGNS_WRITTEN = {"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\\left": "", "\\right": ""}
-_SIGNS_WRITTEN |= {"\\times": "*", "\\cdot": "*", "\\div": "/", "[": "(", "]": ")"}
+_DRESSED_SIDE = re.compile(r"\\(?:text|boxed|mathrm)\b|[$`]|\*\*|\\[()\[\]]")
+_MOST_SIDES = 6
+_FORMATTED = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{[^{}]*\}")
+_LETTER = re.compile(r"\(?([A-Za-z])\)?")
 _CURRENCY = "$\u20ac\u00a3\u00a5\u20b9"
 
 
 def extract_answer(text: str) -> str | None:
     r"""The final answer in a model's words, None if there is none.
 
-    In this order: the last LaTeX box; what follows the last "answer is" or "Answer:"; a text that
-    is nothing but an answer; the last number. Only the end of a very long text is looked at.
+    In this order: the last LaTeX box; a number after "####"; what follows the last "answer is",
+    "option is" or "Answer:"; a text that is nothing but an answer; a last line that is nothing but
+    arithmetic; the formula that a text ends with; the last number; a text of few words. Only the
+    end of a very long text is looked at.
     """
     text = text[-LONGEST_WORDS:]
     boxed = _last_box(text)
     if boxed is not None:
         return _trimmed(boxed) or None
+    if hashed := _HASHES.findall(text):
+        return _trimmed(hashed[-1]) or None
+    text = _CALCULATED.sub("", text)
     marked = _after_marker(text)
     if marked is not None:
         return marked
     bare = text.strip()
     if "\n" not in bare and (number_of(bare) is not None or _one_formula(bare) or _chosen(bare)):
         return _trimmed(bare) or None
+    last = bare.rpartition("\n")[2].strip(" *`")
+    if _EXPRESSION.fullmatch(last.rstrip(".")):
+        return _trimmed(last)
+    if (formula := _ENDS_FORMULA.search(text[-300:])) and not _PROSE.search(formula[0]):
+        return _trimmed(formula[1] or formula[2]) or None
     numbers = _LAST_NUMBER.findall(text)
-    return numbers[-1].strip() if numbers else None
+    return numbers[-1].strip() if numbers else _phrase(bare)
+
+
+def _phrase(text: str) -> str | None:
+    """A text of few words that says nothing but an answer, such as "Option B" or "trigonal"."""
+    phrase = _trimmed(text)
+    few = len(phrase) <= 200 and len(phrase.split()) <= _LONGEST_PHRASE
+    return phrase if phrase and few and not _NO_PHRASE.search(phrase) else None
 
 
 def _last_box(text: str) -> str | None:
-    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
-    if start < 0:
+    boxes = list(_BOX.finditer(text))
+    if not boxes:
         return None
+    start = boxes[-1].start()
     depth, begin = 0, text.index("{", start)
     for position in range(begin, len(text)):
         depth += {"{": 1, "}": -1}.get(text[position], 0)
@@ -109,27 +155,25 @@ def _last_box(text: str) -> str | None:
 
 def _after_marker(text: str) -> str | None:
     """What follows the last marker: its formula if there is one, else its first sentence."""
-    found = None
-    for pattern in (_LABEL, _ANSWER_IS):
-        last = None
-        start = 0
-        while match := pattern.search(text, start):
-            last, start = match, match.start(1)
-        found = found or last
-    if found is None:
+    marks = list(_MARK.finditer(text))
+    if not marks:
         return None
-    rest = found.group(1).strip()
+    rest = text[marks[-1].end() :].strip().lstrip("*_ ").strip()
     formula = re.match(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", rest, re.DOTALL)
     if formula:
         return _trimmed(next(group for group in formula.groups() if group is not None)) or None
-    sentence = re.split(r"\.(?=\s|$)|\n", rest, maxsplit=1)[0]
-    return _trimmed(sentence) or None
+    sentence = re.split(r"\.(?=\s|$)|\n", rest, maxsplit=1)[0].rstrip("! ")
+    return _trimmed(_REASON.sub("", sentence, count=1)) or None
 
 
 def _chosen(text: str) -> bool:
-    """Whether a text is no more than a letter or a judgement."""
+    """Whether a text is no more than a single word, or begins as an option or a judgement does."""
+    if _BEGINS.match(text) and len(text) <= _LONGEST_WORD:
+        return True
     word = text.strip("()*. ")
-    return bool(re.fullmatch("[A-J]", word)) or word.lower() in _JUDGEMENTS
+    return bool(re.fullmatch("[A-Ja-j]", word)) or (
+        text.split() == [text] and 1 < len(word) <= _LONGEST_WORD
+    )
 
 
 def _one_formula(text: str) -> bool:
@@ -159,11 +203,12 @@ def _quantity(text: str) -> tuple[Fraction | None, str]:
     """The number that a text states and its unit, "" without one."""
     if len(text) > LONGEST:
         return None, ""
-    text = _trimmed(text)
-    if named := _NAME.fullmatch(text):
-        text = _trimmed(named.group("rest"))
+    text = _trimmed(_undressed_number(text))
+    while equals := _EQUALS.match(text):
+        text = _trimmed(text[equals.end() :])
     text = text.replace("\\!", "").replace("{,}", ",").replace("\\$", "$")
-    text = re.sub(r"\\left|\\right|^\\approx|^about\b", "", text).strip()
+    text = _ABOUT.sub("", re.sub(r"\\left|\\right", "", text).strip(), count=1)
+    text = _SAID_AGAIN.sub("", text)
     percent = _PERCENT.search(text)
     if percent:
         text = text[: percent.start()]
@@ -175,6 +220,14 @@ def _quantity(text: str) -> tuple[Fraction | None, str]:
     if value is None:
         return None, ""
     return (value / 100, "") if percent else (value, unit)
+
+
+def _undressed_number(text: str) -> str:
+    r"""A number without what says how it looks: "\textbf{(016)}" is "016"."""
+    inside = re.fullmatch(r"\\(?:text|textbf|mathbf|mathrm|bf)\s*\{(.*)\}", text.strip())
+    text = inside[1].strip() if inside else text
+    alone = re.fullmatch(r"\(\s*(\d[\d,.]*)\s*\)", text)
+    return alone[1] if alone else text
 
 
 def _bare_number(text: str) -> Fraction | None:
@@ -260,87 +313,83 @@ def check_math(answer: str, gold: str) -> bool | None:
         return False
     if number_of(gold) is not None and number_of(answer) is not None:
         return check_numeric(answer, gold)
-    return same_value(_trimmed(answer), _trimmed(gold))
+    in_words = _same_in_words(answer, gold)
+    return same_value(_trimmed(answer), _trimmed(gold)) if in_words is None else in_words
 
 
-_OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-}
+def _same_in_words(answer: str, gold: str) -> bool | None:
+    """Whether two answers in words are the same; None if the right one is no word.
+
+    Algebra would take a word for a product of letters, and "seat" for "east".
+    """
+    said = choices.undressed(_trimmed(gold))
+    given = choices.undressed(_trimmed(answer))
+    if letter := _LETTER.fullmatch(said):
+        if said != letter[1] or _FORMATTED.search(gold):  # "(C)": an option, no variable
+            return choices.letters_of(answer) == frozenset(letter[1].upper())
+        other = _LETTER.fullmatch(given)
+        return None if other is None else other[1] == letter[1]
+    words = re.fullmatch(r"[A-Za-z][A-Za-z' -]*[A-Za-z]", said)
+    marked = _FORMATTED.fullmatch(_trimmed(gold))
+    if words and (marked or (re.search("[A-Za-z]{4}", said) and "\\" not in gold)):
+        return choices.same_words(answer, gold)
+    return None
 
 
 def check_option(answer: str, gold: str) -> bool | None:
     """The same option, or all of several and no other.
 
     Args:
-        answer: a letter, in brackets or with the option's text after it: "B", "(B)", "B. Iron";
-            several letters: "A, C", "A and C".
-        gold: "option B", "options A, C", or the letters alone.
+        answer: a letter, in brackets or with the option's text after it: "b", "(B)", "B. Iron",
+            "the correct option is B"; that text alone, where the right answer has it; several
+            letters: "A, C", "A and C". Two letters for one option, "A or B", are no answer.
+        gold: "option B", "option B: Iron", "options A, C", or the letters alone.
     """
-    stated = _OPTION.fullmatch(gold.strip())
-    wanted = _letters(stated["letters"] if stated else gold)
-    if wanted is None:
-        return None
-    text = re.sub(r"^(?:the\s+)?(?:options?|choices?)\s+", "", answer.strip(), flags=re.IGNORECASE)
-    return _letters(text) == wanted
-
-
-def _letters(text: str) -> frozenset[str] | None:
-    """The options that a text names, None if it names none."""
-    text = _DRESS.sub("", text[:LONGEST]).strip().rstrip(".").strip()
-    if _LETTERS.fullmatch(text):
-        return frozenset(re.findall(r"[A-Z]", re.sub(r"\band\b", "", text)))
-    one = _LETTER.fullmatch(text)
-    return frozenset(one[1]) if one else None
+    right = choices.choice_of(gold)
+    return None if right is None else choices.chooses(answer, right)
 
 
 def check_judgement(answer: str, gold: str) -> bool | None:
     """The same judgement: yes (true, correct), no (false, incorrect) or maybe."""
-    wanted = _judgement(gold)
-    return None if wanted is None else _judgement(answer) == wanted
+    wanted = choices.judgement_of(gold)
+    return None if wanted is None else choices.judgement_of(answer) == wanted
 
 
-def _judgement(text: str) -> str | None:
-    """The judgement that a text begins with."""
-    words = re.findall(r"[A-Za-z]+", _DRESS.sub("", text)[:100])
-    if [word.lower() for word in words[:2]] == ["not", "correct"]:
-        return "no"
-    return _JUDGEMENTS.get(words[0].lower()) if words else None
+def check_words(answer: str, gold: str) -> bool:
+    """The same word or code that fills a blank, or the same number where both are numbers.
+
+    gold: "trigonal planar, word for word", or the words alone.
+    """
+    wanted = gold.strip().removesuffix(choices.WORD_FOR_WORD)
+    return choices.same_words(answer, wanted) or check_numeric(answer, wanted) is True
 
 
 def check_within(answer: str, gold: str) -> bool | None:
-    """A number within a tolerance, in a unit that does not contradict; None if gold is none.
+    r"""A number within a tolerance, in a unit that does not contradict; None if gold is none.
 
     Args:
-        answer: such as "9.81 m/s^2", "9.81", "9.8 x 10^0".
-        gold: "9.8 m/s^2 within 5 %", of the larger of the two numbers.
+        answer: such as "9.81 m/s^2", "9.81", "9.8 x 10^0", "\pi^2". One that states several
+            numbers is wrong.
+        gold: "9.8 m/s^2 within 5 %", of the larger of the two numbers; see
+            `engine.tasks.measures.same_measure` for powers of ten and percents as units.
     """
     stated = _WITHIN.fullmatch(gold.strip())
-    wanted = _measure(stated["measure"]) if stated else None
+    wanted = measure_of(stated["measure"]) if stated else None
     if stated is None or wanted is None:
         return None
-    given = _measure(answer)
+    given = answered_measure(_trimmed(answer))
     tolerance = Fraction(stated["percent"]) / 100
     return given is not None and same_measure(given, wanted, tolerance)
-
-
-def _measure(text: str) -> Measure | None:
-    """A number with a unit; fractions and percentages as `number_of` reads them."""
-    text = _trimmed(text)
-    if len(text) > LONGEST:
-        return None
-    value = number_of(text) if re.search(r"/\s*\d|frac|%", text) else None
-    return Measure(value, "") if value is not None else measure_of(text)
 
 
 def check_stated(answer: str, gold: str) -> bool | None:
     """As the right answer says itself that it is to be compared; else as `check_math`."""
     text = gold.strip()
-    if _OPTION.fullmatch(text):
+    if text.endswith(choices.WORD_FOR_WORD):
+        return check_words(answer, text)
+    if choices.OPTION.fullmatch(text):
         return check_option(answer, text)
-    if text.rstrip(".").lower() in _JUDGEMENTS:
+    if text.rstrip(".").lower() in choices.JUDGEMENTS:
         return check_judgement(answer, text)
     if _WITHIN.fullmatch(text):
         return check_within(answer, text)
@@ -353,46 +402,26 @@ def check_countdown(answer: str, gold: str) -> bool | None:
     """An expression that makes the target from each number at most once.
 
     Args:
-        answer: such as "(7 - 3) * 5"; only + - * / and brackets; "= 20" may follow.
+        answer: such as "(7 - 3) * 5", as `value_of_whole` reads it; "= 20" may follow or go before.
+            Of several sides one has to use the numbers, and all have to be the target.
         gold: "20 from 7 3 5 2", target and numbers, each of which may be used once; with ", each
             once" at its end each must be used, as in the Game of 24.
     """
-    target, _, rest = gold.strip().removesuffix(_EACH).partition(" from ")
-    numbers = rest.replace(",", " ").split()
-    if not numbers or not all(part.isdecimal() for part in [target.strip(), *numbers]):
+    stated = _FROM.fullmatch(gold.strip())
+    if stated is None or len(gold) > LONGEST:
         return None
-    left, _, right = _trimmed(answer).partition("=")
+    target, *numbers = map(int, re.findall(r"\d+", gold[:LONGEST]))
+    given = Counter(numbers)
+    sides = _trimmed(_DRESSED_SIDE.sub(" ", answer[: 2 * LONGEST])).rstrip(".!").split("=")
+    if len(sides) > _MOST_SIDES:
+        return False
     try:
-        used: Counter[int] = Counter()
-        value = _evaluate(_parsed(left), used)
-        stated = number_of(right) if right.strip() else value
+        read = [value_of_whole(side) for side in sides if side.strip()]
     except (TaskError, ZeroDivisionError):
         return False
-    given = Counter(map(int, numbers))
-    fits = used == given if gold.strip().endswith(_EACH) else used <= given
-    return fits and value == stated == int(target)
-
-
-def _parsed(expression: str) -> ast.expr:
-    for written, sign in _SIGNS_WRITTEN.items():
-        expression = expression.replace(written, sign)
-    if len(expression) > 200 or not re.fullmatch(r"[\d\s+\-*/()]+", expression):
-        raise TaskError("An expression has numbers, + - * / and brackets, nothing else.")
-    try:
-        return ast.parse(expression.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise TaskError(f"Not an expression: {expression!r}.") from error
-
-
-def _evaluate(node: ast.expr, used: Counter[int]) -> Fraction:
-    """The exact value of a parsed expression, and which numbers it uses how often."""
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        used[node.value] += 1
-        return Fraction(node.value)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
-        left, right = _evaluate(node.left, used), _evaluate(node.right, used)
-        return _OPERATIONS[type(node.op)](left, right)
-    raise TaskError("Only + - * / of whole numbers are allowed.")
+    each = gold.strip().endswith(_EACH)
+    fits = any(used == given if each else used <= given for _, used in read)
+    return fits and all(value == target for value, _ in read)
 
 
 CHECKERS: dict[str, Checker] = {
@@ -402,6 +431,7 @@ CHECKERS: dict[str, Checker] = {
     "countdown": check_countdown,
     "option": check_option,
     "judgement": check_judgement,
+    "words": check_words,
     "within": check_within,
     "stated": check_stated,
 }
