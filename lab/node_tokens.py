@@ -11,7 +11,7 @@ import msgspec
 from engine import events as ev
 from engine.models.base import Completion, Policy, ProposalRequest, Sampling, Spelling
 from engine.search.archive import Archive
-from engine.search.fulfil import proposal_address
+from engine.search.fulfil import proposal_address, writes_code
 from engine.search.parameters import parse
 from engine.tree import Tree, standing
 from lab.live import LiveSession
@@ -109,7 +109,14 @@ def _requests(tree: Tree, log: list[ev.Event], node: int) -> Iterator[ProposalRe
     for attempt in attempts:
         for words in {analysis, ""}:
             yield ProposalRequest(
-                tree.question, tree.steps(one.parent), tree.seed, one.slot, attempt, sampling, words
+                tree.question,
+                tree.steps(one.parent),
+                tree.seed,
+                one.slot,
+                attempt,
+                sampling,
+                words,
+                writes_code(params),
             )
 
 

@@ -99,6 +99,7 @@ class ProposalRequest(msgspec.Struct, frozen=True):
         seed, slot, attempt: with question and steps, the address of the random numbers.
         sampling: temperature and limits.
         analysis: words of the textual critic on the partial solution, "" for none.
+        code: whether the steps are Python that is run.
     """
 
     question: str
@@ -108,6 +109,7 @@ class ProposalRequest(msgspec.Struct, frozen=True):
     attempt: int
     sampling: Sampling
     analysis: str = ""
+    code: bool = False
 
 
 class Completion(msgspec.Struct, frozen=True):
@@ -131,10 +133,15 @@ class Completion(msgspec.Struct, frozen=True):
 
 
 class PrefixRequest(msgspec.Struct, frozen=True):
-    """A partial solution to be valued, judged or summarised."""
+    """A partial solution to be valued, judged or summarised.
+
+    printed: what its steps printed as a program, None if they are none that was run; for the
+    policy alone.
+    """
 
     question: str
     steps: Steps
+    printed: str | None = None
 
 
 class Valuation(msgspec.Struct, frozen=True):

@@ -160,27 +160,28 @@ class Prompter:
         )
 
     def _opening(self, question: str, analysis: str = "") -> list[Piece]:
-        text = self.format.instruction(question, analysis)
+        text, begins = self.format.instruction(question, analysis), self.format.reply_begins
         if self.chat:
-            return [Piece(self._first[0], True), *text, Piece(self._first[1], True)]
-        if self.format.kind == "numbered":
-            return [*text, Piece("\n\nSolution:\n", True)]
+            return [Piece(self._first[0], True), *text, Piece(self._first[1] + begins, True)]
+        if self.format.kind != "lines":
+            return [*text, Piece(f"\n\nSolution:\n{begins}", True)]
         return text
 
     def follow_up(self, question: str, steps: Sequence[str], ask: str) -> Tokens:
         """The prefix after which a reply to a question of ours about a solution begins."""
         solution = "".join(steps)
         if not self.chat:
-            asked = Piece(f"\n{ask}\nReply:", True)
+            asked = Piece(f"{self.format.reply_ends}\n{ask}\nReply:", True)
             return self._encoder.encode([*self._opening(question), Piece(solution, False), asked])
         before, between, after = self._second
+        ends = f"\n{self.format.reply_ends}" if self.format.reply_ends else ""
         return self._encoder.encode(
             [
                 Piece(before, True),
                 *self.format.instruction(question),
-                Piece(between, True),
+                Piece(between + self.format.reply_begins, True),
                 Piece(solution.rstrip("\n"), False),
-                Piece(after.replace(MARKS[2], ask), True),
+                Piece(ends + after.replace(MARKS[2], ask), True),
             ]
         )
 

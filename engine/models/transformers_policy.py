@@ -66,6 +66,10 @@ class TransformersPolicy:
         self.handle = handle
         self.format = step_format
         self.prompter = Prompter(handle.base.tokenizer, step_format)
+        coding = step_format.for_code()
+        same = coding is step_format
+        self._coding = coding
+        self._code_prompter = self.prompter if same else Prompter(handle.base.tokenizer, coding)
         self.end_tokens = _end_tokens(handle)
         self._may_end = cache(self._could_end)
         if step_format.critic == "eos" and not self.end_tokens:
@@ -78,6 +82,14 @@ class TransformersPolicy:
     def identity(self) -> str:
         """Name, fingerprint (step format included), quantisation, precision and adapter."""
         return self.handle.identity
+
+    def _way(self, request: Asked) -> tuple[StepFormat, Prompter]:
+        """How a request is prompted and read."""
+        asks = isinstance(request, ProposalRequest) and request.code
+        reads = isinstance(request, PrefixRequest) and request.printed is not None
+        return (
+            (self._coding, self._code_prompter) if asks or reads else (self.format, self.prompter)
+        )
 
     def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
         """One completion per request, in order; rows of all requests are decoded together.
@@ -93,7 +105,8 @@ class TransformersPolicy:
         return self.reader.decode(rows, frozenset(self.end_tokens))
 
     def _proposal_row(self, request: ProposalRequest) -> Row:
-        prefix = self.prompter.proposal(request.question, request.steps, request.analysis)
+        form, prompter = self._way(request)
+        prefix = prompter.proposal(request.question, request.steps, request.analysis)
         context = self.handle.base.context
         if not request.steps and len(prefix) >= context:
             raise ModelError(
@@ -101,30 +114,36 @@ class TransformersPolicy:
                 f"most {context}, its steps included: shorten it, or use a model that reads more."
             )
         address = (request.seed, request.question, request.steps, request.slot, request.attempt)
-        limit = request.sampling.max_step_tokens or self.format.max_step_tokens
+        limit = request.sampling.max_step_tokens or form.max_step_tokens
         return Row(
             prefix,
             partial(generator, "proposal", *address),
             request.sampling,
             limit,
-            self._ends_with(self.format.step_end, prefix),
+            self._stops(form.is_whole, form.last_characters, prefix),
         )
 
     def _ends_with(self, mark: str, prefix: Tokens) -> Callable[[Sequence[int]], bool]:
         """A stop rule: the mark has been written after some text that is not blank."""
+        return self._stops(lambda text: mark in text.lstrip(), mark[-1], prefix)
 
-        def ends(tokens: Sequence[int]) -> bool:
-            if not self._may_end((tokens[-1], mark[-1])):
+    def _stops(
+        self, is_whole: Callable[[str], bool], last: str, prefix: Tokens
+    ) -> Callable[[Sequence[int]], bool]:
+        """A stop rule: what has been written is whole; it can become so at characters of `last`."""
+
+        def stops(tokens: Sequence[int]) -> bool:
+            if not self._may_end((tokens[-1], last)):
                 return False
-            return mark in self.prompter.text(tokens, prefix).lstrip()
+            return is_whole(self.prompter.text(tokens, prefix))
 
-        return ends
+        return stops
 
     def _could_end(self, key: tuple[int, str]) -> bool:
-        """Whether a token may complete a mark with this last character; spares most decoding."""
+        """Whether a token may hold one of these last characters; spares most decoding."""
         token, last = key
         text = self.prompter.text([token])
-        return last in text or "\ufffd" in text
+        return any(character in text for character in last) or "\ufffd" in text
 
     def _words(self, decoded: Decoded, prefix: Tokens) -> str | None:
         tokens = decoded.tokens[:-1] if decoded.stopped == "eos" else decoded.tokens
@@ -134,7 +153,8 @@ class TransformersPolicy:
         """See `engine.models.base.Spelling`. A character that takes several tokens is with the
         last of them.
         """
-        prefix = self.prompter.proposal(request.question, request.steps, request.analysis)
+        prompter = self._way(request)[1]
+        prefix = prompter.proposal(request.question, request.steps, request.analysis)
         found: list[str] = []
         known = ""
         for end in range(1, len(reply.tokens) + 1):
@@ -147,7 +167,7 @@ class TransformersPolicy:
     def _completion(self, request: ProposalRequest, row: Row, decoded: Decoded) -> Completion:
         raw = self._words(decoded, row.prefix)
         unfinished = decoded.stopped in ("limit", "context")
-        step, reason = self.format.normalise(raw, request.steps, unfinished)
+        step, reason = self._way(request)[0].normalise(raw, request.steps, unfinished)
         if not decoded.tokens:
             reason = f"the solution fills the context of {self.handle.base.context} tokens"
         return Completion(
@@ -165,7 +185,7 @@ class TransformersPolicy:
         for i, request in enumerate(requests):
             if not request.steps:
                 results[i] = Judgement("continue", "text")
-            elif self.format.says_end(request.steps):
+            elif self._way(request)[0].says_end(request.steps, request.printed):
                 results[i] = Judgement("end", "text")
         waiting = [i for i in range(len(requests)) if i not in results]
         asked = [requests[i] for i in waiting]
@@ -179,7 +199,7 @@ class TransformersPolicy:
         return [results[i] for i in range(len(requests))]
 
     def _judge_by_end_token(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
-        prefixes = [self.prompter.proposal(r.question, r.steps) for r in requests]
+        prefixes = [self._way(r)[1].proposal(r.question, r.steps) for r in requests]
         ends = list(self.end_tokens)
 
         def read(logits: "Tensor") -> float:
@@ -188,7 +208,7 @@ class TransformersPolicy:
         return self._judge_by_logits(prefixes, read)
 
     def _judge_by_verdict(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
-        prefixes = [self.prompter.verdict(r.question, r.steps) for r in requests]
+        prefixes = [self._way(r)[1].verdict(r.question, r.steps) for r in requests]
         pair = list(self.prompter.verdict_tokens())
 
         def read(logits: "Tensor") -> float:
@@ -222,7 +242,7 @@ class TransformersPolicy:
         for attempt in range(ATTEMPTS):
             asked = [
                 _Prompt(
-                    self.prompter.analysis(requests[i].question, requests[i].steps),
+                    self._way(requests[i])[1].analysis(requests[i].question, requests[i].steps),
                     ("critic", requests[i].question, requests[i].steps, attempt),
                 )
                 for i in waiting
@@ -254,14 +274,14 @@ class TransformersPolicy:
         """
         results: dict[int, Summary] = {}
         for i, request in enumerate(requests):
-            stated = self.format.stated_answer(request.steps)
+            stated = self._way(request)[0].stated_answer(request.steps, request.printed)
             if stated is not None:
                 results[i] = Summary(*stated)
             elif self.format.kind == "lines" or not request.steps:
                 results[i] = Summary("", None)
         waiting = [i for i in range(len(requests)) if i not in results]
         asked = [
-            _Prompt(self.prompter.summary(requests[i].question, requests[i].steps), ())
+            _Prompt(self._way(requests[i])[1].summary(requests[i].question, requests[i].steps), ())
             for i in waiting
         ]
         replies = self._replies(asked, _GREEDY, SUMMARY_TOKENS, "\n")
@@ -273,18 +293,19 @@ class TransformersPolicy:
     def text(self, request: Asked, reply: Reply) -> Tokens:
         """See `engine.models.base.Policy`; follow-up questions make texts of their own."""
         question, steps = request.question, request.steps
+        prompter = self._way(request)[1]
         if isinstance(request, ProposalRequest):
-            prefix = self.prompter.proposal(question, steps, request.analysis)
+            prefix = prompter.proposal(question, steps, request.analysis)
         elif isinstance(reply, Summary):
-            prefix = self.prompter.summary(question, steps) if reply.tokens else ()
+            prefix = prompter.summary(question, steps) if reply.tokens else ()
         elif not isinstance(reply, Judgement) or reply.source == "text":
             return ()
         elif reply.source == "reply":
-            prefix = self.prompter.analysis(question, steps)
+            prefix = prompter.analysis(question, steps)
         elif self.format.critic == "eos":
-            prefix = self.prompter.proposal(question, steps)
+            prefix = prompter.proposal(question, steps)
         else:
-            prefix = self.prompter.verdict(question, steps)
+            prefix = prompter.verdict(question, steps)
         sampled = () if isinstance(reply, Valuation) else reply.tokens
         # Nothing follows the last sampled token, so it is not read.
         return (*prefix, *sampled[:-1]) if len(prefix) < self.handle.base.context else ()

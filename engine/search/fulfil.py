@@ -114,7 +114,14 @@ class Fulfiller:
             if ask.temperature is not None:
                 sampling = sampling.model_copy(update={"temperature": ask.temperature})
             request = ProposalRequest(
-                tree.question, ask.steps, tree.seed, ask.slot, ask.attempt, sampling, ask.analysis
+                tree.question,
+                ask.steps,
+                tree.seed,
+                ask.slot,
+                ask.attempt,
+                sampling,
+                ask.analysis,
+                writes_code(tree.params),
             )
             return proposal_address(self._policy.identity, request), request
 
@@ -139,7 +146,7 @@ class Fulfiller:
 
     def _judge(self, needed: Sequence[Needed], mode: CriticMode) -> list[Answer]:
         return _answer(
-            [_prefixes(item, "judge", mode, self._policy.identity) for item in needed],
+            _read(needed, "judge", mode, self._policy.identity),
             self._archive.judgements,
             self._archive.keep_judgements,
             lambda requests: self._policy.judge(requests, mode),
@@ -149,7 +156,7 @@ class Fulfiller:
 
     def _summarise(self, needed: Sequence[Needed]) -> list[Answer]:
         return _answer(
-            [_prefixes(item, "summary", self._policy.identity) for item in needed],
+            _read(needed, "summary", self._policy.identity),
             self._archive.summaries,
             self._archive.keep_summaries,
             self._policy.summarise,
@@ -165,8 +172,14 @@ class Fulfiller:
 def proposal_address(identity: str, request: ProposalRequest) -> str:
     """Where the reply of a policy of this identity is stored."""
     parts = (request.steps, request.seed, request.slot, request.attempt, request.analysis)
+    kind = ("code",) if request.code else ()
     sampling = request.sampling.address()
-    return address("propose", identity, request.question, *parts, sampling)
+    return address("propose", identity, request.question, *parts, sampling, *kind)
+
+
+def writes_code(params: Mapping[str, object]) -> bool:
+    """Whether the steps of a search by these parameters are Python that is run."""
+    return params.get("run_code") is True
 
 
 def _execute(needed: Sequence[Needed]) -> list[Answer]:
@@ -199,6 +212,25 @@ def _prefixes(item: Needed, *kind: str) -> list[tuple[str, PrefixRequest]]:
     return [
         (address(*kind, question, steps), PrefixRequest(question, steps))
         for steps in item.request.prefixes
+    ]
+
+
+def _read(needed: Sequence[Needed], *kind: str) -> list[list[tuple[str, PrefixRequest]]]:
+    """As `_prefixes` for what the policy reads: where steps are code, with what they print."""
+    asked = [_prefixes(item, *kind) for item in needed]
+    coding = [writes_code(item.tree.params) for item in needed]
+    whole = [part for parts, code in zip(asked, coding, strict=True) if code for _, part in parts]
+    ran = executed(["".join(part.steps) for part in whole]) if whole else {}
+
+    def printed(part: PrefixRequest) -> tuple[str, PrefixRequest]:
+        end = ran["".join(part.steps)]
+        output = end.output if end.ended == "done" else ""
+        where = address(*kind, part.question, part.steps, output)
+        return where, msgspec.structs.replace(part, printed=output)
+
+    return [
+        [printed(part) for _, part in parts] if code else parts
+        for parts, code in zip(asked, coding, strict=True)
     ]
 
 

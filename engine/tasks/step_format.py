@@ -1,9 +1,11 @@
 """How a model is prompted and how its words become a step.
 
-Two kinds. `lines`: a small model trained for one layout: a fixed prompt, one step per line, the
+Three kinds. `lines`: a small model trained for one layout: a fixed prompt, one step per line, the
 line taken as it is (the bundled models; described by `step_format.json` beside the weights).
 `numbered`: any other model: it is asked for "Step k: ..." lines, and what it writes is cleaned and
-renumbered. This module knows text only: tokens and chat templates are in `engine.models.prompting`.
+renumbered. `code`: a model that solves by a program (`engine.tasks.code_steps`); so is one of the
+numbered kind where a search runs code. This module knows text only: tokens and chat templates are
+in `engine.models.prompting`.
 """
 
 import json
@@ -16,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from engine.errors import TaskError
 from engine.events import Verdict
+from engine.tasks import code_steps
 from engine.tasks.grading import extract_answer
 from engine.tasks.stories import number_sentences
 
@@ -60,7 +63,7 @@ class Piece(NamedTuple):
 class Normalised(NamedTuple):
     """A step with its closing mark, or "" and why the reply gave none.
 
-    reason: empty, too short, repeated, or unfinished.
+    reason: empty, too short, repeated, unfinished, no sentence, or no code.
     """
 
     step: str
@@ -75,9 +78,13 @@ class StepFormat(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["lines", "numbered"] = "lines"
+    kind: Literal["lines", "numbered", "code"] = "lines"
     prompt: str = Field(
         default=SOLVE, description="Text before the first step; the first {question} is replaced."
+    )
+    code_prompt: str = Field(
+        default=code_steps.SOLVE_IN_CODE,
+        description="The same where a search runs code, for the numbered kind.",
     )
     number_sentences: bool = Field(default=False, description="Number the question's sentences.")
     step_end: str = Field(default="\n", min_length=1, description="A step ends with this text.")
@@ -110,11 +117,43 @@ class StepFormat(BaseModel):
 
     @model_validator(mode="after")
     def _has_question(self) -> "StepFormat":
-        if "{question}" not in self.prompt:
+        if "{question}" not in self.prompt or "{question}" not in self.code_prompt:
             raise ValueError("the prompt must contain {question}")
-        if self.kind == "numbered" and self.step_end != "\n":
-            raise ValueError('the numbered kind writes one step per line: step_end must be "\\n"')
+        if self.kind != "lines" and self.step_end != "\n":
+            writes = "one step per line" if self.kind == "numbered" else "whole lines"
+            raise ValueError(f'the {self.kind} kind writes {writes}: step_end must be "\\n"')
         return self
+
+    def for_code(self) -> "StepFormat":
+        """The format of the same model where a search runs code.
+
+        Of the lines kind it is the same: what such a model writes is its author's business.
+        """
+        if self.kind != "numbered":
+            return self
+        own = {name: getattr(self, name) for name in ("chat", "critic", "number_sentences")}
+        return CODE.model_copy(update={**own, "prompt": self.code_prompt})
+
+    @property
+    def reply_begins(self) -> str:
+        """What stands before the first step in a model's reply."""
+        return code_steps.OPENING if self.kind == "code" else ""
+
+    @property
+    def reply_ends(self) -> str:
+        """What stands after the last step."""
+        return code_steps.CLOSING if self.kind == "code" else ""
+
+    @property
+    def last_characters(self) -> str:
+        """`is_whole` changes only with one of these."""
+        return code_steps.LAST_CHARACTERS if self.kind == "code" else self.step_end[-1]
+
+    def is_whole(self, text: str) -> bool:
+        """Whether a model that is still writing has ended its step."""
+        if self.kind == "code":
+            return code_steps.is_whole(text)
+        return self.step_end in text.lstrip()
 
     def instruction(self, question: str, analysis: str = "") -> list[Piece]:
         """The text before the first step: what the user says, or the whole plain prompt.
@@ -127,7 +166,7 @@ class StepFormat(BaseModel):
             question = number_sentences(question)
         before, after = self.prompt.split("{question}", 1)
         pieces = [Piece(before, True), Piece(question, False), Piece(after, True)]
-        if analysis.strip() and self.kind == "numbered":
+        if analysis.strip() and self.kind != "lines":
             pieces += [Piece(REMARK, True), Piece(analysis.strip(), False)]
         return pieces
 
@@ -145,6 +184,8 @@ class StepFormat(BaseModel):
             return Normalised("", "empty")
         if unfinished and self.reject_unfinished:
             return Normalised("", "unfinished")
+        if self.kind == "code":
+            return self._normalised_code(raw, steps)
         if self.kind == "lines":
             body = self._until_end(raw)
             head, shortest = "", self.min_bare
@@ -160,16 +201,33 @@ class StepFormat(BaseModel):
             return Normalised("", "repeated")
         return Normalised(head + body + self.step_end)
 
+    def _normalised_code(self, raw: str, steps: Sequence[str]) -> Normalised:
+        """A comment with its number, and Python; without any only where it states the answer."""
+        sentence, code = code_steps.read_code_step(raw)
+        if not sentence:
+            return Normalised("", "no sentence" if code else "empty")
+        if len(sentence) < self.min_announced:
+            return Normalised("", "too short")
+        if not code_steps.has_code(code) and not code_steps.states_answer(f"{sentence}\n{code}"):
+            return Normalised("", "no code")
+        body = f"{sentence}\n{code}".strip()
+        if self.reject_repeats and body in "".join(steps):
+            return Normalised("", "repeated")
+        return Normalised(f"# Step {len(steps) + 1}: {body}{self.step_end}")
+
     def _until_end(self, raw: str) -> str:
         start = len(raw) - len(raw.lstrip("\r\n"))
         return raw[start:].split(self.step_end, 1)[0].rstrip("\r\n")
 
-    def says_end(self, steps: Sequence[str]) -> bool:
+    def says_end(self, steps: Sequence[str], printed: str | None = None) -> bool:
         """The text rule: the words alone say that the solution is finished.
 
         True if "answer is" or a LaTeX box occurs anywhere, also in an intermediate remark (the
-        rule of the reference), or a step begins with `final_prefix`.
+        rule of the reference), or a step begins with `final_prefix`. Of code that was run: if it
+        has printed an answer. printed: what it printed, None if it was not run.
         """
+        if self.kind == "code":
+            return code_steps.ends(steps, printed)
         text = "".join(steps)
         return "answer is" in text or "\\boxed" in text or self._final_step(steps) is not None
 
@@ -178,8 +236,12 @@ class StepFormat(BaseModel):
             return None
         return next((s for s in reversed(steps) if s.startswith(self.final_prefix)), None)
 
-    def stated_answer(self, steps: Sequence[str]) -> tuple[str, str | None] | None:
-        """(the step that states the final answer, the answer), None if the text states none."""
+    def stated_answer(
+        self, steps: Sequence[str], printed: str | None = None
+    ) -> tuple[str, str | None] | None:
+        """(the words that state the final answer, the answer), None if there are none."""
+        if self.kind == "code":
+            return code_steps.answer_of(steps, printed)
         final = self._final_step(steps)
         if final is not None:
             return final.strip(), final.removeprefix(self.final_prefix).strip() or None
@@ -200,6 +262,21 @@ NUMBERED = StepFormat(
     reject_unfinished=False,
 )
 """The default for a model without a `step_format.json`: the rules of the reference."""
+
+CODE = StepFormat(
+    kind="code",
+    prompt=code_steps.SOLVE_IN_CODE,
+    max_step_tokens=512,
+    critic="verdict",
+    chat=True,
+    min_announced=3,
+    reject_repeats=True,
+    # What is left of a number that was cut would run all the same.
+    reject_unfinished=True,
+)
+"""The default of the code kind."""
+
+_DEFAULTS = {"numbered": NUMBERED, "code": CODE}
 
 
 def _without_head(raw: str) -> tuple[bool, str]:
@@ -229,8 +306,8 @@ def load_step_format(directory: Path) -> StepFormat:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
             raise TaskError(f"{path} must hold a JSON object with the fields of a step format.")
-        if fields.get("kind") == "numbered":
-            fields = {**NUMBERED.model_dump(), **fields}
+        if (default := _DEFAULTS.get(str(fields.get("kind")))) is not None:
+            fields = {**default.model_dump(), **fields}
         return StepFormat(**fields)
     except ValidationError as error:
         wrong = "; ".join(

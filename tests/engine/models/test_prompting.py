@@ -55,6 +55,16 @@ def test_follow_ups_come_as_a_new_turn() -> None:
         assert text.endswith("<|end|>\n<|turn|>assistant\n")
 
 
+def test_code_stands_in_a_block_of_its_own() -> None:
+    prompter = chat_prompter(step_format=NUMBERED.for_code())
+    steps = ("# Step 1: Add.\nx = 1\n",)
+    assert prompter.text(prompter.proposal("q", steps)).endswith(
+        "<|turn|>assistant\n```python\n# Step 1: Add.\nx = 1\n"
+    )
+    asked = prompter.text(prompter.verdict("q", steps))
+    assert "assistant\n```python\n# Step 1: Add.\nx = 1\n```<|end|>\n<|turn|>user\n" in asked
+
+
 def test_an_analysis_is_part_of_the_question() -> None:
     prompter = chat_prompter()
     assert "remark on the steps written so far: sum is wrong<|end|>" in prompter.text(

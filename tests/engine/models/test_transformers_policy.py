@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine import events as ev
 from engine.errors import ModelError
 from engine.models.base import NO_USAGE, PrefixRequest, ProposalRequest, Sampling, Usage
 from engine.models.decoding import Decoded, Reader, Row
@@ -16,8 +17,12 @@ from engine.models.loading import ModelSpec
 from engine.models.pool import Handle, ModelPool
 from engine.models.transformers_policy import ATTEMPTS, TransformersPolicy, load_policy
 from engine.models.workspace import Tokens
+from engine.sandbox.runner import protection
+from engine.search.archive import MemoryArchive
+from engine.search.driver import Driver, Limits, Search, create
 from engine.tasks.step_format import NUMBERED, StepFormat
 from tests.engine.models.conftest import LINES, logits_by_hand, reader, watched
+from tests.engine.worlds import World
 
 STEPS = ("1 + 1 = 2\n", "2 + 2 = 4\n")
 
@@ -352,3 +357,82 @@ def test_a_format_is_read_beside_the_model(lines_model: Path, tmp_path: Path) ->
     (copy / "step_format.json").write_text(json.dumps({"prompt": "?"}))
     with pytest.raises(ModelError, match="is not a step format"):
         load_policy(ModelSpec(path=str(copy), quant="none", device="cpu"), ModelPool())
+
+
+class Programmer(Dictated):
+    """A chat model that solves by a program: what it writes depends on the step and the slot."""
+
+    replies = (
+        ("# Step 1: Count the eggs.\neggs = 3 * 12\n# Step 2: Take away", "eggs = 3 * 12\n"),
+        (
+            "Step 2: Halve them.\n```python\n# Step 2: Halve them.\nhalf = egs / 2\n```",
+            "# Step 9: Halve them.\n\nfrom sympy import Rational\nhalf = Rational(eggs, 2)\n```\nS",
+        ),
+        (
+            '# Step 3: Print it.\nprint("The answer is", half)\n```',
+            "# Step 3: The answer is \\boxed{7}.\n```",
+        ),
+    )
+
+    def __init__(self, real: Reader) -> None:
+        super().__init__(real, 0)
+        self.prompts: list[str] = []
+
+    def decode(self, rows: Sequence[Row], end_tokens: frozenset[int]) -> list[Decoded]:
+        """As much of the reply as the rule that ends steps lets it write, then the end."""
+        tokenizer, found = self.handle.base.tokenizer, []
+        for row in rows:
+            prompt = tokenizer.decode(list(row.prefix))
+            self.prompts.append(prompt)
+            slot = row.random.args[-2]  # type: ignore[attr-defined]
+            text = self.replies[prompt.split("assistant\n")[1].count("# Step")][slot]
+            decoded = Decoded()
+            for token in (*tokenizer(text)["input_ids"], min(end_tokens)):
+                decoded.tokens.append(token)
+                decoded.logprobs.append(-0.5)
+                if decoded.stops(row, end_tokens, 10_000):
+                    break
+            found.append(decoded)
+        return found
+
+
+@pytest.mark.skipif(not protection(), reason="code of a model is not run on this machine")
+def test_a_chat_model_solves_by_a_program(chat: TransformersPolicy) -> None:
+    """With run_code alone it is asked for code; what fails is dropped, what is printed counts."""
+    writer = Programmer(chat.reader)
+    short = chat.format.model_copy(update={"code_prompt": "Write Python: {question}"})
+    policy = TransformersPolicy(writer, short)
+    search = Search(
+        [
+            create(
+                "Half of three dozen eggs?",
+                "18",
+                "rstar_math",
+                {"run_code": True, "branch": 2, "attempts": 1, "guide": "terminal"},
+                0,
+                policy.identity,
+                "world",
+            )
+        ],
+        lambda answer: answer == "18",
+    )
+    driver = Driver(policy, World(), MemoryArchive())
+    driver.run([search], Limits(iterations=2), lambda _, events: None)
+    tree = search.tree
+    program = "".join(tree.steps(next(node.id for node in tree.nodes if node.answer == "18")))
+    assert program == (
+        "# Step 1: Count the eggs.\neggs = 3 * 12\n"
+        "# Step 2: Halve them.\nfrom sympy import Rational\nhalf = Rational(eggs, 2)\n"
+        '# Step 3: Print it.\nprint("The answer is", half)\n'
+    )
+    first, second, last = [e for e in search.log if isinstance(e, ev.Expanded)]
+    assert [one.reason for one in first.rejected] == ["no sentence"]
+    assert [one.reason for one in second.rejected] == [
+        "its code fails: NameError: name 'egs' is not defined"
+    ]
+    assert [tree.node(child.id).answer for child in last.children] == ["18", "7"]
+    assert {tree.node(child.id).verdict_source for child in last.children} == {"text"}
+    assert search.right
+    assert "user\nWrite Python: Half of" in writer.prompts[0]
+    assert writer.prompts[0].endswith("assistant\n```python\n")
+    assert "Python" not in chat.prompter.text(chat.prompter.proposal("q", ()))

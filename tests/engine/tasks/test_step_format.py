@@ -163,3 +163,73 @@ def test_a_bad_format_says_what_is_wrong(tmp_path: Path, content: str, says: str
     (tmp_path / "step_format.json").write_text(content)
     with pytest.raises(TaskError, match=says.replace("{", "\\{").replace("}", "\\}")):
         load_step_format(tmp_path)
+
+
+CODING = NUMBERED.for_code()
+
+
+@pytest.mark.parametrize(
+    ("raw", "step"),
+    [
+        ("# Step 7: Add them.\nx = 3 + 4\n", "# Step 2: Add them.\nx = 3 + 4\n"),
+        ("# Add them.\nx = 3 + 4", "# Step 2: Add them.\nx = 3 + 4\n"),
+        ("**Step 2:** Add them.\nx = 3 + 4", "# Step 2: Add them.\nx = 3 + 4\n"),
+        ("# Step 2: Add.\nx = 3\n# Step 3: Go on.\ny = 1", "# Step 2: Add.\nx = 3\n"),
+        ("# Step 2: Add.\nx = 3\n```\nSo x is 3.", "# Step 2: Add.\nx = 3\n"),
+        ("Here:\n```python\n# Step 2: Add.\nx = 3\n```", "# Step 2: Add.\nx = 3\n"),
+        (
+            "# Step 2: Add.\ndef f(n):\n\n    # Steps of f\n    return n\n\n",
+            "# Step 2: Add.\ndef f(n):\n\n    # Steps of f\n    return n\n",
+        ),
+        ("# Step 2: The answer is \\boxed{5}", "# Step 2: The answer is \\boxed{5}\n"),
+    ],
+)
+def test_replies_become_steps_with_code(raw: str, step: str) -> None:
+    assert CODING.normalise(raw, ("# Step 1: Begin.\na = 1\n",)).step == step
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("x = 3 + 4\n", "no sentence"),
+        ("# Step 2: Think.\n# And again.\n", "no code"),
+        ("# Step 2: Begin.\na = 1", "repeated"),
+        ("```\n", "empty"),
+    ],
+)
+def test_a_step_with_code_has_a_sentence_and_python(raw: str, reason: str) -> None:
+    assert CODING.normalise(raw, ("# Step 1: Begin.\na = 1\n",)).reason == reason
+    cut = CODING.normalise("# Step 2: Add.\nx = 12", (), unfinished=True)
+    assert cut.reason == "unfinished"
+
+
+@pytest.mark.parametrize(
+    ("last", "printed", "answer"),
+    [
+        ('# Step 2: Print.\nprint("The answer is", x)\n', "so far\nThe answer is 5\n", "5"),
+        ("# Step 2: Box.\nprint(text)\n", "\\boxed{\\frac{1}{2}}\n", "\\frac{1}{2}"),
+        ("# Step 2: So the answer is \\boxed{6}.\n", "", "6"),
+        ("# Step 2: The answer is 6.\n", "The answer is 5\n", "5"),
+        ("# Step 2: The answer is 6.\n", None, "6"),
+    ],
+)
+def test_what_a_program_printed_is_its_answer(last: str, printed: str | None, answer: str) -> None:
+    steps = ("# Step 1: Begin.\na = 1\n", last)
+    assert CODING.says_end(steps, printed)
+    stated = CODING.stated_answer(steps, printed)
+    assert stated is not None
+    assert stated[1] == answer
+
+
+def test_code_that_has_not_printed_an_answer_goes_on() -> None:
+    called = ('# Step 1: The answer is near.\ndef f(): print("The answer is", 1)\n',)
+    assert not CODING.says_end(called, "")
+    assert CODING.stated_answer(called, "") is None
+    assert not CODING.says_end(called, "7\n")
+    assert CODING.stated_answer(called, "6\n7\n") == ("7", "7")
+
+
+def test_a_model_trained_on_one_layout_keeps_it_where_code_runs() -> None:
+    assert LINES.for_code() is LINES
+    assert CODING.for_code() is CODING
+    assert "Python program" in CODING.prompt
