@@ -83,6 +83,7 @@ _ABOUT = re.compile(
     r"|USD|US|EUR|GBP|Rs\.?)(?![A-Za-z])\s*",
     re.IGNORECASE,
 )
+_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SAID_AGAIN = re.compile(r"\s+\([A-Za-z][A-Za-z -]*\)$")
 _WORD = r"[A-Za-z\u00b0\u00b5]"
 _UNIT = re.compile(
@@ -273,14 +274,21 @@ def check_numeric(answer: str, gold: str) -> bool | None:
     """The same number exactly; None if the gold answer is none.
 
     A percentage is also right where the gold answer is the bare number of percents, and the other
-    way round: "50 %" matches both "50" and "0.5". A unit counts only where both answers have one;
-    they agree if they are the same or one abbreviates the other ("m", "metres"; not "m", "mm").
+    way round: "50 %" matches both "50" and "0.5"; so does "5 million" match "5" and "5,000,000". A
+    unit counts only where both answers have one; they agree if they are the same or one abbreviates
+    the other ("m", "metres"; not "m", "mm").
     """
     wanted, wanted_unit = _quantity(gold)
     if wanted is None:
         return None
     given, unit = _quantity(answer)
-    if given is None or (unit and wanted_unit and not _same_unit(unit, wanted_unit)):
+    if given is None:
+        return False
+    scale, wanted_scale = _scale(unit), _scale(wanted_unit)
+    if scale != wanted_scale:
+        bare = 1 in (scale, wanted_scale) and given == wanted
+        return bare or given * scale == wanted * wanted_scale
+    if unit and wanted_unit and not _same_unit(unit, wanted_unit):
         return False
     # A percentage was divided by 100; the other side may mean percents or the share itself.
     if _is_percentage(answer) and not _is_percentage(gold):
@@ -288,6 +296,11 @@ def check_numeric(answer: str, gold: str) -> bool | None:
     if _is_percentage(gold) and not _is_percentage(answer):
         return given in (wanted, wanted * 100)
     return given == wanted
+
+
+def _scale(unit: str) -> int:
+    """What a number is multiplied by in words: "million", "thousand dollars"."""
+    return _SCALES.get(unit.lower().partition(" ")[0], 1)
 
 
 def _same_unit(one: str, other: str) -> bool:
@@ -327,8 +340,10 @@ def _same_in_words(answer: str, gold: str) -> bool | None:
     if letter := _LETTER.fullmatch(said):
         if said != letter[1] or _FORMATTED.search(gold):  # "(C)": an option, no variable
             return choices.letters_of(answer) == frozenset(letter[1].upper())
-        other = _LETTER.fullmatch(given)
-        return None if other is None else other[1] == letter[1]
+        if other := _LETTER.fullmatch(given):
+            return other[1] == letter[1]
+        named = choices.letters_of(answer) if said in "ABCDEFGHIJ" else None
+        return None if named is None else named == frozenset(said)
     words = re.fullmatch(r"[A-Za-z][A-Za-z' -]*[A-Za-z]", said)
     marked = _FORMATTED.fullmatch(_trimmed(gold))
     if words and (marked or (re.search("[A-Za-z]{4}", said) and "\\" not in gold)):
