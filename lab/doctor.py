@@ -1,4 +1,5 @@
-"""What `lab doctor` looks at: versions, memory, GPU, 4-bit kernel, models and their fit, the home.
+"""What `lab doctor` looks at: versions, memory, GPU, 4-bit kernel, models and their fit, the home,
+and what protects this machine from a model's code.
 
 Every finding is measured or looked up now. Nothing is repaired, and nothing is written except a
 temporary folder that tells whether the home can be written.
@@ -20,6 +21,8 @@ from rich.text import Text
 
 from engine.errors import ModelError
 from engine.models import hardware
+from engine.sandbox.runner import in_words as sandbox_in_words
+from engine.sandbox.runner import protection
 from lab import __version__, render, terminal
 from lab.fit import Fit, fit, in_words
 from lab.results import ModelSettings
@@ -78,12 +81,17 @@ def examine(home: Path, settings: ModelSettings) -> Report:
     Raises:
         ParameterError: the K/V budget is no size.
     """
-    findings = [*_software(), *_models(), _home(home)]
+    findings = [*_software(), *_models(), _home(home), _sandbox()]
     try:
         found = fit(settings)
     except (ModelError, ImportError, OSError) as error:  # the latter two: torch does not work
         return Report([*findings, Finding("fit", str(error), "missing")])
     return Report([*findings, _fit(found)], found)
+
+
+def _sandbox() -> Finding:
+    """What protects this machine where a search runs a model's code (`run_code`)."""
+    return Finding("code of a model", sandbox_in_words(), "ok" if protection() else "note")
 
 
 def _fit(found: Fit) -> Finding:

@@ -50,7 +50,9 @@ _PYC_HEAD = 16
 
 
 class Library(NamedTuple):
-    """The memory file, and where each package lies on disk (for modules that are no Python)."""
+    """The memory file, -1 for an empty one, and where each package lies on disk (for modules that
+    are no Python).
+    """
 
     descriptor: int
     folders: dict[str, str]

@@ -30,7 +30,7 @@ from typing import Literal
 import msgspec
 
 from engine.errors import LabError
-from engine.sandbox.library import library
+from engine.sandbox.library import Library, library
 
 _CHILD = Path(__file__).with_name("child.py")
 _CHUNK = 65_536
@@ -152,7 +152,7 @@ def run(
     """
     if not protection():
         raise SandboxError(_REFUSAL)
-    return _run(code, limits or SandboxLimits(), cancelled or threading.Event())
+    return _run(code, limits or SandboxLimits(), cancelled or threading.Event(), library())
 
 
 def run_all(codes: Sequence[str], limits: SandboxLimits | None = None) -> list[Ran]:
@@ -177,18 +177,18 @@ def protection() -> tuple[str, ...]:
     """The layers that protect this machine, in words; none if code is not run here."""
     if sys.platform != "linux":
         return ()
-    tried = _run("print(1 + 1)", SandboxLimits(), threading.Event())
+    tried = _run("print(1 + 1)", SandboxLimits(), threading.Event(), Library(-1, {}))
     return tried.layers if (tried.ended, tried.output) == ("done", "2\n") else ()
 
 
 def in_words() -> str:
     """What this machine offers, in a sentence for a person."""
     layers = protection()
-    return f"On this machine it {'; '.join(layers)}." if layers else _REFUSAL
+    return f"This machine offers: {'; '.join(layers)}." if layers else _REFUSAL
 
 
-def _run(code: str, limits: SandboxLimits, cancelled: threading.Event) -> Ran:
-    began, books = time.monotonic(), library()
+def _run(code: str, limits: SandboxLimits, cancelled: threading.Event, books: Library) -> Ran:
+    began = time.monotonic()
     compiled = [name for name in _NUMPY if "numpy" in books.folders and re.search("numpy", code)]
     secret = secrets.token_hex()
     asked = {
@@ -211,7 +211,7 @@ def _run(code: str, limits: SandboxLimits, cancelled: threading.Event) -> Ran:
             stderr=subprocess.DEVNULL,
             env=_ENVIRONMENT,
             cwd="/",
-            pass_fds=(write_end, books.descriptor),
+            pass_fds=[one for one in (write_end, books.descriptor) if one >= 0],
             start_new_session=True,
         )
     finally:

@@ -50,7 +50,10 @@ class Shelf:
 
 
 def install(descriptor: int) -> None:
-    """From here on modules come from the library only, but for those built into Python."""
-    sys.meta_path[-1:] = [Shelf(descriptor)]
+    """From here on modules come from the library only, but for those built into Python.
+
+    descriptor: of the library, -1 for an empty one.
+    """
+    sys.meta_path[-1:] = [Shelf(descriptor)] if descriptor >= 0 else []
     sys.path.clear()
     sys.path_importer_cache.clear()

@@ -7,6 +7,7 @@ import msgspec
 
 from engine.errors import ParameterError
 from engine.events import StopReason
+from engine.sandbox.runner import in_words
 from engine.search import (
     beam,
     chains,
@@ -201,8 +202,18 @@ def params_of(tree: Tree) -> Parameters:
 
 
 def parameters(name: str) -> list[ParameterInfo]:
-    """The parameters of an algorithm; raises ParameterError for an unknown one."""
-    return describe(algorithm(name).params)
+    """The parameters of an algorithm; of one that runs code, what this machine offers for that.
+
+    Raises:
+        ParameterError: there is no such algorithm.
+    """
+    infos = describe(algorithm(name).params)
+    return [
+        msgspec.structs.replace(info, help=f"{info.help} {in_words()}")
+        if info.name == "run_code"
+        else info
+        for info in infos
+    ]
 
 
 def validate(name: str, values: Mapping[str, object]) -> Parameters:

@@ -49,8 +49,8 @@ class RStarMathParams(Parameters):
     )
     run_code: bool = parameter(
         False,
-        "Run the Python of candidates and drop those that fail. It is a model's code: it runs in a "
-        "process that can only compute.",
+        "Ask for steps with Python, run them, and drop candidates that fail. It is a model's code: "
+        "it runs in a process that can only compute.",
         origin="paper",
     )
     final_choice: Literal["vote", "best"] = parameter(

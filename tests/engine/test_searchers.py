@@ -21,10 +21,10 @@ from engine.models.base import (
     Usage,
     Valuation,
 )
-from engine.sandbox.runner import protection
+from engine.sandbox.runner import in_words, protection
 from engine.search.driver import Limits, Search
 from engine.search.rebase import share
-from engine.search.registry import ALGORITHMS, params_of
+from engine.search.registry import ALGORITHMS, parameters, params_of
 from engine.tree import Tree
 from tests.engine.worlds import World, new_search, run
 
@@ -271,6 +271,13 @@ def test_code_that_does_not_run_gives_no_step() -> None:
     plain = new_search(algorithm="rstar_math", branch=5, guide="terminal")
     run(plain, Limits(iterations=1), Coder())
     assert len(plain.tree.root.children) == 5, "nothing is run where it is not switched on"
+
+
+def test_the_switch_says_what_protects_this_machine() -> None:
+    helps = {info.name: info.help for info in parameters("rstar_math")}
+    assert helps["run_code"].endswith(in_words())
+    assert "This machine" in helps["run_code"]
+    assert not any("This machine" in text for name, text in helps.items() if name != "run_code")
 
 
 def test_q_is_the_share_of_right_ends() -> None:

@@ -8,6 +8,7 @@ import pytest
 from engine.errors import ParameterError
 from engine.models import hardware
 from engine.models.pool import ROWS_SHARE
+from engine.sandbox.runner import in_words, protection
 from lab import doctor, fit
 from lab.results import ModelSettings
 from tests.engine.models.test_footprint import write_hole
@@ -133,6 +134,9 @@ def test_the_command_predicts_the_bundled_models(tmp_path: Path) -> None:
     assert found["fit"]["policy"]["name"] == "bundled"
     assert found["fit"]["kv_budget"] == "1GB"
     assert {"findings", "fit"} < set(found)
+    told = {one["name"]: one for one in found["findings"]}["code of a model"]
+    assert told["text"] == in_words()
+    assert told["status"] == ("ok" if protection() else "note")
 
 
 def test_the_command_fails_where_models_do_not_fit(tmp_path: Path) -> None:
