@@ -13,7 +13,8 @@ SHELL := /bin/bash
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# Several small processes share few cores: one thread each, and none that spins while it waits.
+# Several small processes share few cores: one thread each, and none that spins while it waits. Three
+# test processes keep two cores busy: one of them is always waiting for a browser or a command.
 QUIET  := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 ARGS   ?=
 
@@ -28,7 +29,7 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@$(BIN)/python tests/browser/ensure_chromium.py
-	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(QUIET) $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only .
@@ -65,9 +66,10 @@ $(READY): pyproject.toml constraints.txt
 	fi; \
 	echo "Installing into $(VENV) with $$($$python --version); the first time takes some minutes."; \
 	"$$python" -m venv --clear $(VENV)
-	@# torch by its exact name, or pip may take a build with gigabytes of CUDA libraries.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@# torch by its exact name, or pip may take a build with gigabytes of CUDA libraries. Not compiled:
+	@# most modules are never imported, and those that are get compiled then.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	    --constraint constraints.txt torch==2.13.0 hatchling editables
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-build-isolation \
 	    --constraint constraints.txt --editable '.[dev]'
 	@touch $@

@@ -58,7 +58,7 @@ def iterate(tree: Tree, params: RebaseParams) -> Script:
 
 def share(values: list[float], places: int, balance: float) -> list[int]:
     """How many of the places each value gets: its share of exp(value / balance), rounded so that
-    the sum is right (the largest remainders first, ties in order).
+    the sum is right (the largest remainders first, ties to the larger value, then in order).
 
     Args:
         values: of the nodes, at least one.
@@ -69,7 +69,7 @@ def share(values: list[float], places: int, balance: float) -> list[int]:
     weights = [math.exp((value - top) / balance) for value in values]
     exact = [places * weight / math.fsum(weights) for weight in weights]
     given = [math.floor(part) for part in exact]
-    order = sorted(range(len(values)), key=lambda i: given[i] - exact[i])
+    order = sorted(range(len(values)), key=lambda i: (given[i] - exact[i], -values[i]))
     for i in order[: places - sum(given)]:
         given[i] += 1
     return given
