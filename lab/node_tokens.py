@@ -11,8 +11,9 @@ import msgspec
 from engine import events as ev
 from engine.models.base import Completion, Policy, ProposalRequest, Sampling, Spelling
 from engine.search.archive import Archive
-from engine.search.fulfil import proposal_address, writes_code
+from engine.search.fulfil import proposal_address
 from engine.search.parameters import parse
+from engine.search.requests import writes_code
 from engine.tree import Tree, standing
 from lab.live import LiveSession
 

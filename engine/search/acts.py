@@ -25,6 +25,7 @@ from engine.search.requests import (
     Proposals,
     Script,
     propose,
+    those_that_run,
 )
 from engine.tree import Tree
 
@@ -209,6 +210,7 @@ def expand(node: int, count: int, temperature: float | None = None) -> Act:
         slots = tuple(range(first, first + count))
         branching = Branching(tree.steps(node), slots)
         found: Proposals = (yield from propose(tree, [branching], _ATTEMPTS, temperature))[0]
+        found = yield from those_that_run(tree, branching.steps, found)
         new = _distinct(tree, parent, found.accepted)
         yield ev.Added(node, new, "policy", temperature, found.rejected, slots[-1] + 1)
         yield from _look_at(tree, [child.id for child in new])
@@ -239,6 +241,7 @@ def roll_out(node: int, steps: int) -> Act:
         best = start.value
         for _ in range(steps):
             found: Proposals = (yield from propose(tree, [Branching(text, (0,))], _ATTEMPTS))[0]
+            found = yield from those_that_run(tree, text, found)
             if not found.accepted:
                 taken.append(ev.RolloutStep([], [], None, None, "unknown"))
                 break

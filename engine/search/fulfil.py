@@ -38,6 +38,7 @@ from engine.search.requests import (
     Propose,
     Reply,
     Request,
+    writes_code,
 )
 from engine.tree import Tree
 
@@ -175,11 +176,6 @@ def proposal_address(identity: str, request: ProposalRequest) -> str:
     kind = ("code",) if request.code else ()
     sampling = request.sampling.address()
     return address("propose", identity, request.question, *parts, sampling, *kind)
-
-
-def writes_code(params: Mapping[str, object]) -> bool:
-    """Whether the steps of a search by these parameters are Python that is run."""
-    return params.get("run_code") is True
 
 
 def _execute(needed: Sequence[Needed]) -> list[Answer]:

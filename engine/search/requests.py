@@ -5,7 +5,7 @@ An algorithm is a generator: it yields requests and events, and is sent the repl
 the root; () is the root.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -144,6 +144,30 @@ def propose(
         Proposals([found[slot] for slot in item.slots if slot in found], refused)
         for item, found, refused in zip(branchings, accepted, rejected, strict=True)
     ]
+
+
+def writes_code(params: Mapping[str, object]) -> bool:
+    """Whether the steps of a search by these parameters are Python that is run."""
+    return params.get("run_code") is True
+
+
+def those_that_run(tree: Tree, steps: Steps, found: Proposals) -> Part[Proposals]:
+    """The proposals below a prefix whose code so far runs, where the search runs code; the others
+    are rejected.
+    """
+    if not writes_code(tree.params) or not found.accepted:
+        return found
+    programs = tuple("".join((*steps, item.step)) for item in found.accepted)
+    ran: list[Executed] = yield Execute(programs)
+    pairs = list(zip(found.accepted, ran, strict=True))
+    failed = [
+        Rejected(item.slot, item.attempt, item.step, f"its code fails: {end.error}")
+        for item, end in pairs
+        if end.ended != "done"
+    ]
+    return Proposals(
+        [item for item, end in pairs if end.ended == "done"], [*found.rejected, *failed]
+    )
 
 
 def _proposal(ask: Ask, completion: Completion) -> Proposal:

@@ -22,12 +22,11 @@ from engine.search.backup import averages
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import (
     Branching,
-    Execute,
-    Executed,
     Part,
-    Proposal,
+    Proposals,
     Script,
     propose,
+    those_that_run,
 )
 from engine.tree import Node, Tree
 
@@ -106,30 +105,20 @@ def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
     slots = tuple(range(first, first + params.branch))
     steps = tree.steps(node.id)
     proposals = (yield from propose(tree, [Branching(steps, slots)], params.attempts))[0]
+    texts = [item.step for item in proposals.accepted]
     distinct = list({item.step: item for item in reversed(proposals.accepted)}.values())[::-1]
-    rejected = list(proposals.rejected)
-    valid: list[Proposal] = distinct
-    if params.run_code and distinct:
-        programs = tuple("".join((*steps, item.step)) for item in distinct)
-        ran: list[Executed] = yield Execute(programs)
-        valid = [item for item, end in zip(distinct, ran, strict=True) if end.ended == "done"]
-        rejected += [
-            ev.Rejected(item.slot, item.attempt, item.step, f"its code fails: {end.error}")
-            for item, end in zip(distinct, ran, strict=True)
-            if end.ended != "done"
-        ]
+    valid = yield from those_that_run(tree, steps, Proposals(distinct, proposals.rejected))
     children = [
         ev.NewNode(
             len(tree.nodes) + k, item.step, item.slot, item.attempt, item.tokens, item.logprob
         )
-        for k, item in enumerate(valid)
+        for k, item in enumerate(valid.accepted)
     ]
-    texts = [item.step for item in proposals.accepted]
     if not children:
-        yield ev.Expanded(node.id, "end_no_proposals", [], texts, rejected)
+        yield ev.Expanded(node.id, "end_no_proposals", [], texts, valid.rejected)
         yield ev.Judged(node.id, "end", "dead_end")
         return
-    yield ev.Expanded(node.id, "expanded", children, texts, rejected)
+    yield ev.Expanded(node.id, "expanded", children, texts, valid.rejected)
     new = [child.id for child in children]
     if params.guide != "terminal":
         yield from chains.evaluate(tree, new)

@@ -22,7 +22,9 @@ from engine.models.base import (
     Valuation,
 )
 from engine.sandbox.runner import in_words, protection
-from engine.search.driver import Limits, Search
+from engine.search import acts
+from engine.search.archive import MemoryArchive
+from engine.search.driver import Driver, Limits, Search
 from engine.search.rebase import share
 from engine.search.registry import ALGORITHMS, parameters, params_of
 from engine.tree import Tree
@@ -256,6 +258,21 @@ class Coder(World):
         return [Summary(r.steps[-1], r.steps[-1].split()[-1]) for r in requests]
 
 
+class Careless(Coder):
+    """Writes what does not run."""
+
+    def _propose(self, request: ProposalRequest) -> Completion:
+        text = f"# {request.slot}\nx = 1 / 0\n"
+        return Completion(text, text, "", (0, 1), (-0.5, -0.5), Usage(5))
+
+
+def drive(search: Search, act: acts.Act, world: World) -> None:
+    driver = Driver(world, world, MemoryArchive(), clock=lambda: 0.0)
+    driver.act(search, act, lambda _, events: None)
+    while driver.active:
+        assert not driver.tick()
+
+
 @pytest.mark.skipif(not protection(), reason="code of a model is not run on this machine")
 def test_code_that_does_not_run_gives_no_step() -> None:
     search = new_search(algorithm="rstar_math", branch=5, run_code=True, guide="terminal")
@@ -268,6 +285,12 @@ def test_code_that_does_not_run_gives_no_step() -> None:
         True,
     ]
     assert answer(tree) is True
+    for act in (acts.expand(0, 5), acts.roll_out(1, 1)):  # children that a person asks for, too
+        drive(search, act, Careless())
+    added = next(e for e in search.log if isinstance(e, ev.Added))
+    rolled = next(e for e in search.log if isinstance(e, ev.RolledOut))
+    assert (added.children, len(added.rejected)) == ([], 5)
+    assert rolled.steps[0].candidates == []
     plain = new_search(algorithm="rstar_math", branch=5, guide="terminal")
     run(plain, Limits(iterations=1), Coder())
     assert len(plain.tree.root.children) == 5, "nothing is run where it is not switched on"
