@@ -74,7 +74,7 @@ def _give_up(asked: dict[str, Any], library: int) -> list[str]:
     if sys.platform == "linux" and libc.prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0) == 0:
         if os.getppid() != asked["lab"]:  # it died before
             os._exit(_UNPROTECTED)
-        layers.append("an end with the lab")
+        layers.append("killed when the lab ends")
     seccomp, guard = _imported(asked, library)
     sys.stdout = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "backslashreplace")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
