@@ -39,8 +39,9 @@ export class Labels {
     const crowded = row < CROWDED;
     const { bestPath, searchPath } = this.store;
     this.keys = new Set([focus.selected, [...bestPath].pop(), [...searchPath].pop()]);
-    const weighed = shown.map((item) => ({ ...item, weight: this.weight(item.node, focus) }));
-    const wanted = weighed.filter((item) => item.node.parent !== null && (!crowded || item.weight >= 1e8 || this.keys.has(item.node.id)));
+    const named = ({ id, parent }) => parent !== null && (!crowded || bestPath.has(id) || this.keys.has(id));
+    const wanted = shown.filter((item) => named(item.node));
+    for (const item of wanted) item.weight = this.weight(item.node, focus);
     const taken = new Map();
     const above = [];
     for (const item of wanted.sort((a, b) => b.weight - a.weight)) this.label(item, taken, above);
@@ -129,6 +130,7 @@ export class Labels {
     context.lineTo(left + 11, y);
     context.lineTo(left + 7, y + 3.2);
     context.lineWidth = 2.4;
+    context.lineCap = "round";
     context.strokeStyle = Number.isFinite(best) ? colour(best, store.range) : theme.soft;
     context.stroke();
     context.textBaseline = "middle";
@@ -140,11 +142,12 @@ export class Labels {
   /** Ground under a label that lies on its own edges; the best path shows through. */
   plate(x, y, text, best) {
     const { context, theme } = this;
-    context.beginPath();
-    context.roundRect(x - 3, y - 8, text.length * CHARACTER + 6, 16, 4);
+    const width = text.length * CHARACTER + 6;
     context.fillStyle = theme.ground;
-    context.fill();
+    context.fillRect(x - 3, y - 8, width, 16);
     if (!best) return;
+    context.beginPath();
+    context.roundRect(x - 3, y - 8, width, 16, 4);
     context.fillStyle = theme.best;
     context.fill();
   }

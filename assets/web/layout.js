@@ -66,6 +66,7 @@ export class Layout {
     this.started = null;
     this.taken = 0; // how many nodes of the store have been looked at
     this.print = null;
+    this.version = (this.version ?? 0) + 1; // another one whenever nodes may stand elsewhere
   }
 
   get moving() {
@@ -82,6 +83,7 @@ export class Layout {
   update(store, folds, now) {
     const root = store.nodes.has(folds.root) ? folds.root : 0;
     if (!store.nodes.has(root)) return this.clear();
+    this.version++;
     const before = this.places;
     const print = `${store.life} ${root} ${folds.version}`;
     const anew = print !== this.print;

@@ -8,6 +8,7 @@ import { mark } from "./store.js";
 
 const KINDS = ["open", "right", "wrong", "finished", "dead", "root"];
 const BADGED = 4.6; // least radius at which badges can be told apart
+const DOT = 4; // pixels of the screen across, up to which a plain node has neither shape nor outline
 const KEPT = 1500; // bitmaps
 
 /** What a node may carry besides its shape, as bits. */
@@ -60,6 +61,7 @@ export class Marks {
     const kind = node.parent === null ? 5 : KINDS.indexOf(mark(node));
     const size = Math.max(1, Math.round(r * 2));
     const flags = flagsOf(node);
+    if (kind === 0 && !flags && size * this.ratio <= DOT && this.colours[index].css !== this.theme.ground) return this.dot(context, x, y, size, this.colours[index]);
     const key = ((index * 64 + Math.min(size, 63)) * 8 + kind) * 8192 + flags;
     let bitmap = this.bitmaps.get(key);
     if (!bitmap) {
@@ -71,6 +73,15 @@ export class Marks {
     const left = Math.round((x - bitmap.half) * ratio) / ratio;
     const top = Math.round((y - bitmap.half) * ratio) / ratio;
     context.drawImage(bitmap.image, left, top, 2 * bitmap.half, 2 * bitmap.half);
+    return undefined;
+  }
+
+  /** A square as large as the disc: with its soft edges it looks the same, and takes a third of the time. */
+  dot(context, x, y, size, { css }) {
+    const { ratio } = this;
+    const side = (size * Math.sqrt(Math.PI)) / 2;
+    context.fillStyle = css;
+    context.fillRect(Math.round(x * ratio) / ratio - side / 2, Math.round(y * ratio) / ratio - side / 2, side, side);
   }
 
   bitmap(kind, flags, r, fill) {

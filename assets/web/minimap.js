@@ -50,7 +50,7 @@ export class Minimap {
   /** Draw what has changed. */
   draw(theme, palette, ratio) {
     const covered = this.covered();
-    this.element.hidden = covered;
+    if (this.element.hidden !== covered) this.element.hidden = covered;
     if (covered || !this.open) return;
     const print = [this.store.stamp, this.layout.print, this.colouring.name, theme.ground, ratio].join(" ");
     if (print !== this.print) {

@@ -158,7 +158,6 @@ export class Overlay {
     const print = `${this.store.life} ${tree.iteration} ${tree.phase}`;
     if (print !== this.phase) [this.phase, this.since] = [print, now];
     const share = Math.min(1, (now - this.since) / PULSE);
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const show = {
       selected: () => this.showSelected(tree),
       expanded: () => this.showNew(tree, () => "new"),
@@ -168,16 +167,14 @@ export class Overlay {
     }[tree.phase];
     if (!show) return false;
     const marked = show() ?? [];
+    if (share === 1 || matchMedia("(prefers-reduced-motion: reduce)").matches) return false;
+    this.context.globalAlpha = 1 - share;
     for (const id of marked) {
       const at = this.at(id);
-      if (!at) continue;
-      if (share < 1 && !still) {
-        this.context.globalAlpha = 1 - share;
-        this.ring(at.x, at.y, at.r + 3 + 16 * share, this.theme.accent, 2.4);
-        this.context.globalAlpha = 1;
-      }
+      if (at) this.ring(at.x, at.y, at.r + 3 + 16 * share, this.theme.accent, 2.4);
     }
-    return share < 1 && !still && marked.length > 0;
+    this.context.globalAlpha = 1;
+    return marked.length > 0;
   }
 
   /** The path that was chosen: at each step the winner's score, and those it won against. */

@@ -165,6 +165,46 @@ def test_colours_say_what_is_chosen(page: Any, name: str) -> None:
     assert page.locator(".lab-scale-ramp").is_visible() == (name != "verdict")
 
 
+def test_a_dense_tree_has_the_colours_of_its_nodes(page: Any, fake: FakeWorkbench) -> None:
+    """What is kept of the nodes to draw them fast follows them and the choice of colours."""
+    size = 1000
+    grown = fake.create(PROBLEMS[0].content, "25", seed=5)
+    fake.grow(grown, size)
+    page.evaluate("(id) => window.lab.store.open(id)", grown)
+    wait_nodes(page, size)
+    settled(page)
+    told = """() => {
+      const { view } = window.lab;
+      view.drawNow();
+      const { scene, layout, viewport, painter, colouring, ratio } = view;
+      const { data, width } = scene.getContext("2d").getImageData(0, 0, scene.width, scene.height);
+      const salient = painter.salient();
+      const places = [...layout.places.values()].filter((place) => !salient.has(place));
+      const right = places.filter((place) => {
+        const [x, y] = viewport.screen(place).map((at) => Math.floor(at * ratio));
+        const at = 4 * (y * width + x);
+        const [red, green, blue] = data.slice(at, at + 3);
+        return painter.palette[colouring.index(place.node)].css === `rgb(${red},${green},${blue})`;
+      });
+      return right.length / places.length;
+    }"""
+    assert page.evaluate("window.lab.view.painter.dense")
+    assert page.evaluate(told) > 0.9
+    page.evaluate("window.lab.view.colouring.choose('iteration')")
+    assert page.evaluate(told) > 0.9
+    page.evaluate("window.lab.view.colouring.choose('value')")
+    page.evaluate(
+        """() => {
+          const { store } = window.lab;
+          const turned = (node) => ({ ...node, value: 1 - node.value });
+          const nodes = [...store.nodes.values()].map(turned);
+          const { session, cursor, tree, run } = store;
+          store.apply({ session, cursor: cursor + 1, reset: false, nodes, tree, run });
+        }"""
+    )
+    assert page.evaluate(told) > 0.9
+
+
 def test_what_was_done_to_a_node_is_seen(page: Any, fake: FakeWorkbench, session: str) -> None:
     """Each state has another look, also for eyes that see no colour."""
     states: list[dict[str, Any]] = [
