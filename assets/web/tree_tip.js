@@ -72,7 +72,7 @@ export class TreeTip {
     const last = rolled?.steps[rolled.steps.length - 1];
     const { width, height } = this.view.viewport;
     const seen = last && this.server.keep_rollout && last.x > 0 && last.y > 40 && last.y < height - 20 && last.x < width;
-    this.keep.hidden = !seen;
+    if (this.keep.hidden === Boolean(seen)) this.keep.hidden = !seen; // asked with every frame
     if (!seen) return;
     const left = Math.min(last.x + last.r + 10, width - this.keep.offsetWidth - 8);
     Object.assign(this.keep.style, { left: `${left}px`, top: `${last.y - 12}px` });
