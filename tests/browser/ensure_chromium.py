@@ -1,9 +1,9 @@
 """Sees to it that there is a Chromium for the browser tests; says in words when there is none.
 
 Run as a script it installs Debian's Chromium when it is missing, the user is root and apt is there:
-the build without windows (the tests take it a quarter less processor time), or the whole browser where
-there is no such package. It never fails: without a browser the tests that need one are skipped, and
-say so.
+the build without windows (the tests take it a quarter less processor time), or the whole browser
+where there is no such package. It never fails: without a browser the tests that need one are
+skipped, and say so.
 """
 
 import os
