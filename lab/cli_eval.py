@@ -274,7 +274,7 @@ def _line(state: "EvaluationState") -> str:
 
 
 def _show(bench: "Workbench", evaluation: str, as_json: bool) -> None:
-    from lab.evaluation_words import as_markdown, memory, sentences
+    from lab.evaluation_words import as_markdown, costs_as_markdown, sentences
 
     state, report = bench.evaluations.state(evaluation), bench.evaluations.report(evaluation)
     if as_json:
@@ -286,7 +286,8 @@ def _show(bench: "Workbench", evaluation: str, as_json: bool) -> None:
     if not report.scores:
         out.print("No problem has been asked by every method yet.")
         return
-    out.print(as_markdown(report), markup=False, highlight=False)
-    out.print()
-    for sentence in sentences(report) + memory(state):
+    for table in (as_markdown(report), costs_as_markdown(report)):
+        out.print(table, markup=False, highlight=False)
+        out.print()
+    for sentence in sentences(report):
         out.print(sentence, markup=False, highlight=False)

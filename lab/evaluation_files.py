@@ -8,7 +8,7 @@ import msgspec
 from engine.errors import ParameterError
 from engine.exports.files import write_file
 from lab.evaluation_report import Report
-from lab.evaluation_words import as_csv, as_markdown, sentences
+from lab.evaluation_words import as_csv, as_markdown, costs_as_markdown, sentences
 
 KINDS = ("csv", "json", "md", "png", "svg")
 
@@ -47,9 +47,8 @@ def _json(report: Report) -> str:
 
 
 def _markdown(report: Report) -> str:
-    return (
-        as_markdown(report) + "\n\n" + "\n".join(f"- {line}" for line in sentences(report)) + "\n"
-    )
+    told = "\n".join(f"- {line}" for line in sentences(report))
+    return f"{as_markdown(report)}\n\n{costs_as_markdown(report)}\n\n{told}\n"
 
 
 def _draw(report: Report, draft: Path, kind: str) -> None:

@@ -1,5 +1,6 @@
 """What an evaluation found: accuracy by method and budget, differences, who solved what."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -24,12 +25,16 @@ _MOST = 0.95
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run of searches: a batch that holds outcomes at some budgets."""
+    """A run of searches: a batch that holds outcomes at some budgets.
+
+    `memory` is the most that was seen while it went on, see `lab.evaluation_states.RunState`.
+    """
 
     method: Contender
     seed: int
     budgets: tuple[int, ...]
     batch: str
+    memory: Mapping[str, int] = {}
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -47,6 +52,11 @@ class Score(msgspec.Struct, frozen=True):
         oracle: whether it asks the right answer while it searches.
         failed: searches that an error ended; they count as wrong.
         unanswered: of the others, without an answer; they are wrong, too.
+        process_memory: the most bytes that the whole process took while its run of searches went
+            on, models and what other work left there included. Methods that read the same run have
+            the same. None where it cannot be told: at the smaller budgets of a run that is cut for
+            them, and where a run was not watched.
+        gpu_memory: likewise what CUDA had allocated; None too where there is no GPU.
     """
 
     method: str
@@ -62,6 +72,8 @@ class Score(msgspec.Struct, frozen=True):
     oracle: bool
     failed: int = 0
     unanswered: int = 0
+    process_memory: int | None = None
+    gpu_memory: int | None = None
 
 
 class Sampled(msgspec.Struct, frozen=True):
@@ -81,13 +93,15 @@ class Sampled(msgspec.Struct, frozen=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """An answer to a problem: right or wrong, and the session to look at."""
+    """An answer to a problem: right or wrong, the session to look at, and what it cost."""
 
     right: bool
     answer: str | None
     session: str
     tokens: int
     failed: bool = False
+    prm_tokens: int = 0
+    seconds: float = 0.0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -158,7 +172,7 @@ def report(readings: Readings, settings: EvaluationSettings, runs: Sequence[Run]
         questions=[first[label][0].question for label in problems],
         golds=[first[label][0].gold for label in problems],
         scores=[
-            _score(name, budget, shown, settings.baseline)
+            _score(name, budget, shown, settings.baseline, _memory(name, budget, runs))
             for budget in budgets
             for name in methods
             if (name, budget) in shown
@@ -198,10 +212,31 @@ def _in_all(found: Sequence[Mapping[str, object]]) -> list[str]:
 
 
 def _cell(read: Read, outcome: Outcome) -> Cell:
-    return Cell(outcome.right, outcome.answer, read.session, outcome.policy_tokens, outcome.failed)
+    return Cell(
+        outcome.right,
+        outcome.answer,
+        read.session,
+        outcome.policy_tokens,
+        outcome.failed,
+        outcome.prm_tokens,
+        outcome.seconds,
+    )
 
 
-def _score(name: str, budget: int, shown: Shown, baseline: str) -> Score:
+def _memory(name: str, budget: int, runs: Sequence[Run]) -> dict[str, int]:
+    """The most of all seeds, of the runs that went to just this budget; empty if one is unknown."""
+    method = contender(name)
+    own = [
+        run.memory
+        for run in runs
+        if run.budgets[-1] == budget
+        and (run.method == method or run.method.kind == method.kind == "samples")
+    ]
+    kinds = set.intersection(*map(set, own)) if own else set()
+    return {kind: max(memory[kind] for memory in own) for kind in kinds}
+
+
+def _score(name: str, budget: int, shown: Shown, baseline: str, memory: Mapping[str, int]) -> Score:
     rows = [[outcome for _, outcome in row] for row in shown[name, budget]]
     right = [[outcome.right for outcome in row] for row in rows]
     flat = [outcome for row in rows for outcome in row]
@@ -226,6 +261,8 @@ def _score(name: str, budget: int, shown: Shown, baseline: str) -> Score:
         one.oracle,
         sum(outcome.failed for outcome in flat),
         sum(outcome.answer is None and not outcome.failed for outcome in flat),
+        memory.get("resident"),
+        memory.get("cuda"),
     )
 
 
@@ -241,8 +278,8 @@ def in_words(difference: Interval, baseline: str, n: int) -> str:
         100 * value for value in (difference.estimate, difference.low, difference.high)
     )
     found = "significant" if difference.excludes_zero else "not significant"
-    interval = f"95 % CI {low:.1f} to {high:.1f}"
-    return f"{points:+.1f} points to {baseline}, {interval}, n = {n}: {found}"
+    interval = f"95 % CI {low:z.1f} to {high:z.1f}"
+    return f"{points:+z.1f} points to {baseline}, {interval}, n = {n}: {found}"
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -278,14 +315,32 @@ def _sampled(
 
 
 def best(found: Report) -> list[Best]:
-    """At each budget the method that was right most often; one that asks the oracle never."""
+    """At each budget the method that was right most often, and those that it does not lead; one
+    that asks the oracle is neither.
+    """
     chosen = []
     for budget in found.budgets:
         scores = [s for s in found.scores if s.budget == budget and not s.oracle]
         if scores:
-            first = max(scores, key=lambda score: score.accuracy.estimate)
-            chosen.append(Best(budget, first.method, first.title, first.accuracy.estimate))
+            chosen.append(_best(found, scores))
     return chosen
+
+
+def _best(found: Report, scores: Sequence[Score]) -> Best:
+    first = max(scores, key=lambda score: score.accuracy.estimate)
+    share, tied, close = first.accuracy.estimate, [], []
+    for other in scores:
+        if other is first:
+            continue
+        if math.isclose(other.accuracy.estimate, share, abs_tol=1e-9):
+            tied.append(other.title)
+        elif not clustered_difference(_right(found, first), _right(found, other)).excludes_zero:
+            close.append(other.title)
+    return Best(first.budget, first.method, first.title, share, tied, close)
+
+
+def _right(found: Report, score: Score) -> list[list[bool]]:
+    return [[cell.right for cell in row] for row in found.grid[key(score.method, score.budget)]]
 
 
 class SliceScore(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from engine.errors import LabError
@@ -119,18 +119,17 @@ class Work:
         # Some searches walk known ways again without a token: no longer than tokens would last.
         limits = Limits(iterations=most, tokens=most)
         title = f"evaluation {self._row.id}, {run.name}"
-        known = self._store.evaluations.row(self._row.id).batches.get(run.name)
-        before = self._store.batches.row(known).done if known else 0
-        peak = Peak()
+        peak, now = Peak(), time.time()
         batch = self._solver.start(self._problems, first, limits, self._settings.parallel, title)
+        begun = self._store.batches.row(batch)  # by another evaluation, perhaps
+        before = begun.done if begun.created < now else 0
         self._store.evaluations.enter(self._row.id, run.name, batch)
         while (state := self._solver.wait(batch, _POLL_SECONDS)).active:
             peak.look()
             if self._stopping.is_set():
                 self._solver.stop(batch)
         peak.look()
-        if state.done > before:
-            self._keep(run.name, peak)
+        self._keep(run.name, peak.most() if state.done > before else self._seen(batch))
         if state.status == "failed":
             raise LabError(f"The searches of {run.title} failed: {state.message}")
         if method.name == PROBE and state.done:
@@ -145,9 +144,22 @@ class Work:
         lengths = sorted(row.tokens for row in rows if row.status == "done")
         return max(1.0, float(lengths[math.ceil(_LONG * len(lengths)) - 1]))
 
-    def _keep(self, run: str, peak: Peak) -> None:
+    def _seen(self, batch: str) -> dict[str, int]:
+        """The most memory of a batch that other evaluations have worked on; empty without any."""
+        found: dict[str, int] = {}
+        for row in self._store.evaluations.rows():
+            for run, memory in row.found.get("memory", {}).items():
+                if row.batches.get(run) == batch:
+                    found = _most(found, memory)
+        return found
+
+    def _keep(self, run: str, memory: dict[str, int]) -> None:
         """The most memory of a run, over all times that it was worked on."""
         known = self._store.evaluations.row(self._row.id).found.get("memory", {})
-        before = known.get(run, {})
-        most = {name: max(value, before.get(name, 0)) for name, value in peak.most().items()}
-        self._store.evaluations.note(self._row.id, "memory", {**known, run: most})
+        if memory:
+            most = _most(known.get(run, {}), memory)
+            self._store.evaluations.note(self._row.id, "memory", {**known, run: most})
+
+
+def _most(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in {**one, **other}}

@@ -36,12 +36,20 @@ class RunState(msgspec.Struct, frozen=True):
 
 
 class Best(msgspec.Struct, frozen=True):
-    """The method that was right most often at a budget, asking no oracle."""
+    """The method that was right most often at a budget, asking no oracle.
+
+    Attributes:
+        budget, method, title, accuracy: of it; the first of them where several are.
+        tied: titles of others that were right equally often.
+        close: of those that were right less often, but not significantly (paired by problem).
+    """
 
     budget: int
     method: str
     title: str
     accuracy: float
+    tied: list[str] = []
+    close: list[str] = []
 
 
 class EvaluationState(msgspec.Struct, frozen=True):

@@ -57,7 +57,7 @@ class Evaluations:
         self._solver = solver
         self._adapters = adapters
         self._readings = Readings(store)
-        self._reports: dict[str, tuple[list[tuple[str, int]], Report]] = {}
+        self._reports: dict[str, tuple[list[tuple[Run, int]], Report]] = {}
         self._verified: dict[str, tuple[list[tuple[str, int]], list[VerifierScore]]] = {}
         self._works: dict[str, Work] = {}
         self._lock = threading.Lock()
@@ -195,14 +195,14 @@ class Evaluations:
             StoreError: a log cannot be read.
         """
         row = self._store.evaluations.row(identifier)
-        settings = _settings(row)
+        settings, memory = _settings(row), row.found.get("memory", {})
         runs = [
-            Run(run.method, run.seed, run.budgets, row.batches[run.name])
+            Run(run.method, run.seed, run.budgets, row.batches[run.name], memory.get(run.name, {}))
             for run in planned(settings)
             if run.name in row.batches
         ]
         with self._reading:
-            ended = [(run.batch, self._ended(run.batch)) for run in runs]
+            ended = [(run, self._ended(run.batch)) for run in runs]
             known = self._reports.get(identifier)
             if known is None or known[0] != ended:
                 known = (ended, report(self._readings, settings, runs))

@@ -227,8 +227,8 @@ def _words(report: Report, titles: dict[str, str]) -> str:
     for one in (one for one in _pooled(report) if one.number == last):
         other = _other(one, titles)
         points = one.points
-        above = f"{titles[one.recipe]} over {other} ({100 * points.estimate:+.1f})"
-        below = f"{other} over {titles[one.recipe]} ({-100 * points.estimate:+.1f})"
+        above = f"{titles[one.recipe]} over {other} ({100 * points.estimate:+z.1f})"
+        below = f"{other} over {titles[one.recipe]} ({-100 * points.estimate:+z.1f})"
         upright = points.estimate >= 0 or one.other in (one.recipe, BEFORE)
         lines[points.excludes_zero].append(above if upright else below)
     said = [f"After round {last}, the 95 % interval excludes 0 for: {_list(lines[True])}."]
@@ -257,7 +257,7 @@ def _share(right: Sequence[bool]) -> str:
 
 
 def _points(found: Interval) -> str:
-    return f"{100 * found.estimate:+.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    return f"{100 * found.estimate:+z.1f} [{100 * found.low:z.1f}, {100 * found.high:z.1f}]"
 
 
 def _significance(found: Interval) -> str:

@@ -167,8 +167,8 @@ def _cell(score: VerifierScore) -> str:
     text = _percent(score.accuracy)
     if gap is None:
         return text
-    return f"{text} ({100 * gap.estimate:+.1f}{'' if gap.excludes_zero else ' n.s.'})"
+    return f"{text} ({100 * gap.estimate:+z.1f}{'' if gap.excludes_zero else ' n.s.'})"
 
 
 def _percent(one: Interval) -> str:
-    return f"{100 * one.estimate:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+    return f"{100 * one.estimate:z.1f} [{100 * one.low:z.1f}, {100 * one.high:z.1f}]"

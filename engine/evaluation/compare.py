@@ -216,4 +216,4 @@ def _percent(interval: Interval) -> str:
 def _points(interval: Interval) -> str:
     verdict = "" if interval.excludes_zero else " n.s."
     numbers = (100 * interval.estimate, 100 * interval.low, 100 * interval.high)
-    return "{:+.1f} [{:.1f}, {:.1f}]".format(*numbers) + verdict
+    return "{:+z.1f} [{:z.1f}, {:z.1f}]".format(*numbers) + verdict

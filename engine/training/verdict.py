@@ -73,7 +73,7 @@ def compare(before: Mapping[str, bool], after: Mapping[str, bool]) -> Comparison
 def _sentence(difference: Interval, n: int) -> str:
     points, low, high = (100 * x for x in (difference.estimate, difference.low, difference.high))
     word = "significant" if difference.excludes_zero else "not significant"
-    return f"{points:+.1f} points, 95 % CI {low:.1f} to {high:.1f}, n = {n}: {word}"
+    return f"{points:+z.1f} points, 95 % CI {low:z.1f} to {high:z.1f}, n = {n}: {word}"
 
 
 class Judged(msgspec.Struct, frozen=True):

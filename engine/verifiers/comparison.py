@@ -89,5 +89,6 @@ def table(rows: Sequence[Row], baseline: str) -> str:
 
 
 def _points(gap: Interval) -> str:
-    numbers = [100 * one for one in (gap.estimate, gap.low, gap.high)]
-    return "{:+.1f} [{:.1f}, {:.1f}]".format(*numbers) + ("" if gap.excludes_zero else " n.s.")
+    points, low, high = (100 * one for one in (gap.estimate, gap.low, gap.high))
+    text = f"{points:+z.1f} [{low:z.1f}, {high:z.1f}]"
+    return text if gap.excludes_zero else f"{text} n.s."

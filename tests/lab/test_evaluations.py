@@ -1,7 +1,9 @@
 """Methods compared at equal budgets through the workbench, with a scripted model."""
 
+import csv
 import json
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,14 @@ import msgspec
 import pytest
 
 from engine.errors import ParameterError
+from engine.evaluation.budgets import Outcome
+from engine.evaluation.contenders import Contender, contender
+from engine.evaluation.statistics import Interval
 from lab.evaluation_files import write
 from lab.evaluation_plan import EvaluationSettings
-from lab.evaluation_words import as_csv, as_markdown, sentences
+from lab.evaluation_readings import Read
+from lab.evaluation_report import Run, best, in_words, report
+from lab.evaluation_words import as_csv, as_markdown, costs_as_markdown, headline, sentences
 from lab.workbench import Workbench
 
 Make = Callable[..., Workbench]
@@ -37,6 +44,8 @@ def test_an_evaluation_from_start_to_file(make: Make, tmp_path: Path) -> None:
     evaluation = finished(bench)
     report = bench.evaluations.report(evaluation)
     assert len(report.problems) == 3
+    costs = costs_as_markdown(report).splitlines()
+    assert len(costs) == 2 + len(report.scores)
     assert {(s.method, s.budget) for s in report.scores} == {
         (method, budget) for method in SETTINGS.methods for budget in SETTINGS.budgets
     }
@@ -50,6 +59,15 @@ def test_an_evaluation_from_start_to_file(make: Make, tmp_path: Path) -> None:
     assert len(lines) == 1 + 3 * 2 * 5 * 2
     session = lines[1].split(",")[-1]
     assert bench.settings(session).question
+    rows = [row for row in csv.DictReader(lines) if row["method"] == "beam"]
+    beam = report.score("beam", 120)
+    for name in ("policy_tokens", "prm_tokens", "seconds"):
+        told = statistics.mean(float(row[name]) for row in rows if row["budget"] == "120")
+        assert told == pytest.approx(getattr(beam, name), abs=1e-3), name
+    assert {row["method_process_memory"] for row in rows if row["budget"] == "120"} == {
+        str(beam.process_memory)
+    }
+    assert f"{beam.process_memory / 2**20:,.0f} MiB" in costs[-2]
     for suffix in ("csv", "json", "md", "png", "svg"):
         write(report, tmp_path / f"r.{suffix}")
         assert (tmp_path / f"r.{suffix}").stat().st_size > 100
@@ -121,6 +139,87 @@ def test_two_evaluations_are_paired_by_problem_and_a_failed_search_is_wrong(
     assert all(score.failed == 2 for score in again.scores), "one of each seed"
     assert all(not row[0].right for rows in again.grid.values() for row in rows)
     assert any("count as wrong" in line for line in sentences(again))
+
+
+def test_memory_is_told_where_it_can_be_told(make: Make) -> None:
+    bench = make()
+    report = bench.evaluations.report(finished(bench))
+    memory = {(s.method, s.budget): s.process_memory for s in report.scores}
+    assert memory["majority", 120] == memory["best_of_n", 120], "they share their searches"
+    for method in ("cot", "majority", "mcts_star"):
+        assert memory[method, 40] is None, "it is one run, to the largest budget"
+    assert all(memory[one, 120] for one in SETTINGS.methods)
+    assert memory["beam", 40]
+    assert {score.gpu_memory for score in report.scores} == {None}
+    assert any("Process memory" in line for line in sentences(report))
+    again = finished(bench, msgspec.structs.replace(SETTINGS, methods=("cot", "mcts_star")))
+    scores = bench.evaluations.report(again).scores
+    taken = {(s.method, s.budget): s.process_memory for s in scores}
+    assert taken["mcts_star", 120] == memory["mcts_star", 120], "the searches are the same ones"
+
+
+@pytest.mark.parametrize(
+    ("right", "baseline", "words", "tied", "close"),
+    [
+        (
+            {"beam": range(20), "tot_bfs": range(10, 30), "cot": range(12, 16)},
+            "cot",
+            "At 100 tokens it is a tie: Step beam and Tree of Thoughts, BFS are right equally "
+            "often, 50.0 %; 40.0 points above Chain of thought (significant).",
+            1,
+            0,
+        ),
+        (
+            {"beam": (), "tot_bfs": (), "cot": ()},
+            "cot",
+            "At 100 tokens it is a tie: Step beam, Tree of Thoughts, BFS and Chain of thought are "
+            "right equally often, 0.0 %.",
+            2,
+            0,
+        ),
+        (
+            {"beam": range(21), "tot_bfs": range(20), "cot": range(4)},
+            "beam",
+            "At 100 tokens Step beam, the baseline, is right most often, 52.5 %, but not "
+            "significantly more often than Tree of Thoughts, BFS.",
+            0,
+            1,
+        ),
+        (
+            {"beam": range(30), "cot": range(10), "uct_oracle": range(40)},
+            "uct_oracle",
+            "At 100 tokens Step beam is right most often, 75.0 %, significantly more often than "
+            "every other method that asks no oracle; 25.0 points below UCT with the oracle's "
+            "rewards (significant).",
+            0,
+            0,
+        ),
+    ],
+)
+def test_a_tie_is_called_one_and_a_lead_only_what_it_is(
+    right: Mapping[str, Sequence[int]], baseline: str, words: str, tied: int, close: int
+) -> None:
+    class Fixed:
+        def batch(
+            self, batch: str, methods: Sequence[Contender], budgets: Sequence[int]
+        ) -> dict[str, Read]:
+            found = {}
+            for n in range(40):
+                one = Outcome("1", n in right[batch], 90, 80, 0.5, 1, 1, 1)
+                found[f"p{n}"] = Read(f"{n}?", "1", "s", {methods[0].name: [one]})
+            return found
+
+    settings = EvaluationSettings("x", methods=tuple(right), budgets=(100,), baseline=baseline)
+    runs = [Run(contender(name), 0, (100,), name) for name in right]
+    found = report(Fixed(), settings, runs)  # type: ignore[arg-type]
+    assert headline(found) == [words]
+    (first,) = best(found)
+    assert (len(first.tied), len(first.close)) == (tied, close)
+
+
+def test_nothing_is_told_with_a_minus_before_it() -> None:
+    told = in_words(Interval(-0.0002, -0.0004, -0.0), "X", 9)
+    assert told == "+0.0 points to X, 95 % CI 0.0 to 0.0, n = 9: not significant"
 
 
 def test_verifiers_choose_among_the_same_samples(make: Make) -> None:

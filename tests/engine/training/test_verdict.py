@@ -45,6 +45,7 @@ def test_answers_are_compared_problem_by_problem() -> None:
         (60, 10, 530, r"\+8\.3 points, 95 % CI \d\.\d to 1\d\.\d, n = 600: significant", False),
         (10, 60, 530, r"-8\.3 points, 95 % CI -1\d\.\d to -\d\.\d, n = 600: significant", True),
         (2, 1, 97, r"\+1\.0 points, 95 % CI -\d\.\d to \d\.\d, n = 100: not significant", False),
+        (1, 2, 2997, r"\+0\.0 points, 95 % CI -0\.\d to 0\.\d, n = 3000: not significant", True),
     ],
 )
 def test_the_sentence_says_how_sure_it_is(
