@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 LIBRARIES = ("torch", "transformers", "bitsandbytes", "peft", "math_verify", "sqlite_utils")
 PATIENCE = 300.0  # seconds
@@ -20,17 +21,51 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(list(LIBRARIES))
 
 
+class Command:
+    """One that runs; leave the `with` and it has ended, whatever happened."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._said = " ".join(arguments)
+        self._folder = tempfile.TemporaryDirectory()
+        self._out, self._err = (Path(self._folder.name, name) for name in ("out", "err"))
+        self._process = _context.Process(
+            target=_main, args=(arguments, dict(environment), self._out, self._err)
+        )
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join()
+        self._folder.cleanup()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.is_alive()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def ended(self) -> tuple[int, str, str]:
+        """Wait for its end; its exit code (of a signal, minus that), output and errors."""
+        self._process.join(PATIENCE)
+        if self._process.exitcode is None:
+            raise TimeoutError(f"lab {self._said} did not end within {PATIENCE:g} s")
+        out, err = (
+            path.read_text("utf-8") if path.exists() else "" for path in (self._out, self._err)
+        )
+        return self._process.exitcode, out, err
+
+
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
     """Run it to its end without input; its exit code, output and errors."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        process = _context.Process(target=_main, args=(arguments, dict(environment), out, err))
-        process.start()
-        process.join(PATIENCE)
-        if process.exitcode is None:
-            process.kill()
-            raise TimeoutError(f"lab {' '.join(arguments)} did not end within {PATIENCE:g} s")
-        return process.exitcode, out.read_text("utf-8"), err.read_text("utf-8")
+    with Command(arguments, environment) as command:
+        return command.ended()
 
 
 def _main(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
