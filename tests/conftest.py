@@ -1,6 +1,7 @@
 """Settings of all tests: one thread a process, no network, examples independent of load."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -10,6 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 prepare_environment()
+
+# In the background of a script Ctrl-C is ignored, and would be by every command that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy neighbour must not fail a test: examples are limited by number, not by time, and
 # continuous integration draws the same ones every time.
