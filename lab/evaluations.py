@@ -67,6 +67,14 @@ class Evaluations:
         """What can be compared."""
         return list(CONTENDERS.values())
 
+    def method(self, name: str) -> Contender:
+        """One of them, perhaps at other parameters: `beam:branch=2`.
+
+        Raises:
+            ParameterError: there is none, or it does not take them.
+        """
+        return contender(name)
+
     def usual(self, dataset: str) -> EvaluationSettings:
         """What is asked for if nobody says otherwise."""
         return EvaluationSettings(dataset)
@@ -142,8 +150,8 @@ class Evaluations:
         changed = [name for name, value in setting.items() if row.setting.get(name) != value]
         if changed:
             raise ParameterError(
-                f"Evaluation {identifier} was begun with another {changed[0]}: go on with that, or "
-                "begin a new one."
+                f"Evaluation {identifier} was not begun with the same {changed[0]}: go on with "
+                "that, or begin a new one."
             )
         with self._lock:
             self._work(row, settings, problems)
@@ -312,7 +320,8 @@ class Evaluations:
 
     def _setting(self, settings: EvaluationSettings, problems: Dataset) -> dict[str, Any]:
         policy, prm = self._adapters.labels()
-        asked: dict[str, Any] = msgspec.to_builtins(settings)
+        # Lists, not tuples: it is compared with what was read from the store.
+        asked: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
         del asked["parallel"]
         return {
             **asked,

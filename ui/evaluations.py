@@ -26,6 +26,7 @@ class EvaluationsDoor:
     FUNCTIONS: tuple[str, ...] = (
         "evaluations",
         "evaluation_form",
+        "evaluation_method",
         "evaluation_plan",
         "evaluation_start",
         "evaluation_go_on",
@@ -61,15 +62,13 @@ class EvaluationsDoor:
     def evaluation_form(self) -> dict[str, Any]:
         """What can be compared, and what usually is."""
         return {
-            "methods": [
-                {
-                    name: getattr(one, name)
-                    for name in ("name", "title", "summary", "kind", "oracle")
-                }
-                for one in self._evaluations.methods()
-            ],
+            "methods": [_method(one) for one in self._evaluations.methods()],
             "usual": msgspec.to_builtins(self._evaluations.usual("")),
         }
+
+    def evaluation_method(self, name: str) -> dict[str, Any]:
+        """One method, perhaps at other parameters: `beam:branch=2`."""
+        return _method(self._evaluations.method(str(name).strip()))
 
     def evaluation_plan(self, entered: Mapping[str, Any]) -> dict[str, Any]:
         """What an evaluation would do; nothing is changed."""
@@ -194,6 +193,10 @@ def _whole_number(name: str, entered: Any, least: int) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= least):
         raise ValueError(f"{name} cannot be {text[:40]!r}: it takes whole numbers from {least} on.")
     return int(text)
+
+
+def _method(one: Any) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in ("name", "title", "summary", "kind", "oracle")}
 
 
 def _brief(state: Any) -> dict[str, Any]:

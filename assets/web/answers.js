@@ -4,7 +4,9 @@
 
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
-import { count, line, number, percent } from "./text.js";
+import { block, count, line, number, percent } from "./text.js";
+
+const LONGEST = 4000; // characters of a tooltip
 
 export class Answers {
   constructor(store) {
@@ -51,7 +53,7 @@ export class Answers {
       el("h3", { text: "Problem" }),
       el("p", { class: "lab-question", text: line(tree.question, 1200) }),
       tree.gold === null || tree.gold === undefined ? null : el("p", { class: "lab-muted" },
-        el("span", { text: "oracle answer " }), el("b", { text: line(tree.gold, 120) })));
+        el("span", { text: "oracle answer " }), el("b", { text: line(tree.gold, 120), title: whole(tree.gold, 120) })));
   }
 
   /** All of them, made anew only where they differ from those that are shown. */
@@ -119,6 +121,11 @@ export class Answers {
       el("span", { class: "lab-path-step", text: line(node.step, 400) }),
       el("span", { class: "lab-path-value", text: number(node.value) })));
   }
+}
+
+/** A text for a tooltip where a line of `limit` characters does not hold it; else null. */
+function whole(text, limit) {
+  return line(text, limit) === line(text, LONGEST) ? null : block(text, LONGEST);
 }
 
 function hint() {

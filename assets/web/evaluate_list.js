@@ -73,9 +73,17 @@ function lineOf(one) {
   return [
     el("span", { class: "lab-evaluation-name" }, el("b", { text: nameOf(one) }), el("small", { text: [one.name ? line(one.dataset.split("/").pop(), 40) : "", when(one.created)].filter(Boolean).join(", ") })),
     el("span", { class: "lab-evaluation-state" }, el("small", {}, el("span", { class: `lab-state is-${one.status}`, text: stateOf(one) }), el("span", { text: left })), progress, el("small", { text: facts.filter(Boolean).join("  \u00b7  ") })),
-    el("span", { class: "lab-evaluation-best" }, ...one.best.map((best) => el("span", { title: `Right most often at ${count(best.budget)} tokens` }, el("small", { text: count(best.budget) }), markOf(best.method), el("span", { text: line(best.title, 40) }), el("b", { text: percent(best.accuracy) })))),
+    el("span", { class: "lab-evaluation-best" }, ...one.best.map((best) => el("span", { title: leadOf(best) }, el("small", { text: count(best.budget) }), markOf(best.method), el("span", { text: line(best.title, 40) }), el("b", { text: percent(best.accuracy) }), el("small", { text: best.tied.length ? "tie" : best.close.length ? "n.s." : "" })))),
     one.status === "failed" && one.message ? el("span", { class: "lab-batch-error", text: line(one.message, 240) }) : null,
   ].filter(Boolean);
+}
+
+/** Whether the best at a budget is one, in words. */
+function leadOf(best) {
+  const at = `at ${count(best.budget)} tokens`;
+  const names = (titles) => line(titles.join(", "), 300);
+  if (best.tied.length) return `A tie ${at}: ${names([best.title, ...best.tied])} are right equally often`;
+  return `Right most often ${at}${best.close.length ? `, but not significantly more often than ${names(best.close)}` : ""}`;
 }
 
 function comparedOf(one, other, answer) {

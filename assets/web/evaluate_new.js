@@ -1,7 +1,7 @@
 /** Asking for an evaluation: problems, methods, budgets, and what that makes, said before it begins. */
 
 import { el } from "./dom.js";
-import { markOf } from "./evaluate_styles.js";
+import { MethodsField } from "./evaluate_methods.js";
 import { Message, call } from "./rounds_acts.js";
 import { block, brief, count, line, roughly } from "./text.js";
 
@@ -10,13 +10,12 @@ const READ = ["dataset", "limit"];
 
 export class NewEvaluation {
   /**
-   * @param {{evaluation_form: Function, evaluation_plan: Function, evaluation_start: Function, dataset: Function, about: Function}} server
+   * @param {{evaluation_form: Function, evaluation_method: Function, evaluation_plan: Function, evaluation_start: Function, dataset: Function, about: Function}} server
    * @param {(id: string) => void} started
    */
   constructor(server, started) {
     Object.assign(this, { server, started });
     this.fields = {};
-    this.boxes = new Map();
     this.serial = 0;
     this.form = el("div", { class: "lab-new-round-form" }, el("p", { class: "lab-muted", text: "Loading \u2026" }));
     this.plan = el("div", { class: "lab-plan", "aria-live": "polite" });
@@ -24,7 +23,7 @@ export class NewEvaluation {
     this.button = el("button", { type: "submit", class: "lab-primary", text: "Start evaluation", disabled: true });
     this.element = el("form", { class: "lab-new-round lab-new-evaluation", autocomplete: "off", on: {
       submit: (event) => { event.preventDefault(); this.press(); },
-      input: (event) => this.askSoon(READ.includes(event.target.name)),
+      input: (event) => event.target.name !== "variant" && this.askSoon(READ.includes(event.target.name)),
       keydown: (event) => event.key === "Enter" && event.target.type === "text" && event.preventDefault(),
     } }, this.form,
     el("aside", { class: "lab-new-round-side", "aria-label": "What will happen" }, el("h3", { text: "What will happen" }), this.plan, this.message.element, this.button));
@@ -49,7 +48,10 @@ export class NewEvaluation {
 
   sections({ methods, usual }, bundled) {
     this.report = el("div", { class: "lab-report", "aria-live": "polite", hidden: true });
-    this.fields.baseline = el("select", { name: "baseline" }, ...methods.map((one) => el("option", { value: one.name, text: one.title, selected: one.name === usual.baseline })));
+    this.fields.baseline = el("select", { name: "baseline" });
+    this.methods = new MethodsField(this.server, (one) => this.offer(one));
+    for (const one of methods) this.methods.add(one, usual.methods.includes(one.name));
+    this.fields.baseline.value = usual.baseline;
     this.fields.fresh = el("input", { type: "checkbox", name: "fresh" });
     const field = (name, label, value, placeholder = "") => this.field(name, label, value, placeholder);
     return [
@@ -57,7 +59,7 @@ export class NewEvaluation {
         el("div", { class: "lab-evaluate-fields" }, field("dataset", "File or folder with right answers, or bundled problems", "heldout", "/data/problems.jsonl"), field("limit", "At most", "100", "all"), field("skip", "Leave the first", "", "none")),
         el("div", { class: "lab-bundled" }, ...bundled.map((one) => el("button", { type: "button", class: "lab-pill", text: one, on: { click: () => { this.fields.dataset.value = one; this.look(); this.ask(); } } }))),
         this.report),
-      el("section", {}, el("h3", { text: "Methods" }), this.table(methods, usual.methods)),
+      el("section", {}, el("h3", { text: "Methods" }), this.methods.element),
       el("section", {}, el("h3", { text: "Budgets" }),
         el("div", { class: "lab-evaluate-fields" }, field("budgets", "Policy tokens that a problem may take", usual.budgets.join(", ")), field("seeds", "Seeds", usual.seeds.join(", ")),
           el("label", { class: "lab-evaluate-field" }, el("span", { text: "Compared with" }), this.fields.baseline)),
@@ -74,21 +76,15 @@ export class NewEvaluation {
     return el("label", { class: `lab-evaluate-field is-${name}` }, el("span", { text: label }), input);
   }
 
-  /** The methods, a line each; a row is a choice. */
-  table(methods, usual) {
-    const words = { samples: "reads shared samples", anytime: "one run, cut for smaller budgets", width: "a run for each budget" };
-    return el("div", { class: "lab-methods", role: "group", "aria-label": "Methods" }, ...methods.map((one) => {
-      const box = el("input", { type: "checkbox", name: "method", value: one.name, checked: usual.includes(one.name) });
-      this.boxes.set(one.name, box);
-      return el("label", { class: "lab-method", data: { method: one.name } }, box, markOf(one.name), el("b", { text: line(one.title, 60) }),
-        el("span", {}, el("span", { text: line(one.summary, 120) }), one.oracle ? el("span", { class: "lab-chip is-warning", text: "asks the oracle" }) : null), el("small", { text: words[one.kind] ?? "" }));
-    }));
+  /** A method can be the baseline; one at other parameters is asked about at once. */
+  offer(one) {
+    this.fields.baseline.append(el("option", { value: one.name, text: line(one.title, 80) }));
+    if (this.methods.element.isConnected) this.ask();
   }
 
   entered() {
     const { fresh, ...fields } = this.fields;
-    const methods = [...this.boxes].filter(([, box]) => box.checked).map(([name]) => name);
-    return { ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value])), methods };
+    return { ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value])), methods: this.methods.chosen };
   }
 
   askSoon(again) {
@@ -128,7 +124,7 @@ export class NewEvaluation {
   }
 
   async press() {
-    if (this.button.disabled) return;
+    if (this.button.disabled || !(await this.methods.take())) return; // what was typed and not added
     const text = this.button.textContent;
     this.button.disabled = true;
     this.button.textContent = "Starting \u2026";

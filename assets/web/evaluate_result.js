@@ -3,11 +3,11 @@
 import { chart } from "./charts.js";
 import { el } from "./dom.js";
 import { choice, markOf, styleOf } from "./evaluate_styles.js";
-import { nothingYet, points, scaleOf, verdictOf } from "./evaluate_words.js";
+import { bytes, nothingYet, points, scaleOf, verdictOf } from "./evaluate_words.js";
 import { between, count, line, number, percent } from "./text.js";
 
 const AXES = [["policy_tokens", "Policy tokens"], ["prm_tokens", "PRM tokens"], ["seconds", "Seconds"]];
-const HEADS = ["method", "right", "", "to the baseline", "", "policy tokens", "PRM tokens", "seconds", "no answer"];
+const HEADS = ["method", "right", "", "to the baseline", "", "policy tokens", "PRM tokens", "seconds", "process memory", "no answer"];
 
 export class Result {
   constructor({ view }) {
@@ -22,7 +22,8 @@ export class Result {
     this.scores = el("table", { class: "lab-scores" }, el("thead", {}, el("tr", {}, ...HEADS.map((text) => el("th", { text })))), this.table);
     this.notes = el("ul", { class: "lab-evaluation-notes" });
     this.none = el("div");
-    this.element = el("div", { class: "lab-evaluation-result" }, this.none, this.headline, this.figure, this.scores, this.notes);
+    this.room = el("div", { class: "lab-scores-room", role: "region", "aria-label": "Scores", tabindex: "0" }, this.scores);
+    this.element = el("div", { class: "lab-evaluation-result" }, this.none, this.headline, this.figure, this.room, this.notes);
   }
 
   clear() {
@@ -32,7 +33,7 @@ export class Result {
 
   draw(one, report) {
     const there = Boolean(report?.scores.length);
-    for (const part of [this.headline, this.figure, this.scores, this.notes]) part.hidden = !there;
+    for (const part of [this.headline, this.figure, this.room, this.notes]) part.hidden = !there;
     this.none.replaceChildren(...(there || !report ? [] : [nothingYet(one)]));
     if (!there) return;
     Object.assign(this, { one, report });
@@ -103,6 +104,7 @@ export class Result {
         cell("to the baseline", ...(gap ? [el("b", { text: points(gap.estimate) }), el("small", { text: `${points(gap.low)} to ${points(gap.high)}` })] : [])),
         el("td", {}, gap ? verdictOf(gap) : null),
         cell("policy tokens", el("span", { text: count(score.policy_tokens) })), cell("PRM tokens", el("span", { text: count(score.prm_tokens) })), cell("seconds", el("span", { text: number(score.seconds, 2) })),
+        cell("process memory", el("span", { text: bytes(score.process_memory) }), score.gpu_memory ? el("small", { text: `GPU ${bytes(score.gpu_memory)}` }) : null),
         cell("no answer", el("span", { text: count(score.unanswered) }), score.failed ? el("small", { class: "is-wrong", text: `${count(score.failed)} failed` }) : null));
     }));
   }

@@ -10,7 +10,7 @@ export class Runs {
     this.does = does;
     this.rows = new Map();
     this.list = el("ol", { class: "lab-runs" });
-    this.element = el("div", { class: "lab-difficulty" }, el("p", { class: "lab-muted", text: "What shares its searches is one run: independent samples are drawn once for all methods that read them. Memory is the most that the lab took while it searched." }), this.list);
+    this.element = el("div", { class: "lab-difficulty" }, el("p", { class: "lab-muted", text: "What shares its searches is one run: independent samples are drawn once for all methods that read them. Memory is the most that the whole process took while it searched." }), this.list);
   }
 
   clear() {

@@ -3,7 +3,8 @@ what.
 """
 
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from engine.evaluation.contenders import USUAL
+from engine.models.base import Completion, ProposalRequest
 from lab.evaluation_plan import EvaluationSettings
 from lab.evaluation_report import Report
 from lab.models import Models
@@ -19,12 +21,32 @@ from tests.browser.conftest import Serve
 from tests.browser.hostile import HOST, PAYLOADS
 from tests.browser.test_axe import AXE, RUN
 from tests.engine.worlds import World
-from tests.lab.benches import SETTINGS
+from tests.lab.benches import LONG, SETTINGS
 
 OpenTab = Callable[..., Any]
 SHEET = ".lab-sheet[data-sheet=evaluate]"
 METHODS = ("cot", "majority", "vote", "mcts_star", "uct_oracle")
 SHORT = [text for text in PAYLOADS if "\0" not in text and len(text) < 120]
+
+
+class Held(World):
+    """A world that waits, if it is told to, once it was asked so many times."""
+
+    def __init__(self) -> None:
+        super().__init__(words=3, empty=0.0)
+        self.left: int | None = None
+        self.free = threading.Event()
+
+    def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
+        if self.left is not None:
+            self.left -= 1
+            assert self.left >= 0 or self.free.wait(LONG)
+        return super().propose(requests)
+
+
+@pytest.fixture(scope="module")
+def world() -> Held:
+    return Held()
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +72,7 @@ def problems(home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bench(home: Path) -> Iterator[Workbench]:
-    world = World(words=3, empty=0.0)
+def bench(home: Path, world: Held) -> Iterator[Workbench]:
     made = Workbench(home, SETTINGS, lambda *_: Models(world, world, []))
     yield made
     made.close()
@@ -81,7 +102,7 @@ def show(tab: OpenTab, address: str, place: str = "", theme: str = "light") -> A
 
 
 def test_an_evaluation_from_asking_to_the_verdict(
-    tab: OpenTab, bench: Workbench, address: str, problems: Path
+    tab: OpenTab, bench: Workbench, world: Held, address: str, problems: Path
 ) -> None:
     page = tab(address)
     page.click(".lab-sheet-button[data-sheet=evaluate]")
@@ -96,31 +117,65 @@ def test_an_evaluation_from_asking_to_the_verdict(
     for name in set(USUAL) - {"cot", "majority", "vote"}:
         page.uncheck(f".lab-method[data-method={name}] input")
     page.select_option("[name=baseline]", "majority")
+    page.fill("[name=variant]", "beam:brnch=2")
+    page.click(".lab-methods-field >> text=Add")
+    page.wait_for_selector(".lab-methods-field .lab-message:has-text(\"no parameter 'brnch'\")")
+    assert page.get_attribute("[name=variant]", "aria-invalid") == "true"
+    page.fill("[name=variant]", "beam:branch=2")
+    page.press("[name=variant]", "Enter")
+    page.wait_for_selector(".lab-method[data-method='beam:branch=2']:has-text('(branch 2)')")
+    assert page.locator(".lab-methods-field .lab-message").is_hidden()
     plan = page.locator(".lab-plan-steps")
-    plan.locator("text=8 problems in 2 runs: 16 searches").wait_for()
+    plan.locator("text=8 problems in 4 runs: 32 searches").wait_for()
     assert "2 methods read the same samples" in plan.inner_text()
-    page.click(".lab-new-evaluation .lab-primary:has-text('Start 16 searches'):not(:disabled)")
+    world.left = 16  # the first run asks 14 times, and nobody is done with the second
+    page.click(".lab-new-evaluation .lab-primary:has-text('Start 32 searches'):not(:disabled)")
+    page.wait_for_selector(".lab-evaluation-progress:has-text('8 of 32 searches')")
+    page.click(".lab-acts >> text=Stop")
+    page.wait_for_selector(".lab-acts >> text=Stopping")
+    world.free.set()
+    page.wait_for_selector(f"{SHEET} .lab-state:has-text('stopped')")
+    done = {batch.id: bench.batch_problems(batch.id) for batch in bench.batches() if batch.complete}
+    assert [len(problems) for problems in done.values()][:1] == [8]
+    page.click(".lab-acts >> text=Go on")
     page.wait_for_selector(".lab-evaluation-plot .point")
     page.wait_for_selector(f"{SHEET} .lab-state.is-done")
     (made,) = [one for one in bench.evaluations.states() if one.setting.budgets == (30, 60)]
     assert page.url.endswith(f"evaluate={made.id}")
-    report = bench.evaluations.report(made.id)
-    rows = page.locator(".lab-evaluation-result .lab-scores tbody tr")
-    assert rows.count() == 3
-    first = f"{100 * max(s.accuracy.estimate for s in report.scores if s.budget == 60):.1f} %"
-    assert first in rows.first.inner_text()
+    assert all(bench.batch_problems(batch) == problems for batch, problems in done.items())
+    table = page.locator(".lab-evaluation-result .lab-scores")
+    rows = table.locator("tbody tr").all_inner_texts()
+    assert len(rows) == 4
+    assert "process memory" in table.locator("thead").inner_text()
     page.click(".lab-evaluation-budgets [data-value='30']")
     page.wait_for_selector(".lab-evaluation-headline:has-text('At 30 tokens')")
     page.click(".lab-evaluation-figure [data-value=seconds]")
     page.wait_for_selector(".lab-evaluation-plot .xtitle:has-text('seconds of a problem')")
     page.click(f"{SHEET} [data-tab=runs]")
     page.wait_for_selector(".lab-run:has-text('8 of 8'):has-text('iB')")
+    assert exported(page, bench, "csv").count(b"\n") == 1 + 4 * 2 * 8
+    told = json.loads(exported(page, bench, "json"))
+    scores = [score for score in told["scores"] if score["budget"] == 60]
+    scores.sort(key=lambda score: -score["accuracy"]["estimate"])
+    for score, row in zip(scores, rows, strict=True):
+        assert score["title"] in row
+        assert f"{100 * score['accuracy']['estimate']:.1f} %" in row
+        assert f"{score['prm_tokens']:,.0f}\t{score['seconds']:.2f}\t" in row
+        assert f"{score['process_memory'] / 2**20:,.0f} MiB" in row
+    drawn = exported(page, bench, "png")
+    assert drawn.startswith(b"\x89PNG\r\n\x1a\n")
+    assert [int.from_bytes(drawn[at : at + 4]) for at in (16, 20)] == [1200, 750]
+    assert len(drawn) > 20_000
+
+
+def exported(page: Any, bench: Workbench, kind: str) -> bytes:
+    """What a browser is given, which is what lies in the exports."""
     with page.expect_download() as saved:
         page.click(".lab-files summary")
-        page.click(".lab-files [data-kind=csv]")
-    assert (bench.evaluations.folder / saved.value.suggested_filename).read_text().count("\n") == (
-        1 + 3 * 2 * 8
-    )
+        page.click(f".lab-files [data-kind={kind}]")
+    content = Path(saved.value.path()).read_bytes()
+    assert content == (bench.evaluations.folder / saved.value.suggested_filename).read_bytes()
+    return content
 
 
 def test_who_solved_what_opens_the_tree(

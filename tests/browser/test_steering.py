@@ -365,6 +365,14 @@ def test_all_answers_with_their_votes_and_traces(
     groups = bench.delta(session, -1)["tree"]["answers"]
     page = shown(tab, address, bench, session, None)
     page.wait_for_selector(".lab-vote >> nth=1")
+    titles = page.evaluate(
+        """() => ["7", "1/".repeat(500)].map((gold) => {
+          window.lab.store.tree.gold = gold;
+          window.lab.store.emit("changed", { structure: false, nodes: 0 });
+          return document.querySelector(".lab-question + p b").getAttribute("title");
+        })"""
+    )
+    assert titles == [None, "1/" * 500], "an oracle answer that is cut can be read whole"
     total = sum(one["weight"] for one in groups)
     for row, one in zip(page.locator(".lab-vote").all_inner_texts(), groups, strict=True):
         words = row.split()

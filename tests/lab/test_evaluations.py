@@ -81,6 +81,8 @@ def test_it_goes_on_where_it_was_ended_and_asks_nothing_twice(make: Make) -> Non
     evaluation = finished(bench)
     batches = len(bench.batches())
     assert finished(bench) == evaluation
+    bench.evaluations.go_on(evaluation)
+    assert bench.evaluations.wait(evaluation, 60).status == "done"
     assert len(bench.batches()) == batches
     other = finished(bench, EvaluationSettings("samples", limit=3, methods=("mcts_star",)))
     assert other != evaluation
