@@ -45,6 +45,7 @@ def _(event: ev.SearchCreated, tree: "Tree") -> None:
         raise EventError("A log has one search_created, at its start; here is a second one.")
     tree.question, tree.gold = event.question, event.gold
     tree.algorithm, tree.params, tree.seed = event.algorithm, event.params, event.seed
+    tree.version = event.version
     tree.policy, tree.prm = event.policy, event.prm
     _note_source(tree)
     tree.nodes.append(Node(id=0, parent=None, depth=0, step=""))

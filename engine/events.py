@@ -21,7 +21,7 @@ ExpansionStatus = Literal["expanded", "end_by_critic", "end_no_proposals", "skip
 Mark = Literal["", "right", "wrong", "unclear"]
 Origin = Literal["policy", "person", "rollout"]
 StopReason = Literal[
-    "", "gate", "exhausted", "complete", "right", "iterations", "tokens", "seconds"
+    "", "gate", "exhausted", "complete", "right", "iterations", "tokens", "seconds", "idle"
 ]
 
 
@@ -130,7 +130,11 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class SearchCreated(Event, frozen=True, tag="search_created"):
-    """First event of every log: makes the root."""
+    """First event of every log: makes the root.
+
+    version: of the algorithm. One of an earlier version goes on by the rules of today's; run again,
+    it may go another way.
+    """
 
     question: str
     gold: str | None
@@ -139,6 +143,7 @@ class SearchCreated(Event, frozen=True, tag="search_created"):
     seed: int
     policy: str
     prm: str
+    version: int = 1
 
 
 class IterationStarted(Event, frozen=True, tag="iteration_started"):

@@ -34,6 +34,7 @@ class Tree:
         self.question = ""
         self.gold: str | None = None
         self.algorithm = ""
+        self.version = 1
         self.params: dict[str, object] = {}
         self.seed = 0
         self.policy = ""

@@ -23,6 +23,7 @@ LINES = 40
 ENDED = {
     "gate": "a finished solution passed the end gate",
     "exhausted": "nothing is left to expand",
+    "idle": "it only walks known ways again, which takes no tokens",
     "complete": "all its solutions are finished",
 }
 """Why a search has nothing more to do."""

@@ -113,6 +113,8 @@ class Solver:
             "prm": first.prm,
             "limits": {"iterations": limits.iterations, "tokens": limits.tokens},
         }
+        if first.version > 1:  # searches of an earlier version are none of this batch's
+            setting["version"] = first.version
         with self._lock:
             batch = self._store.batches.begin(
                 dataset.digest, setting, len(dataset.problems), dataset.source, name, fresh

@@ -10,6 +10,7 @@ const STATES = {
 const STOPS = {
   gate: "an answer met the gate",
   exhausted: "nothing left to expand",
+  idle: "only known ways walked again",
   complete: "complete",
   right: "the answer is right",
   iterations: "iterations done",

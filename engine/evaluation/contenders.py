@@ -266,6 +266,8 @@ def _changed(method: Contender, name: str, changes: list[str]) -> Contender:
         value = _value(text)
         if method.kind == "width" and key == "price" and isinstance(value, int | float):
             price = value
+        elif key == "sampling":
+            raise ParameterError(f"How {method.name} samples is the same for all: leave it out.")
         elif key == method.width:
             raise ParameterError(f"{key} of {method.name} follows from the budget: leave it out.")
         else:

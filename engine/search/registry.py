@@ -40,6 +40,7 @@ class Algorithm(msgspec.Struct, frozen=True):
         groups: the answers found so far, the one that wins the vote first.
         selects: the path that the next iteration would select, None where V does not choose one.
         reopened: exhausted nodes below which something is left to do after all.
+        version: of what it does; another one searches another way from the same seed.
         asks_oracle: whether a search by these parameters is told what is right while it goes on.
     """
 
@@ -55,6 +56,7 @@ class Algorithm(msgspec.Struct, frozen=True):
     reopened: Callable[[Tree, Any], list[int]] = lambda tree, params: []
     selects: Callable[[Tree, Any], list[int]] | None = None
     asks_oracle: Callable[[Any], bool] = lambda params: False
+    version: int = 1
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -94,6 +96,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             beam.conclude,
             beam.end_leaves,
             chains.groups,
+            version=2,
         ),
         Algorithm(
             "tree_of_thoughts",
@@ -105,6 +108,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             tree_of_thoughts.conclude,
             tree_of_thoughts.end_leaves,
             tree_of_thoughts.groups,
+            version=2,
         ),
         Algorithm(
             "lookahead",
@@ -116,6 +120,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             lookahead.conclude,
             lookahead.end_leaves,
             chains.groups,
+            version=2,
         ),
         Algorithm(
             "dvts",
@@ -162,6 +167,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             rstar_math.end_leaves,
             chains.groups,
             asks_oracle=rstar_math.asks_oracle,
+            version=2,
         ),
         Algorithm(
             "uct",
@@ -175,6 +181,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             chains.groups,
             selects=uct.selects,
             asks_oracle=lambda params: True,
+            version=2,
         ),
     )
 }

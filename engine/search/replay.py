@@ -191,6 +191,8 @@ class _Player:
         self._supposed = supposed
         self._driver = driver
         self._missed: dict[str, str] = {}
+        if old.version != first.version:
+            self._missed["version"] = "the rules of an earlier version of this search, which it had"
         self._by_steps: dict[tuple[str, ...], int] = {(): 0}
         self._seen = 1
 

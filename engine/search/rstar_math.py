@@ -122,7 +122,7 @@ def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
     new = [child.id for child in children]
     if params.guide != "terminal":
         yield from chains.evaluate(tree, new)
-    yield from judge(tree, new)
+    yield from chains.judge_and_answer(tree, new)
 
 
 def _pick(parent: Node, children: list[Node], params: RStarMathParams) -> ev.Pick:
@@ -183,8 +183,8 @@ def _newly_exhausted(tree: Tree, path: list[int]) -> list[int]:
 
 
 def stopped(tree: Tree, params: RStarMathParams) -> ev.StopReason:
-    """Exhausted where every way is a dead end."""
-    return "exhausted" if tree.root.exhausted else ""
+    """Exhausted where every way is a dead end, complete where none is left to be written on."""
+    return "exhausted" if tree.root.exhausted else "" if tree.growing else "complete"
 
 
 def end_leaves(tree: Tree, params: RStarMathParams) -> list[int]:

@@ -18,13 +18,17 @@ from engine.tree import Tree
 Grader = Callable[[str | None], bool | None]
 OnEvents = Callable[["Search", list[ev.Event]], None]
 
+_IDLE = 100
+"""A run that only tokens limit ends after so many iterations in a row that took none."""
+
 _PHASES = (ev.Selected, ev.Expanded, ev.Evaluated, ev.RolledOut, ev.BackedUp)
 
 
 class Limits(msgspec.Struct, frozen=True):
     """How far one run goes; None is no limit.
 
-    iterations: of this run. tokens: policy tokens sampled in this run; an iteration that would
+    iterations: of this run. tokens: policy tokens sampled in this run (if nothing
+    else limits it, many iterations in a row that take none end it, too); an iteration that would
     pass the limit is dropped, so it is never exceeded, and answers that it leaves no tokens to read
     are not read. seconds: of wall clock, looked at between
     iterations. phases: then the run is held in the midst of its iteration, and the next run goes on
@@ -116,9 +120,10 @@ def create(
     """
     values = dict(params)
     sampling = parse(Sampling, _mapping(values.pop("sampling", {})))
-    full = parse(algorithm(name).params, values).model_dump()
+    kind = algorithm(name)
+    full = parse(kind.params, values).model_dump()
     full["sampling"] = sampling.model_dump()
-    return ev.SearchCreated(question, gold, name, full, seed, policy, prm)
+    return ev.SearchCreated(question, gold, name, full, seed, policy, prm, kind.version)
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -216,4 +221,11 @@ class Run:
             return "tokens"
         if limits.seconds is not None and now - self.began >= limits.seconds:
             return "seconds"
+        if limits.tokens is not None and limits.iterations is None and self._idle():
+            return "idle"
         return ""
+
+    def _idle(self) -> bool:
+        """Whether the search only walks known ways again, so that no limit of tokens ends it."""
+        last = self.search.tree.costs[-_IDLE:]
+        return len(last) == _IDLE and not any(cost.policy_generated for cost in last)

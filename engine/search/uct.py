@@ -64,7 +64,7 @@ def iterate(tree: Tree, params: UctParams) -> Script:
                 tree, {leaf.id: _slots(leaf, params)}, params.attempts, distinct=True
             )
             if new:
-                yield from judge(tree, new)
+                yield from chains.judge_and_answer(tree, new)
                 leaf = tree.node(new[0])
                 path = [*path, leaf.id]
     reward = yield from _reward(tree, leaf, params)

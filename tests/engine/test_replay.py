@@ -70,6 +70,13 @@ def test_nothing_changed_gives_the_same_search_and_asks_no_model() -> None:
     assert Tree.fold(found.log).cost.policy_forwarded == 0
 
 
+def test_a_replay_by_other_rules_than_those_of_the_search_says_so() -> None:
+    searched = Searched()
+    assert isinstance(searched.search.log[0], ev.SearchCreated)
+    searched.search.log[0] = msgspec.structs.replace(searched.search.log[0], version=0)
+    assert "an earlier version" in searched.again().left_out[0]
+
+
 def test_a_changed_parameter_gives_what_a_fresh_search_with_it_gives() -> None:
     searched = Searched()
     looked = searched.again(params={"exploration_constant": 2.0})

@@ -321,6 +321,23 @@ def test_q_is_the_share_of_right_ends() -> None:
         assert child.value == pytest.approx((0.9 + end) / 2), "the model's word counts like one end"
 
 
+def test_a_limit_of_tokens_ends_a_search_that_walks_known_ways_again() -> None:
+    greedy = new_search(algorithm="rstar_math", branch=1, sampling={"temperature": 0.0})
+    run(greedy, Limits(tokens=5000), World(words=3, empty=0.0))
+    assert greedy.stopped == "complete", "its only way is at its end"
+    # Without exploration the best end is walked for ever, and there are other ways left.
+    search = new_search(algorithm="rstar_math", branch=3, exploration_constant=0.0)
+    kept = run(search, Limits(tokens=5000), Maze())
+    last = kept[-1][-1]
+    assert isinstance(last, ev.Concluded)
+    assert last.reason == "idle"
+    assert search.tree.growing
+    assert 100 < search.tree.iteration < 120
+    run(search, Limits(tokens=5000, iterations=7), Maze())
+    assert isinstance(search.log[-1], ev.Concluded), "who asks for iterations gets them"
+    assert search.log[-1].reason == "iterations"
+
+
 def asking(name: str, **params: object) -> bool:
     """Whether a search of the same question goes another way when other answers are right."""
     trees = []

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.errors import ParameterError, TaskError
+from engine.search.registry import ALGORITHMS
 from lab import worker
 from lab.models import Models
 from lab.workbench import Workbench
@@ -97,6 +99,18 @@ def test_what_is_done_is_forgotten_by_the_process(make: Callable[..., Workbench]
     assert bench._worker._states._states == {}
     assert len(bench._worker._searches) == 0
     assert not bench._worker._states._coming
+
+
+def test_searches_of_an_earlier_version_are_not_taken_for_todays(
+    make: Callable[..., Workbench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make()
+    now, params = ALGORITHMS["beam"], {"width": 1, "branch": 2}
+    monkeypatch.setitem(ALGORITHMS, "beam", msgspec.structs.replace(now, version=1))
+    old = solve(bench, 2, algorithm="beam", params=params)
+    monkeypatch.setitem(ALGORITHMS, "beam", now)
+    assert solve(bench, 2, algorithm="beam", params=params) != old
+    assert len(bench.sessions()) == 4
 
 
 def test_the_same_work_is_not_done_again(make: Callable[..., Workbench], tmp_path: Path) -> None:
