@@ -62,6 +62,17 @@ FORMATS: dict[FormatName, PRMFormat] = {
 }
 """The formats that are known, with the settings of the models that they are named after."""
 
+_TAKEN: dict[FormatName, tuple[str, ...]] = {
+    "value-head": (),
+    "math-shepherd": ("mark", "good", "bad"),
+    "qwen-prm": ("mark", "system"),
+    "trl": ("mark",),
+    "rlhflow": ("good", "bad"),
+    "skywork": ("mark",),
+    "outcome": ("system",),
+}
+"""What each format can be told."""
+
 _BY_TENSOR: tuple[tuple[str, FormatName], ...] = (
     ("v_head.summary.weight", "skywork"),
     ("score.0.weight", "qwen-prm"),  # unless its last layer has one output
@@ -129,6 +140,16 @@ def _named(name: str, where: str) -> PRMFormat:
 def _from_file(path: Path) -> PRMFormat:
     fields = read_json(path)
     base = _named(str(fields.get("format")), f'"format" in {path}')
+    idle = [
+        one
+        for one in PRMFormat.model_fields.keys() & fields.keys()
+        if one not in ("format", *_TAKEN[base.format])
+    ]
+    if idle:
+        raise ModelError(
+            f"{path} names {', '.join(sorted(idle))}, which the format {base.format} does not use: "
+            f"it takes {', '.join(_TAKEN[base.format]) or 'nothing but its name'}."
+        )
     try:
         return PRMFormat.model_validate({**base.model_dump(), **fields})
     except ValidationError as error:

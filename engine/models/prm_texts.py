@@ -40,15 +40,37 @@ def one_token(encoder: PieceEncoder, word: str, after: str, what: str, model: st
     tokenizer = encoder.tokenizer
     before, ids = encoder.ids(after), encoder.ids(after + word)
     new = ids[len(before) :]
-    whole, last = (tokenizer.decode(list(part)).strip() for part in (new, new[-1:]))
+    whole, last = (tokenizer.decode(list(part)).strip(" ") for part in (new, new[-1:]))
     unknown = getattr(tokenizer, "unk_token_id", None)
-    if ids[: len(before)] != before or not new or whole != last or new[-1] == unknown:
+    if ids[: len(before)] != before or not last or whole != last or new[-1] == unknown:
         raise ModelError(
-            f"The tokenizer of {model} has no token of its own for {what}, {word.strip()!r} "
-            f"(it gives {list(new)}): the model is of another format, its tokenizer "
-            f"files are not those it was trained with, or {FILE_NAME} must name the right text."
+            f"The tokenizer of {model} has no token of its own for {what}, "
+            f"{word.strip(' ')!r} (it gives {list(new)}): the model is of another format, its "
+            f"tokenizer files are not those it was trained with, or {FILE_NAME} must name the "
+            "right text."
         )
     return new[-1]
+
+
+def token_pair(
+    encoder: PieceEncoder, form: PRMFormat, lead: str, after: str, model: str
+) -> tuple[int, int]:
+    """The tokens of the two judgements, written after a text and a lead.
+
+    Raises:
+        ModelError: one is no token of its own, or they are the same.
+    """
+    good, bad = (
+        one_token(encoder, lead + word, after, f"the judgement {word!r}", model)
+        for word in (form.good, form.bad)
+    )
+    if good == bad:
+        raise ModelError(
+            f"The judgements {form.good!r} and {form.bad!r} are the same token for {model}, "
+            f"{good}, so that every step would be worth one half: {FILE_NAME} must name two "
+            "different words."
+        )
+    return good, bad
 
 
 class TaggedTexts:
@@ -95,7 +117,7 @@ class SeparatedTexts:
         self._before, self._between, _ = _reply(tokenizer, form, model)
         self._encoder = PieceEncoder(tokenizer)
         self._mark = form.mark
-        one_token(self._encoder, form.mark, "a", "the separator of steps", model)
+        one_token(self._encoder, form.mark, "a", _SEPARATOR, model)
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
         """See `ValueTexts`."""
@@ -151,7 +173,7 @@ class ChatTexts:
     two replies differ.
 
     Raises:
-        ModelError: there is no chat template, or a reply is not one token after it.
+        ModelError: there is no chat template, or the replies are not two tokens after it.
     """
 
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
@@ -177,10 +199,7 @@ class ChatTexts:
         self._again = ask + form.good + again
         lead = ask[len(after) :]
         prompt = self._before + "a" + after
-        self.good, self.bad = (
-            one_token(self._encoder, lead + word, prompt, f"the judgement {word!r}", model)
-            for word in (form.good, form.bad)
-        )
+        self.good, self.bad = token_pair(self._encoder, form, lead, prompt, model)
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
         """See `ValueTexts`: the steps before the newest one were all judged good, as in training.
@@ -194,30 +213,77 @@ class ChatTexts:
 
 
 class PiecedTexts:
-    """Skywork and TRL: question and steps encoded one by one, a separator's tokens after each step.
+    """TRL: question and steps encoded one by one, a separator's tokens after each step.
 
-    So nothing is ever joined across the end of a step.
+    So nothing is ever joined across the end of a step. TRL takes separators of several tokens and
+    labels the last of them; of several only line ends are taken here, as any other text of several
+    tokens is a sign of a tokenizer that does not know it.
 
     Args:
         tokenizer: of the model; its BOS comes first.
         form: `mark` is the separator.
-        after_question: text between question and steps.
+        model: its name, for errors.
+
+    Raises:
+        ModelError: the separator is not known to the tokenizer.
     """
 
-    def __init__(self, tokenizer: Any, form: PRMFormat, after_question: str) -> None:
+    def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
         self._encoder = PieceEncoder(tokenizer)
         start = getattr(tokenizer, "bos_token_id", None)
         self._start: Tokens = () if start is None else (int(start),)
-        self._after_question = after_question
         self._mark = self._encoder.ids(form.mark)
+        unknown = getattr(tokenizer, "unk_token_id", None)
+        lines = form.mark.isspace() and "\n" in form.mark
+        if not (lines and self._mark and unknown not in self._mark):
+            one_token(self._encoder, form.mark, "", _SEPARATOR, model)
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
         """See `ValueTexts`."""
-        ids = self._start + self._encoder.plain(question.strip() + self._after_question)
+        ids = self._start + self._encoder.plain(question.strip())
         for step in steps:
             ids += self._encoder.plain(step.strip()) + self._mark
         return ids
 
+
+class LinedTexts:
+    """Skywork: BOS, question and a newline, then the steps cut at separators, one token after each
+    piece.
+
+    As its authors do, a step is cut wherever it holds the separator itself, so a step of several
+    lines is read line by line; its value is that of the last one.
+
+    Args:
+        tokenizer: of the model.
+        form: `mark` is the separator.
+        model: its name, for errors.
+
+    Raises:
+        ModelError: there is no BOS, or the separator is not one token.
+    """
+
+    def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
+        self._encoder = PieceEncoder(tokenizer)
+        self._separator = form.mark
+        start = getattr(tokenizer, "bos_token_id", None)
+        if start is None:
+            raise ModelError(
+                f"The tokenizer of {model} names no BOS, and its format begins every text with "
+                "one: its tokenizer files are not those it was trained with."
+            )
+        self._start: Tokens = (int(start),)
+        self._mark = (one_token(self._encoder, form.mark, "", _SEPARATOR, model),)
+
+    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+        """See `ValueTexts`."""
+        ids = self._start + self._encoder.plain(question.strip() + "\n")
+        for step in steps:
+            for piece in step.strip().split(self._separator):
+                ids += self._encoder.plain(piece) + self._mark
+        return ids
+
+
+_SEPARATOR = "the separator of steps"
 
 _OTHER_TEMPLATE = (
     "Put the chat template that the model was trained with into its tokenizer_config.json or "

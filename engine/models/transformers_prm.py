@@ -26,12 +26,13 @@ from engine.models.prm_formats import (
 from engine.models.prm_readouts import Readout, TokenPair, ValueHead, load_head
 from engine.models.prm_texts import (
     ChatTexts,
+    LinedTexts,
     OutcomeTexts,
     PiecedTexts,
     SeparatedTexts,
     TaggedTexts,
     ValueTexts,
-    one_token,
+    token_pair,
 )
 from engine.models.prompting import PieceEncoder, Prompter, Tokens
 from engine.models.reading import open_reader
@@ -145,11 +146,8 @@ def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[Va
     base, tokenizer = handle.base, handle.base.tokenizer
     if form.format == "math-shepherd":
         encoder = PieceEncoder(tokenizer)
-        good, bad = (
-            one_token(encoder, f" {word}", "a", f"the judgement {word!r}", base.name)
-            for word in (form.good, form.bad)
-        )
-        return TaggedTexts(tokenizer, form, base.name), TokenPair(good, bad)
+        pair = token_pair(encoder, form, " ", "a", base.name)
+        return TaggedTexts(tokenizer, form, base.name), TokenPair(*pair)
     if form.format == "rlhflow":
         turns = ChatTexts(tokenizer, form, base.name)
         return turns, TokenPair(turns.good, turns.bad)
@@ -160,8 +158,10 @@ def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[Va
         texts = SeparatedTexts(tokenizer, form, base.name)
     elif form.format == "outcome":
         texts = OutcomeTexts(tokenizer, form, base.name)
+    elif form.format == "skywork":
+        texts = LinedTexts(tokenizer, form, base.name)
     else:
-        texts = PiecedTexts(tokenizer, form, "\n" if form.format == "skywork" else "")
+        texts = PiecedTexts(tokenizer, form, base.name)
     width = base.model.config.get_text_config().hidden_size
     head = load_head(form, handle.directory, base.directory, width, base.device)
     assert head is not None

@@ -1,6 +1,7 @@
 """Process reward models of other people: the same values as their own forward gives, read once."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -368,12 +369,74 @@ def test_what_a_format_lacks_is_named(
         load(folders[name], form)
 
 
-def test_a_judgement_that_is_no_token_is_named(folders: dict[str, Path], tmp_path: Path) -> None:
-    write_math_shepherd(tmp_path)
-    fields = {"format": "math-shepherd", "good": "right"}
-    (tmp_path / "prm_format.json").write_text(json.dumps(fields))
-    with pytest.raises(ModelError, match="no token of its own for the judgement 'right'"):
+@pytest.mark.parametrize(
+    ("name", "fields", "says"),
+    [
+        *(
+            (name, {"mark": mark}, f"no token of its own for the {what}, {mark!r}")
+            for name, what in (
+                ("math-shepherd", "step tag"),
+                ("qwen-prm", "separator of steps"),
+                ("trl", "separator of steps"),
+                ("skywork", "separator of steps"),
+            )
+            for mark in ("<step>", "ш", "", "42 +")
+        ),
+        ("math-shepherd", {"mark": "\n\n"}, "step tag"),
+        ("qwen-prm", {"mark": "\n\n"}, "separator of steps"),
+        ("skywork", {"mark": "\n\n"}, "separator of steps"),
+        ("trl", {"mark": "   "}, "separator of steps"),
+        ("math-shepherd", {"good": "right"}, "the judgement 'right'"),
+        ("math-shepherd", {"bad": " "}, "the judgement ' '"),
+        ("math-shepherd", {"bad": "+"}, "are the same token"),
+        ("rlhflow", {"good": "right"}, "the judgement 'right'"),
+        ("rlhflow", {"bad": "ш"}, "the judgement 'ш'"),
+        ("rlhflow", {"bad": "+"}, "are the same token"),
+        ("rlhflow", {"mark": "<step>"}, "does not use: it takes good, bad"),
+        ("skywork", {"good": "yes"}, "does not use: it takes mark"),
+    ],
+)
+def test_a_word_that_a_format_needs_and_the_tokenizer_lacks_is_refused(
+    folders: dict[str, Path], tmp_path: Path, name: str, fields: dict[str, str], says: str
+) -> None:
+    for file in folders[name].iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "prm_format.json").write_text(json.dumps({"format": name, **fields}))
+    with pytest.raises(ModelError, match=re.escape(says)):
         load(tmp_path)
+
+
+def test_a_format_that_begins_with_a_bos_needs_one(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    for file in folders["skywork"].iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").unlink()
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**config, "bos_token": None}))
+    with pytest.raises(ModelError, match="names no BOS"):
+        load(tmp_path)
+
+
+def test_skywork_reads_a_step_of_several_lines_by_its_lines(folders: dict[str, Path]) -> None:
+    steps = ("Step 1: 12 + 30\n\n= 42\n", "Step 2: The answer is 42\n")
+    prm = load(folders["skywork"])
+    tokenizer = prm.handle.base.tokenizer
+    ids = tokenizer.encode(f"{tokenizer.bos_token}{QUESTION}\n")
+    for line in ("Step 1: 12 + 30", "", "= 42", "Step 2: The answer is 42"):
+        ids += [*tokenizer.encode(line), tokenizer.encode("\n")[-1]]
+    request = PrefixRequest(QUESTION, steps)
+    assert list(prm.text(request, prm.score([request])[0])) == ids
+
+
+def test_trl_closes_steps_by_several_line_ends(folders: dict[str, Path], tmp_path: Path) -> None:
+    for file in folders["trl"].iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "prm_format.json").write_text('{"format": "trl", "mark": "\\n\\n"}')
+    prm = load(tmp_path)
+    (end,) = prm.handle.base.tokenizer.encode("\n")
+    request = PrefixRequest(QUESTION, STEPS)
+    assert list(prm.text(request, prm.score([request])[0])).count(end) == 6
 
 
 def test_a_wrapped_checkpoint_is_not_loaded_with_random_weights(tmp_path: Path) -> None:
