@@ -18,6 +18,7 @@ from engine.errors import LabError, ParameterError
 from engine.evaluation.contenders import CONTENDERS, Contender, contender
 from engine.evaluation.difficulty import difficulty, field_of
 from engine.tasks.datasets import Dataset, read_dataset
+from engine.verifiers.traces import Trace
 from lab import evaluation_files, evaluation_words
 from lab.adapters import Adapters
 from lab.evaluation_compare import Comparison, compare
@@ -29,6 +30,7 @@ from lab.evaluation_states import Best, EvaluationPlan, EvaluationState, RunStat
 from lab.results import BatchState
 from lab.solve import Solver
 from lab.verifications import KS, VerifierScore, samples_of, verified
+from lab.verifier_models import Asked, VerifierModels
 from sessions.errors import EvaluationInUseError, StoreError
 from sessions.evaluations import EvaluationRow
 from sessions.store import Store
@@ -46,19 +48,24 @@ class Evaluations:
         store: where they are.
         solver: runs their searches.
         adapters: of the models in use.
+        asking: asks models about samples.
 
     Attributes:
         folder: where files of reports go that nobody named a place for.
+        asking: of verifiers with models of their own, and how far that is.
     """
 
-    def __init__(self, store: Store, solver: Solver, adapters: Adapters) -> None:
+    def __init__(
+        self, store: Store, solver: Solver, adapters: Adapters, asking: VerifierModels
+    ) -> None:
+        self.asking = asking
         self.folder: Path = store.path.parent / "exports"
         self._store = store
         self._solver = solver
         self._adapters = adapters
         self._readings = Readings(store)
         self._reports: dict[str, tuple[list[tuple[Run, int]], Report]] = {}
-        self._verified: dict[str, tuple[list[tuple[str, int]], list[VerifierScore]]] = {}
+        self._verified: dict[str, tuple[Any, list[VerifierScore]]] = {}
         self._works: dict[str, Work] = {}
         self._lock = threading.Lock()
         self._reading = threading.Lock()  # a page asks for several parts of a report at once
@@ -256,18 +263,46 @@ class Evaluations:
             EvaluationNotFoundError: there is none with this id.
             StoreError: a log cannot be read.
         """
-        row = self._store.evaluations.row(identifier)
-        batches = [row.batches[name] for name in row.batches if name.startswith("samples ")]
-        ended = [(batch, self._ended(batch)) for batch in batches]
+        batches = self._sampled(identifier)
+        scores = self.asking.scores
+        told = {name: len(found) for name, found in scores.items()}
+        ended = [[(batch, self._ended(batch)) for batch in batches], self.asking.readers, told]
         known = self._verified.get(identifier)
         if known is None or known[0] != ended:
-            groups = [group for batch in batches for group in samples_of(self._store, batch)]
-            known = self._verified[identifier] = ended, verified(groups)
+            found = verified(self._samples(batches), scores=scores)
+            known = self._verified[identifier] = ended, found
         return known[1]
+
+    def _sampled(self, identifier: str) -> list[str]:
+        batches = self._store.evaluations.row(identifier).batches
+        return [batches[name] for name in batches if name.startswith("samples ")]
+
+    def _samples(self, batches: Sequence[str]) -> list[list[Trace]]:
+        return [group for batch in batches for group in samples_of(self._store, batch)]
 
     def verified(self, batch: str, ks: Sequence[int] = KS) -> list[VerifierScore]:
         """Every verifier on the samples of a batch, as `verifiers`."""
-        return verified(samples_of(self._store, batch), ks=ks)
+        return verified(self._samples([batch]), ks=ks, scores=self.asking.scores)
+
+    def ask_verifiers(self, identifier: str, asked: Asked) -> None:
+        """Ask models about the samples of an evaluation; returns at once, see `asking`.
+
+        Raises:
+            EvaluationNotFoundError: there is none with this id.
+            ParameterError: there are no samples; else as `lab.verifier_models`.
+            StoreError: a log cannot be read.
+        """
+        self._ask(self._sampled(identifier), asked, ())
+
+    def ask_about(self, batch: str, asked: Asked, wanted: Sequence[str] = ()) -> None:
+        """The same of the samples of a batch; `wanted` are verifiers that must be asked."""
+        self._ask([batch], asked, wanted)
+
+    def _ask(self, batches: Sequence[str], asked: Asked, wanted: Sequence[str]) -> None:
+        traces = [trace for group in self._samples(batches) for trace in group]
+        if not traces:
+            raise ParameterError("There is no sample yet that a model could be asked about.")
+        self.asking.ask(traces, asked, wanted)
 
     def compare(self, one: str, other: str) -> Comparison:
         """Two evaluations on the problems, methods and budgets that both have.

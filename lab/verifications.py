@@ -1,26 +1,32 @@
 """Verifiers compared on the same samples, read from the logs of a batch.
 
-The PRM has valued the samples while they were drawn, so that no model is asked again.
+The PRM has valued the samples while they were drawn, so that it is not asked again. What other
+models say of them is asked for in `lab.verifier_models`.
 """
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from engine.errors import ParameterError
 from engine.evaluation.statistics import Interval, accuracy, paired_difference
 from engine.search import chains
 from engine.tree import Tree
 from engine.verifiers.comparison import Row, compare
 from engine.verifiers.registry import VERIFIERS, VOTES, Models, make_verifier
+from engine.verifiers.reward_models import Known, Text
 from engine.verifiers.traces import Trace, trace_of
+from engine.verifiers.verifying import Verifier, Voting
 from lab.evaluation_report import in_words
+from lab.verifier_models import ASKED, AskState
 from sessions.store import Store
 
 BASELINE = "self-consistency"
 _PRM = ("prm-last", "prm-min", "prm-product", "prm-mean")
 NAMES = ("oracle", BASELINE, *_PRM, *(f"{name}{VOTES}" for name in _PRM))
+"""Verifiers that need no model of their own."""
 KS = (1, 2, 4, 8, 16, 32, 64)
 _LEAST = 0.95
 """k is told as long as so many problems have k samples."""
@@ -79,7 +85,10 @@ def _first(tree: Tree) -> Callable[[int], int]:
 
 
 def verified(
-    groups: Sequence[Sequence[Trace]], names: Sequence[str] = NAMES, ks: Sequence[int] = KS
+    groups: Sequence[Sequence[Trace]],
+    names: Sequence[str] = NAMES,
+    ks: Sequence[int] = KS,
+    scores: Mapping[str, Mapping[Text, float]] | None = None,
 ) -> list[VerifierScore]:
     """Every verifier on the first k samples, by k and then by name.
 
@@ -87,12 +96,15 @@ def verified(
         groups: samples of each problem, with the values of their steps.
         names: of verifiers that need no model of their own, `BASELINE` among them.
         ks: those that too few problems have samples for are left out.
+        scores: what models have said of samples, by verifier; each is told with and without votes
+            if it was asked about all samples.
 
     Raises:
         ParameterError: a verifier is not there, or needs a model.
         LabError: samples bring no values.
     """
     verifiers = {name: make_verifier(name, Models()) for name in names}
+    verifiers |= _known(groups, scores or {})
     found: list[VerifierScore] = []
     for k in ks:
         enough = [group[:k] for group in groups if len(group) >= k]
@@ -100,6 +112,16 @@ def verified(
             rows = compare(enough, verifiers, lambda: None)
             base = next(row for row in rows if row.name == BASELINE)
             found += [_score(row, base, k) for row in rows]
+    return found
+
+
+def _known(
+    groups: Sequence[Sequence[Trace]], scores: Mapping[str, Mapping[Text, float]]
+) -> dict[str, Verifier]:
+    found: dict[str, Verifier] = {}
+    for name in VERIFIERS:
+        if name in scores and (known := Known(scores[name])).knows(groups):
+            found |= {name: known, f"{name}{VOTES}": Voting(known)}
     return found
 
 
@@ -147,7 +169,24 @@ def as_markdown(scores: Sequence[VerifierScore]) -> str:
     return "\n".join(lines)
 
 
-def notes(scores: Sequence[VerifierScore]) -> list[str]:
+def checked_names(entered: str | None) -> tuple[str, ...]:
+    """The verifiers of a list with commas, the one that all are compared to among them; none for
+    an empty list.
+
+    Raises:
+        ParameterError: one is not there.
+    """
+    names = [part.strip() for part in (entered or "").split(",") if part.strip()]
+    known = [*NAMES, *(f"{name}{votes}" for name in ASKED for votes in ("", VOTES))]
+    for name in names:
+        if name not in known:
+            raise ParameterError(
+                f"There is no verifier {name[:60]!r}: there are {', '.join(known)}."
+            )
+    return tuple(dict.fromkeys([BASELINE, *names])) if names else ()
+
+
+def notes(scores: Sequence[VerifierScore], told: AskState | None = None) -> list[str]:
     """What has to be known to read the table."""
     if not scores:
         return ["No sample has been drawn yet."]
@@ -159,6 +198,19 @@ def notes(scores: Sequence[VerifierScore]) -> list[str]:
         "same samples, paired by problem; n.s.: its 95 % interval holds 0).",
         "Pairs in order: of a right and a wrong sample of one problem, how often the right one "
         f"scores higher, % [95 % CI], at k = {scores[-1].k}; an equal score is half a pair.",
+        *_of_models(told or AskState()),
+    ]
+
+
+def _of_models(told: AskState) -> list[str]:
+    """How long models were asked, and which could not be."""
+    spent = [f"{title(name)} {seconds:,.0f} s" for name, seconds in told.seconds.items()]
+    reasons: dict[str, list[str]] = {}
+    for one in told.left_out:
+        reasons.setdefault(one.why, []).append(title(one.name))
+    return [
+        *([f"Time that models took: {', '.join(spent)}."] if spent else []),
+        *(f"Not asked: {', '.join(names)}; {why}" for why, names in reasons.items()),
     ]
 
 

@@ -45,6 +45,7 @@ from lab.solve import Sessions, Solver
 from lab.steering import Steering
 from lab.studies import Studies
 from lab.verdicts import Verdicts
+from lab.verifier_models import VerifierModels
 from lab.view import session_result
 from lab.worker import Worker
 from sessions.batches import BatchProblem
@@ -104,7 +105,8 @@ class Workbench:
         parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
         self.rounds = Rounds(parts)
         self.choice = Choice(self._worker, self.adapters, self._solver, self.rounds, home)
-        self.evaluations = Evaluations(self._store, self._solver, self.adapters)
+        asking = VerifierModels(self._worker, self.adapters)
+        self.evaluations = Evaluations(self._store, self._solver, self.adapters, asking)
 
     def close(self) -> None:
         """End all runs, dropping unfinished iterations, and close the store."""

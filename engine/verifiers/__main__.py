@@ -25,7 +25,7 @@ from engine.verifiers.verifying import Verifier
 BASELINE = "self-consistency"
 USUAL = ("oracle", BASELINE, *(f"prm-{how}" for how in ("last", "min", "product", "mean")))
 USUAL += tuple(f"{name}{VOTES}" for name in USUAL if name.startswith("prm-"))
-_ASKED = {name for name, kind in VERIFIERS.items() if kind.needs == "marker"}
+_ASKED = {name for name, kind in VERIFIERS.items() if kind.needs in ("marker", "own")}
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prm-format", help="how it is read; found out from its files")
     parser.add_argument("--orm", help="directory of an outcome reward model")
     parser.add_argument("--orm-format", help="likewise")
+    parser.add_argument("--value", help="directory of a value model other than the PRM")
+    parser.add_argument("--value-format", help="likewise")
+    parser.add_argument("--judge", help="directory of a chat model to ask; the policy by default")
     parser.add_argument("--quant", default="nf4", choices=("nf4", "int8", "none"))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--problems", default="heldout", help="a data file, or a bundled split")
@@ -92,7 +95,6 @@ def run(options: argparse.Namespace) -> Compared:
     from engine.models.transformers_prm import load_prm
     from engine.verifiers.judges import PolicyMarker
 
-    names = [name.removesuffix(VOTES) for name in options.verifiers]
     problems = read_dataset(options.problems, limit=options.limit).problems
     pool = ModelPool()
 
@@ -103,10 +105,18 @@ def run(options: argparse.Namespace) -> Compared:
 
     policy = load_policy(spec(options.policy), pool)
     prm = load_prm(spec(options.prm, options.prm_format), pool)
+    asked = _ASKED & {name.removesuffix(VOTES) for name in options.verifiers}
+    own = (
+        PolicyMarker(policy)
+        if asked and not (options.judge and "self-reward" not in asked)
+        else None
+    )
     models = Models(
         prm,
         load_prm(spec(options.orm, options.orm_format), pool) if options.orm else None,
-        PolicyMarker(policy) if _ASKED & set(names) else None,
+        load_prm(spec(options.value, options.value_format), pool) if options.value else None,
+        PolicyMarker(load_policy(spec(options.judge), pool)) if options.judge else own,
+        own,
     )
     verifiers: dict[str, Verifier] = {
         name: make_verifier(name, models) for name in options.verifiers

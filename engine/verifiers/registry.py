@@ -16,7 +16,9 @@ VOTES = "+sc"
 _WORDS = {
     "prm": "a process reward model",
     "orm": "an outcome reward model",
+    "value": "a value model of its own (that of the process reward model is prm-last)",
     "marker": "a language model to ask",
+    "own": "a policy that can be asked about its own solutions",
 }
 
 
@@ -26,12 +28,16 @@ class Models(msgspec.Struct, frozen=True):
     Attributes:
         prm: values after steps; without one the values that solutions bring are taken.
         orm: outcome reward model.
+        value: value model other than the process reward model.
         marker: language model that is asked.
+        own: the policy whose solutions they are, as one that is asked.
     """
 
     prm: ProcessRewardModel | None = None
     orm: ProcessRewardModel | None = None
+    value: ProcessRewardModel | None = None
     marker: Marker | None = None
+    own: Marker | None = None
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -58,12 +64,12 @@ def _steps(how: str, summary: str) -> Kind:
 
 def _judge(name: str, title: str, summary: str) -> Kind:
     question = {"yes-no": YES_NO, "judge": JUDGE, "self-reward": SELF_REWARD}[name]
+    needs = "own" if name == "self-reward" else "marker"
 
     def make(models: Models) -> Verifier:
-        assert models.marker is not None
-        return Judge(models.marker, question)
+        return Judge(getattr(models, needs), question)
 
-    return Kind(name, title, summary, "marker", make)
+    return Kind(name, title, summary, needs, make)
 
 
 def _final(name: str, title: str, summary: str, needs: str, whole: bool) -> Kind:
@@ -93,13 +99,15 @@ VERIFIERS: dict[str, Kind] = {
             lambda _: SelfConsistency(),
             votes=False,
         ),
-        _final("value", "Value model", "The value at the end of the solution.", "prm", False),
+        _final("value", "Value model", "A value model's value at the end.", "value", False),
         _final("orm", "ORM", "An outcome reward model on the whole solution.", "orm", True),
         _steps("last", "The process reward model's value after the last step."),
         _steps("min", "The smallest of the values after the steps."),
         _steps("product", "The product of the values after the steps."),
         _steps("mean", "The mean of the values after the steps."),
-        _judge("yes-no", "Yes or no", "P(Yes) of a language model asked if the answer is right."),
+        _judge(
+            "yes-no", "ORM, yes or no", "P(Yes) of a language model asked if the answer is right."
+        ),
         _judge("judge", "LLM as judge", "A mark from 0 to 5 by a language model."),
         _judge("self-reward", "Self-rewarding", "The policy's points for its own solution."),
     )

@@ -1,6 +1,6 @@
 """Verifiers that read process or outcome reward models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from engine.errors import TaskError
@@ -89,3 +89,26 @@ class FinalValue(Verifier):
     def _request(self, trace: Trace) -> PrefixRequest:
         whole = self.whole and trace.steps
         return PrefixRequest(trace.question, ("".join(trace.steps),) if whole else trace.steps)
+
+
+Text = tuple[str, tuple[str, ...]]
+"""See `Trace.text`."""
+
+
+class Known(Verifier):
+    """Scores that a model has given before.
+
+    Args:
+        scores: of solutions by their text.
+    """
+
+    def __init__(self, scores: Mapping[Text, float]) -> None:
+        self.scores = scores
+
+    def knows(self, groups: Sequence[Group]) -> bool:
+        """Whether all solutions have a score."""
+        return all(trace.text in self.scores for group in groups for trace in group)
+
+    def score(self, groups: Sequence[Group]) -> list[Scored]:
+        """See `Verifier`; only where it `knows` them all."""
+        return [Scored(tuple(self.scores[trace.text] for trace in group)) for group in groups]

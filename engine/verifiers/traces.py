@@ -22,6 +22,11 @@ class Trace(msgspec.Struct, frozen=True):
     values: tuple[float, ...] | None = None
     correct: bool | None = None
 
+    @property
+    def text(self) -> tuple[str, tuple[str, ...]]:
+        """What a model is shown of it: question and steps."""
+        return self.question, self.steps
+
 
 def trace_of(tree: Tree, node: int) -> Trace:
     """The solution that ends in a node of a tree, with the values that the search was given.

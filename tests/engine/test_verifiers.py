@@ -72,7 +72,7 @@ class Marks:
         return [(self.given, Usage(2))] * len(requests)
 
 
-ALL = Models(Tabled(), Tabled(), None)
+ALL = Models(Tabled(), Tabled(), Tabled())
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ ALL = Models(Tabled(), Tabled(), None)
     ],
 )
 def test_scores_and_choice(name: str, scores: tuple[float, ...], chosen: int) -> None:
-    for models in (ALL, Models(orm=ALL.orm, prm=ALL.prm if name == "value" else None)):
+    for models in (ALL, Models(orm=ALL.orm, value=ALL.value)):
         found = verify(SOLUTIONS, make_verifier(name, models))
         assert found.scores == pytest.approx(scores)
         assert found.chosen == chosen
@@ -108,7 +108,7 @@ def test_a_solution_without_answer_is_believed_only_where_all_are() -> None:
 def test_an_outcome_model_reads_one_step_and_a_value_model_the_steps() -> None:
     outcome, value = Tabled(), Tabled()
     verify(SOLUTIONS, make_verifier("orm", Models(orm=outcome)))
-    verify(SOLUTIONS, make_verifier("value", Models(prm=value)))
+    verify(SOLUTIONS, make_verifier("value", Models(value=value)))
     assert [r.steps for r in outcome.asked] == [("".join(t.steps),) for t in SOLUTIONS]
     assert [r.steps for r in value.asked] == [t.steps for t in SOLUTIONS]
 
@@ -165,6 +165,10 @@ def test_what_is_missing_is_said() -> None:
         make_verifier("best", ALL)
     with pytest.raises(ParameterError, match="needs an outcome reward model"):
         make_verifier("orm", Models())
+    with pytest.raises(ParameterError, match="needs a value model of its own"):
+        make_verifier("value+sc", Models(prm=ALL.prm))
+    with pytest.raises(ParameterError, match="needs a policy that can be asked"):
+        make_verifier("self-reward", Models(marker=Marks(1, 0)))
     with pytest.raises(ParameterError, match="no votes"):
         make_verifier("oracle+sc", ALL)
     with pytest.raises(TaskError, match="right"):
@@ -234,7 +238,9 @@ def test_a_policy_marks_by_the_logits_of_its_reply(tmp_path: Path) -> None:
     assert found[0] == pytest.approx(shares.tolist(), abs=1e-4)
 
     names = ("judge", "self-reward", "yes-no")
-    verified = [verify([solution], make_verifier(n, Models(marker=marker))) for n in names]
+    verified = [
+        verify([solution], make_verifier(n, Models(marker=marker, own=marker))) for n in names
+    ]
     assert all(0 < one.scores[0] < 1 for one in verified)
     assert all(one.usage.cached > 0.8 * len(ids) for one in verified)
 

@@ -14,12 +14,16 @@ from engine.errors import ParameterError
 from engine.evaluation.budgets import Outcome
 from engine.evaluation.contenders import Contender, contender
 from engine.evaluation.statistics import Interval
+from lab import verifications
 from lab.evaluation_files import write
 from lab.evaluation_plan import EvaluationSettings
 from lab.evaluation_readings import Read
 from lab.evaluation_report import Run, best, in_words, report
 from lab.evaluation_words import as_csv, as_markdown, costs_as_markdown, headline, sentences
+from lab.verifier_models import Asked
 from lab.workbench import Workbench
+from tests.engine.models.conftest import write_model
+from tests.engine.models.test_prm_formats import write_outcome
 
 Make = Callable[..., Workbench]
 SETTINGS = EvaluationSettings(
@@ -224,7 +228,7 @@ def test_nothing_is_told_with_a_minus_before_it() -> None:
     assert told == "+0.0 points to X, 95 % CI 0.0 to 0.0, n = 9: not significant"
 
 
-def test_verifiers_choose_among_the_same_samples(make: Make) -> None:
+def test_verifiers_choose_among_the_same_samples(make: Make, tmp_path: Path) -> None:
     bench = make()
     batch = bench.solve(
         bench.dataset("samples", limit=6),
@@ -244,3 +248,37 @@ def test_verifiers_choose_among_the_same_samples(make: Make) -> None:
     assert "Self-consistency" in scores["prm-min", 8].sentence
     ranking = scores["oracle", 8].ranking
     assert ranking is None or ranking.estimate == 1.0
+
+    evaluations, asking = bench.evaluations, bench.evaluations.asking
+    with pytest.raises(ParameterError, match="orm cannot be asked: no outcome reward model"):
+        evaluations.ask_about(batch, Asked(policy=True), ["orm"])
+    with pytest.raises(ParameterError, match="verifier prm-last"):
+        evaluations.ask_about(batch, Asked(orm="bundled"))
+    with pytest.raises(ParameterError, match="no model directory"):
+        evaluations.ask_about(batch, Asked(judge=str(tmp_path / "nowhere")))
+    evaluations.ask_about(batch, Asked(policy=True), ["judge"])
+    assert "judge cannot be asked: The policy in use cannot" in asking.wait(60).message
+    evaluations.ask_about(batch, Asked(judge="bundled"))
+    assert "take a chat model" in asking.wait(60).message
+    assert len(evaluations.verified(batch, [8])) == 10
+
+    write_outcome(tmp_path / "orm")
+    chat = write_model(tmp_path / "chat", chat=True, max_position_embeddings=1024)
+    evaluations.ask_about(
+        batch, Asked(str(tmp_path / "orm"), value="bundled", judge=str(chat), policy=True)
+    )
+    told = asking.wait(60)
+    assert (told.message, told.active) == ("", False)
+    assert [one.name for one in told.left_out] == ["self-reward"]
+    assert set(told.seconds) == {"orm", "yes-no", "value", "judge"}
+    rows = evaluations.verified(batch, [8])
+    names = [f"{name}{votes}" for name in told.seconds for votes in ("", "+sc")]
+    assert {one.name for one in rows} >= set(names)
+    assert "ORM, yes or no + self-consistency" in {one.title for one in rows}
+    said = verifications.notes(rows, told)
+    assert any("Not asked: Self-rewarding; The policy in use cannot" in line for line in said)
+    before = {name: dict(found) for name, found in asking.scores.items()}
+    assert all(0.0 <= score <= 1.0 for found in before.values() for score in found.values())
+    evaluations.ask_about(batch, Asked(value="bundled"), ["value"])
+    asking.wait(60)
+    assert asking.scores == before, "nobody is asked twice"
