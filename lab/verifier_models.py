@@ -7,12 +7,13 @@ of a sample is kept as long as the lab runs, so that it is asked once.
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine.errors import LabError, ModelError, ParameterError
 from engine.models.base import Policy
+from engine.verifiers.registry import VERIFIERS, Models, make_verifier
 from engine.verifiers.reward_models import Text
 from engine.verifiers.traces import Trace
 from lab.adapters import Adapters
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from engine.models.pool import ModelPool
     from engine.models.transformers_prm import TransformersPRM
     from engine.verifiers.judges import PolicyMarker
-    from engine.verifiers.registry import Models
 
 ASKED = ("orm", "yes-no", "value", "judge", "self-reward")
 """Verifiers that read a model of their own."""
@@ -152,6 +152,14 @@ class VerifierModels:
 
         self._worker.task("asking verifiers", work, self._end)
 
+    def request(self, **models: Any) -> Asked:
+        """What is to be asked, by the names of `Asked`."""
+        return Asked(**models)
+
+    def title(self, name: str) -> str:
+        """Of a verifier."""
+        return VERIFIERS[name].title
+
     def stop(self) -> None:
         """End the asking; what was said is kept."""
         self._stopping.set()
@@ -174,7 +182,6 @@ class VerifierModels:
         self, drivers: Drivers, traces: Sequence[Trace], asked: Asked, wanted: Sequence[str]
     ) -> None:
         from engine.models.pool import ModelPool
-        from engine.verifiers.registry import VERIFIERS, make_verifier
 
         settings = self._adapters.settings
         policy, _ = drivers.models_of(*self._adapters.labels())
@@ -255,7 +262,7 @@ def check_asked(asked: Asked, wanted: Sequence[str], settings: ModelSettings) ->
 
 def opened(
     asked: Asked, settings: ModelSettings, policy: Policy, pool: "ModelPool"
-) -> "tuple[Models, dict[str, str]]":
+) -> tuple[Models, dict[str, str]]:
     """The models that are asked, and why those that are not there are not, by what needs them.
 
     Raises:
@@ -264,7 +271,6 @@ def opened(
     from engine.models.transformers_policy import load_policy
     from engine.models.transformers_prm import load_prm
     from engine.verifiers.judges import PolicyMarker
-    from engine.verifiers.registry import Models
 
     def reward(model: str, form: str) -> "TransformersPRM | None":
         changed = msgspec.structs.replace(settings, prm=model, prm_format=form)

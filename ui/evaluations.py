@@ -12,6 +12,7 @@ from ui.interface import Workbench
 
 MOST_ROWS = 200
 _LONGEST = 400
+_LONGEST_NAME = 1000
 _ORDERS = ("hard", "easy", "dataset")
 
 
@@ -36,6 +37,9 @@ class EvaluationsDoor:
         "evaluation_grid",
         "evaluation_slices",
         "evaluation_verifiers",
+        "evaluation_ask",
+        "evaluation_ask_stop",
+        "evaluation_asking",
         "evaluation_compare",
         "evaluation_save",
     )
@@ -163,6 +167,31 @@ class EvaluationsDoor:
     def evaluation_verifiers(self, evaluation: str) -> dict[str, Any]:
         """Every verifier on the same samples."""
         return {"scores": msgspec.to_builtins(self._evaluations.verifiers(evaluation))}
+
+    def evaluation_ask(self, evaluation: str, entered: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask models about the samples; `evaluation_asking` says how far that is."""
+        models = {
+            name: str(entered.get(name) or "").strip()[:_LONGEST_NAME]
+            for name in ("orm", "value", "judge")
+        }
+        for model in models.values():
+            if model:
+                self._check_path(model)
+        asked = self._evaluations.asking.request(**models, policy=entered.get("policy") is True)
+        self._evaluations.ask_verifiers(evaluation, asked)
+        return {}
+
+    def evaluation_ask_stop(self) -> dict[str, Any]:
+        self._evaluations.asking.stop()
+        return {}
+
+    def evaluation_asking(self) -> dict[str, Any]:
+        """How far the asking is, and which verifiers could not be asked."""
+        asking = self._evaluations.asking
+        found: dict[str, Any] = msgspec.to_builtins(asking.state)
+        for one in found["left_out"]:
+            one["title"] = asking.title(one["name"])
+        return found
 
     def evaluation_compare(self, one: str, other: str) -> dict[str, Any]:
         """Two evaluations on what both have."""

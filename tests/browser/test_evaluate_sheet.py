@@ -245,6 +245,24 @@ def test_slices_samples_two_compared_and_texts_that_are_no_markup(
     assert other not in {one.id for one in bench.evaluations.states()}
 
 
+def test_models_are_asked_about_the_samples(tab: OpenTab, address: str, evaluation: str) -> None:
+    page = show(tab, address, f"{evaluation}/verifiers")
+    page.wait_for_selector(".lab-scores tr[data-verifier=prm-last]")
+    page.click(".lab-ask summary")
+    page.click(".lab-ask >> text=Ask >> nth=-1")
+    page.wait_for_selector(".lab-ask .lab-message:has-text('No model is named')")
+    page.fill(".lab-ask [name=value]", "bundled")
+    page.check(".lab-ask [name=policy]")
+    page.click(".lab-ask button[type=submit]")
+    page.wait_for_selector(".lab-scores tr[data-verifier='value+sc']")
+    page.wait_for_selector(".lab-ask-told [data-verifier=judge]:has-text('cannot be asked')")
+    assert page.locator(".lab-ask .lab-message").is_hidden()
+    page.fill(".lab-ask [name=judge]", "bundled")
+    page.click(".lab-ask button[type=submit]")
+    page.wait_for_selector(".lab-ask .lab-message:has-text('take a chat model')")
+    page.wait_for_selector(".lab-ask button[type=submit]:visible")
+
+
 @pytest.mark.parametrize(("width", "theme"), [(1024, "light"), (390, "dark")])
 def test_the_sheet_fits_the_window_and_can_be_read(
     tab: OpenTab, address: str, evaluation: str, width: int, theme: str
@@ -257,6 +275,7 @@ def test_the_sheet_fits_the_window_and_can_be_read(
         evaluation: ".lab-evaluation-plot .point",
         f"{evaluation}/problems": ".lab-rows .lab-grid-row",
         f"{evaluation}/runs": ".lab-run",
+        f"{evaluation}/verifiers": ".lab-ask",
     }
     page.evaluate(AXE)
     for place, shown in seen.items():
