@@ -292,17 +292,17 @@ class Evaluations:
             ParameterError: there are no samples; else as `lab.verifier_models`.
             StoreError: a log cannot be read.
         """
-        self._ask(self._sampled(identifier), asked, ())
+        self._ask(identifier, self._sampled(identifier), asked, ())
 
     def ask_about(self, batch: str, asked: Asked, wanted: Sequence[str] = ()) -> None:
         """The same of the samples of a batch; `wanted` are verifiers that must be asked."""
-        self._ask([batch], asked, wanted)
+        self._ask(batch, [batch], asked, wanted)
 
-    def _ask(self, batches: Sequence[str], asked: Asked, wanted: Sequence[str]) -> None:
+    def _ask(self, about: str, batches: Sequence[str], asked: Asked, wanted: Sequence[str]) -> None:
         traces = [trace for group in self._samples(batches) for trace in group]
         if not traces:
             raise ParameterError("There is no sample yet that a model could be asked about.")
-        self.asking.ask(traces, asked, wanted)
+        self.asking.ask(traces, asked, wanted, about)
 
     def compare(self, one: str, other: str) -> Comparison:
         """Two evaluations on the problems, methods and budgets that both have.

@@ -71,6 +71,7 @@ class AskState(msgspec.Struct, frozen=True):
 
     Attributes:
         active: whether it goes on.
+        about: the evaluation or batch whose samples they are.
         doing: which verifier, or what is loaded.
         done, total: samples of it.
         message: why it failed, "" if it did not.
@@ -79,6 +80,7 @@ class AskState(msgspec.Struct, frozen=True):
     """
 
     active: bool = False
+    about: str = ""
     doing: str = ""
     done: int = 0
     total: int = 0
@@ -127,6 +129,7 @@ class VerifierModels:
         traces: Sequence[Trace],
         asked: Asked,
         wanted: Sequence[str] = (),
+        about: str = "",
     ) -> None:
         """Ask about samples in the model thread; returns at once.
 
@@ -134,6 +137,7 @@ class VerifierModels:
             traces: the samples.
             asked: which models.
             wanted: verifiers that must be asked; those that cannot be are otherwise left out.
+            about: whose samples they are.
 
         Raises:
             ParameterError: nothing is to be asked, a folder is no model's, a verifier that is
@@ -143,7 +147,7 @@ class VerifierModels:
         with self._lock:
             if self._state.active:
                 raise ParameterError("Models are being asked already: wait, or stop that first.")
-            self._state = AskState(active=True, doing="waiting for the models")
+            self._state = AskState(active=True, about=about, doing="waiting for the models")
         self._stopping.clear()
         self._ended.clear()
 

@@ -53,8 +53,9 @@ export class AskModels {
     this.timer = true; // one look at a time
     const answer = await call(this.server.evaluation_asking, {});
     this.timer = null;
-    const { active = false, doing = "", done = 0, total = 0, message = "", left_out = [], seconds = {} } = answer;
-    const said = Object.keys(seconds).length;
+    const { active = false, doing = "", done = 0, total = 0, seconds = {} } = answer;
+    const { message = "", left_out = [] } = answer.about === this.id ? answer : {}; // it may be about another evaluation
+    const said = JSON.stringify([active, seconds]);
     if (answer.error || message) this.message.say(answer.error ?? message);
     this.button.hidden = active;
     this.end.hidden = !active;
