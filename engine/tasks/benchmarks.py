@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from engine.errors import TaskError
-from engine.tasks.choices import WORD_FOR_WORD
+from engine.tasks.choices import WORD_FOR_WORD, same_words
 from engine.tasks.grading import check_within, number_of
 
 _OPTION_LINE = re.compile(r"^\(?([A-Z])[.):]\s+(\S.*)$", re.MULTILINE)
@@ -83,7 +83,7 @@ def _option_text(content: str, letter: str) -> str:
     """What a question says after the letter of an option, "" if nothing or the same of another."""
     texts: dict[str, str] = dict(_OPTION_LINE.findall(content))
     text = texts.get(letter, "").strip()
-    return text if list(texts.values()).count(texts.get(letter, "")) == 1 else ""
+    return text if sum(same_words(text, one) for one in texts.values()) == 1 else ""
 
 
 def _game_of_24(row: Texts) -> Posed:

@@ -58,6 +58,13 @@ _NAMED = re.compile(
     r"\b(?i:option|choice|answer|choose|pick|select)\s+[(\[]?([A-Z])(?![\w'])|[(\[]([A-Z])[)\]]"
     r"|\b([B-HJ-Z])\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b"
 )
+_CODE = re.compile(r"(?![A-Za-z][a-z]+\d+$)\S*[A-Za-z]\d\S*|\S*[=#@]\S*|[A-Za-z][A-Z]")
+"""A formula or code by whose letter case another is meant: "CO", "c1ccccc1"; not "sp3"."""
+
+_MARKS = " .,;:!?'\"()[]"
+_MARKS_BEFORE = re.compile(r"(?:[ ,;:!?'\"()\[\]]|\.(?!\d)|[-\u2013\u2014]+(?:\s|$))+")
+_STROKES = (" -", " \u2013", " \u2014")
+
 _NEGATIONS = {"not", "cannot", "never", "neither"}
 _WORDS = re.compile(r"[A-Za-z']+")
 
@@ -83,17 +90,24 @@ def chooses(answer: str, right: Choice) -> bool:
 
     A letter counts where it stands as one: at the beginning ("B", "(b)", "B. Tin", "option B is
     right"), or named as an option or in brackets further on ("Tin (B)"). A letter goes before the
-    text after it. Two letters for one option ("A or B", "B (not C)") are no answer.
+    text after it, and before a text that is such a letter: "B" is never the option A, whose text
+    is "B". Two letters for one option ("A or B", "B (not C)") are no answer.
     """
     if len(answer) > LONGEST:
         return False
-    if right.text and len(right.letters) == 1:
+    if right.text and len(right.letters) == 1 and not _is_letter(right.text):
         said = undressed(answer)
         stated = {_plain_words(said), _plain_words(_HEAD.sub("", said, count=1))}
         text = undressed(right.text)
         if stated & {_plain_words(text), normal_words(text)}:
             return True
     return letters_of(answer, right.text) == right.letters
+
+
+def _is_letter(text: str) -> bool:
+    """Whether an option's text could name an option itself, as those of blood groups do."""
+    words = _plain_words(_HEAD.sub("", undressed(text), count=1))
+    return bool(re.fullmatch("[A-Ja-j]", words))
 
 
 def letters_of(answer: str, text: str = "") -> frozenset[str] | None:
@@ -170,20 +184,29 @@ def _denied(judgement: str) -> str:
 
 
 def same_words(answer: str, gold: str) -> bool:
-    """The same words: letter case, articles, quotes, LaTeX and the last full stop aside."""
+    """The same words: letter case, articles, quotes, LaTeX and the last full stop aside.
+
+    Letter case counts in formulas and codes: "Co" is not "CO".
+    """
     if len(answer) > LONGEST:
         return False
     return normal_words(undressed(answer)) == normal_words(undressed(gold))
 
 
 def normal_words(text: str) -> str:
-    """Words to be compared: small letters, no article before them, no marks around them."""
+    """Words to be compared: in small letters, formulas and codes aside; no article before them, no
+    marks around them.
+    """
     return re.sub(r"^an?\s+(?=\S)", "", _plain_words(text))
 
 
 def _plain_words(text: str) -> str:
     """As `normal_words`, but with "a" before them: it may be the letter of an option."""
-    text = " ".join(text.split()).strip(" .,;:!?'\"()[]-\u2013\u2014").casefold()
+    text = " ".join(text.split()).rstrip(_MARKS)
+    while text.endswith(_STROKES):  # one that touches a word is the charge of an ion
+        text = text[:-1].rstrip(_MARKS)
+    text = text[before.end() :] if (before := _MARKS_BEFORE.match(text)) else text
+    text = text if _CODE.fullmatch(text) else text.casefold()
     return re.sub(r"^the\s+(?=\S)", "", text)
 
 

@@ -33,7 +33,7 @@ def gold_of(benchmark: str, case: Case) -> str:
         }
     elif benchmark in KINDS:
         fields = {
-            "question": [QUESTION],
+            "question": [case.get("question", QUESTION)],
             "answer": [case["answer"]],
             "type": [KINDS[benchmark]],
             "ability": ["Base Knowledge"],
@@ -87,6 +87,8 @@ HOSTILE = [
     "$" * 8_000,
     "1 " * 4_000,
     "<<" * 4_000,
+    "a" + "." * 1_990 + "b",
+    "- " * 990,
 ]
 
 
