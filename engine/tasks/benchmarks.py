@@ -12,7 +12,8 @@ import msgspec
 
 from engine.errors import TaskError
 from engine.tasks.choices import WORD_FOR_WORD, same_words
-from engine.tasks.grading import check_within, number_of
+from engine.tasks.grading import check_within
+from engine.tasks.numerals import number_of
 
 _OPTION_LINE = re.compile(r"^\(?([A-Z])[.):]\s+(\S.*)$", re.MULTILINE)
 

@@ -19,13 +19,21 @@ from engine.tasks import choices
 from engine.tasks.algebra import same_value
 from engine.tasks.arithmetic import value_of_whole
 from engine.tasks.measures import answered_measure, measure_of, same_measure
+from engine.tasks.numerals import (
+    LONGEST,
+    is_percentage,
+    number_of,
+    quantity,
+    same_unit,
+    scale_of,
+    trimmed,
+)
 
 Checker = Callable[[str, str], bool | None]
 """(answer, gold) -> right or wrong; None: could not be decided."""
 
-LONGEST = 2000
 LONGEST_WORDS = 8_000
-"""Longer answers, in characters, are taken for wrong without a look."""
+"""Of a longer text, in characters, only the end is looked at."""
 
 _MARK = re.compile(
     r"answer(?:\s+to\s[^.\n]{1,80}?)?(?:\s+is\s?:?|\*{0,2}\s?:)"
@@ -62,38 +70,6 @@ _LONGEST_PHRASE = 12
 
 _NUMBER = r"[-+\u2212]?\s?(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?|[-+\u2212]?\s?\.\d+"
 _LAST_NUMBER = re.compile(rf"(?<![\w.])(?:{_NUMBER})(?:\s*/\s*\d+)?(?:\s?%)?")
-_SIGNS = r"[-+\u2212]"
-_SIGN = rf"(?P<sign>{_SIGNS})?"
-_PERCENT = re.compile(r"\s*(?:\\?%|\bper\s?cent)$")
-_PLAIN = re.compile(
-    rf"{_SIGN}(?P<whole>\d{{1,3}}(?:[,\u202f\u00a0 ]\d{{3}})+|\d+)?(?P<decimals>\.\d+)?"
-    r"(?:e(?P<exponent>[-+]?\d{1,3}))?"
-)
-_RATIO = re.compile(rf"{_SIGN}(?P<over>[\d,]+(?:\.\d+)?)/(?P<under>[-\u2212]?[\d,]+(?:\.\d+)?)")
-_MIXED = re.compile(rf"{_SIGN}(?P<whole>\d+)\s+(?P<over>\d+)/(?P<under>\d+)")
-_LATEX_RATIO = re.compile(
-    r"(?P<sign>[-+\u2212])?(?P<whole>\d+)?\s*\\[dt]?frac\s*"
-    r"(?:\{\s*(?P<over>-?\d+)\s*\}|(?P<over1>\d))\s*(?:\{\s*(?P<under>-?\d+)\s*\}|(?P<under1>\d))"
-)
-_NAMED = r"\\?[A-Za-z]\w{0,15}(?:_\{[\w ,]{0,20}\})?(?:\s*\(\s*[A-Za-z]\s*\))?"
-_SUM = rf"{_NAMED}(?:\s?[-+*/]\s?{_NAMED}){{0,5}}"
-_EQUALS = re.compile(rf"(?:{_SUM}|[-\d\s.+*/^(){{}}]+|\\(?:Delta|angle)\s?\w{{1,9}})\s?=")
-_ABOUT = re.compile(
-    r"^(?:\\approx|about|approximately|around|roughly|exactly|only|\u2248|~"
-    r"|USD|US|EUR|GBP|Rs\.?)(?![A-Za-z])\s*",
-    re.IGNORECASE,
-)
-_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-_SAID_AGAIN = re.compile(r"\s+\([A-Za-z][A-Za-z -]*\)$")
-_WORD = r"[A-Za-z\u00b0\u00b5]"
-_UNIT = re.compile(
-    r"(?P<number>.*?[\d.}\)])(?:\\[,; ]|~|\s)*"
-    r"(?:\\(?:text|mathrm|textrm|operatorname|mbox)\s*\{\s*(?P<latex>[^{}]*)\}"
-    rf"|(?P<word>{_WORD}{{2}}[A-Za-z/.\u00b2\u00b3 ]*|[mgshlLVWANJCFK\u00b0](?:/[A-Za-z/ ]+)?))"
-    r"(?:\^\{?[23]\}?|[\u00b2\u00b3])?"
-)
-"""A number and its unit: a word, or one letter that is a unit rather than a variable."""
-
 _WITHIN = re.compile(r"(?P<measure>.+) within (?P<percent>\d{1,2}(?:\.\d+)?) ?%")
 _FROM = re.compile(r"\d+ from \d+(?:,? \d+)*(?:, each once)?")
 _EACH = ", each once"
@@ -101,7 +77,6 @@ _DRESSED_SIDE = re.compile(r"\\(?:text|boxed|mathrm)\b|[$`]|\*\*|\\[()\[\]]")
 _MOST_SIDES = 6
 _FORMATTED = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{[^{}]*\}")
 _LETTER = re.compile(r"\(?([A-Za-z])\)?")
-_CURRENCY = "$\u20ac\u00a3\u00a5\u20b9"
 
 
 def extract_answer(text: str) -> str | None:
@@ -115,28 +90,28 @@ def extract_answer(text: str) -> str | None:
     text = text[-LONGEST_WORDS:]
     boxed = _last_box(text)
     if boxed is not None:
-        return _trimmed(boxed) or None
+        return trimmed(boxed) or None
     if hashed := _HASHES.findall(text):
-        return _trimmed(hashed[-1]) or None
+        return trimmed(hashed[-1]) or None
     text = _CALCULATED.sub("", text)
     marked = _after_marker(text)
     if marked is not None:
         return marked
     bare = text.strip()
     if "\n" not in bare and (number_of(bare) is not None or _one_formula(bare) or _chosen(bare)):
-        return _trimmed(bare) or None
+        return trimmed(bare) or None
     last = bare.rpartition("\n")[2].strip(" *`")
     if _EXPRESSION.fullmatch(last.rstrip(".")):
-        return _trimmed(last)
+        return trimmed(last)
     if (formula := _ENDS_FORMULA.search(text[-300:])) and not _PROSE.search(formula[0]):
-        return _trimmed(formula[1] or formula[2]) or None
+        return trimmed(formula[1] or formula[2]) or None
     numbers = _LAST_NUMBER.findall(text)
     return numbers[-1].strip() if numbers else _phrase(bare)
 
 
 def _phrase(text: str) -> str | None:
     """A text of few words that says nothing but an answer, such as "Option B" or "trigonal"."""
-    phrase = _trimmed(text)
+    phrase = trimmed(text)
     few = len(phrase) <= 200 and len(phrase.split()) <= _LONGEST_PHRASE
     return phrase if phrase and few and not _NO_PHRASE.search(phrase) else None
 
@@ -162,9 +137,9 @@ def _after_marker(text: str) -> str | None:
     rest = text[marks[-1].end() :].strip().lstrip("*_ ").strip()
     formula = re.match(r"\$\$?(.+?)\$\$?(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", rest, re.DOTALL)
     if formula:
-        return _trimmed(next(group for group in formula.groups() if group is not None)) or None
+        return trimmed(next(group for group in formula.groups() if group is not None)) or None
     sentence = re.split(r"\.(?=\s|$)|\n", rest, maxsplit=1)[0].rstrip("! ")
-    return _trimmed(_REASON.sub("", sentence, count=1)) or None
+    return trimmed(_REASON.sub("", sentence, count=1)) or None
 
 
 def _chosen(text: str) -> bool:
@@ -181,92 +156,9 @@ def _one_formula(text: str) -> bool:
     return bool(re.fullmatch(r"\$[^$]+\$|\\\(.+\\\)|\\\[.+\\\]", text))
 
 
-def _trimmed(text: str) -> str:
-    """Without the marks around an answer: dollars of a formula, bold stars, a full stop."""
-    text = text.strip().strip("*`").strip()
-    for opening, closing in (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$")):
-        if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) * 2:
-            text = text[len(opening) : -len(closing)].strip()
-    text = re.sub(r"[.,;:]$", "", text).strip()
-    return text.strip("*`").strip()
-
-
-def number_of(text: str) -> Fraction | None:
-    """The exact number that a text states, None if it states none or more than one.
-
-    Reads thousands separators, decimals, fractions (plain, mixed and LaTeX), percentages (50 % is
-    1/2), currency signs, a unit after the number, and "x = 5" as 5.
-    """
-    return _quantity(text)[0]
-
-
-def _quantity(text: str) -> tuple[Fraction | None, str]:
-    """The number that a text states and its unit, "" without one."""
-    if len(text) > LONGEST:
-        return None, ""
-    text = _trimmed(_undressed_number(text))
-    while equals := _EQUALS.match(text):
-        text = _trimmed(text[equals.end() :])
-    text = text.replace("\\!", "").replace("{,}", ",").replace("\\$", "$")
-    text = _ABOUT.sub("", re.sub(r"\\left|\\right", "", text).strip(), count=1)
-    text = _SAID_AGAIN.sub("", text)
-    percent = _PERCENT.search(text)
-    if percent:
-        text = text[: percent.start()]
-    text = re.sub(rf"^({_SIGNS}?)\s*(?:[{_CURRENCY}]\s*)?", r"\1", text)
-    value, unit = _bare_number(text), ""
-    if value is None and (united := _UNIT.fullmatch(text)):
-        value = _bare_number(united["number"])
-        unit = (united["latex"] or united["word"] or "").strip()
-    if value is None:
-        return None, ""
-    return (value / 100, "") if percent else (value, unit)
-
-
-def _undressed_number(text: str) -> str:
-    r"""A number without what says how it looks: "\textbf{(016)}" is "016"."""
-    inside = re.fullmatch(r"\\(?:text|textbf|mathbf|mathrm|bf)\s*\{(.*)\}", text.strip())
-    text = inside[1].strip() if inside else text
-    alone = re.fullmatch(r"\(\s*(\d[\d,.]*)\s*\)", text)
-    return alone[1] if alone else text
-
-
-def _bare_number(text: str) -> Fraction | None:
-    text = text.strip().strip(_CURRENCY).strip()
-    for pattern, read in ((_PLAIN, _plain), (_RATIO, _ratio), (_MIXED, _ratio)):
-        if text and (match := pattern.fullmatch(text.replace(" / ", "/"))):
-            return read(match)
-    if match := _LATEX_RATIO.fullmatch(text):
-        return _ratio(match)
-    return None
-
-
-def _plain(match: re.Match[str]) -> Fraction | None:
-    whole, decimals = match["whole"], match["decimals"]
-    if whole is None and decimals is None:
-        return None
-    digits = re.sub(r"\D", "", whole or "0")
-    value = Fraction(digits + (decimals or "")) * Fraction(10) ** int(match["exponent"] or 0)
-    return -value if match["sign"] in ("-", "\u2212") else value
-
-
-def _ratio(match: re.Match[str]) -> Fraction | None:
-    groups = match.groupdict()
-    over, under = (
-        Fraction(
-            (groups[name] or groups.get(f"{name}1") or "0").replace(",", "").replace("\u2212", "-")
-        )
-        for name in ("over", "under")
-    )
-    if under == 0:
-        return None
-    value = Fraction(groups.get("whole") or 0) + over / under
-    return -value if groups["sign"] in ("-", "\u2212") else value
-
-
 def check_exact(answer: str, gold: str) -> bool:
     """The same text, letter case and white space aside."""
-    first, second = (" ".join(_trimmed(text).split()).casefold() for text in (answer, gold))
+    first, second = (" ".join(trimmed(text).split()).casefold() for text in (answer, gold))
     return first == second
 
 
@@ -278,41 +170,24 @@ def check_numeric(answer: str, gold: str) -> bool | None:
     unit counts only where both answers have one; they agree if they are the same or one abbreviates
     the other ("m", "metres"; not "m", "mm").
     """
-    wanted, wanted_unit = _quantity(gold)
+    wanted, wanted_unit = quantity(gold)
     if wanted is None:
         return None
-    given, unit = _quantity(answer)
+    given, unit = quantity(answer)
     if given is None:
         return False
-    scale, wanted_scale = _scale(unit), _scale(wanted_unit)
+    scale, wanted_scale = scale_of(unit), scale_of(wanted_unit)
     if scale != wanted_scale:
         bare = 1 in (scale, wanted_scale) and given == wanted
         return bare or given * scale == wanted * wanted_scale
-    if unit and wanted_unit and not _same_unit(unit, wanted_unit):
+    if unit and wanted_unit and not same_unit(unit, wanted_unit):
         return False
     # A percentage was divided by 100; the other side may mean percents or the share itself.
-    if _is_percentage(answer) and not _is_percentage(gold):
+    if is_percentage(answer) and not is_percentage(gold):
         return wanted in (given, given * 100)
-    if _is_percentage(gold) and not _is_percentage(answer):
+    if is_percentage(gold) and not is_percentage(answer):
         return given in (wanted, wanted * 100)
     return given == wanted
-
-
-def _scale(unit: str) -> int:
-    """What a number is multiplied by in words: "million", "thousand dollars"."""
-    return _SCALES.get(unit.lower().partition(" ")[0], 1)
-
-
-def _same_unit(one: str, other: str) -> bool:
-    short, long = sorted((one.lower().rstrip("s."), other.lower().rstrip("s.")), key=len)
-    words = {"m": "met", "g": "gram", "h": "hour", "l": "lit", "s": "second", "km": "kilomet"}
-    words |= {"cm": "centimet", "mm": "millimet", "kg": "kilogram", "min": "minute", "": "second"}
-    abbreviated = len(short) >= 3 and long.startswith(short)
-    return short == long or abbreviated or long.startswith(words.get(short, "\0"))
-
-
-def _is_percentage(text: str) -> bool:
-    return bool(_PERCENT.search(_trimmed(text)))
 
 
 def check_math(answer: str, gold: str) -> bool | None:
@@ -327,7 +202,7 @@ def check_math(answer: str, gold: str) -> bool | None:
     if number_of(gold) is not None and number_of(answer) is not None:
         return check_numeric(answer, gold)
     in_words = _same_in_words(answer, gold)
-    return same_value(_trimmed(answer), _trimmed(gold)) if in_words is None else in_words
+    return same_value(trimmed(answer), trimmed(gold)) if in_words is None else in_words
 
 
 def _same_in_words(answer: str, gold: str) -> bool | None:
@@ -335,8 +210,8 @@ def _same_in_words(answer: str, gold: str) -> bool | None:
 
     Algebra would take a word for a product of letters, and "seat" for "east".
     """
-    said = choices.undressed(_trimmed(gold))
-    given = choices.undressed(_trimmed(answer))
+    said = choices.undressed(trimmed(gold))
+    given = choices.undressed(trimmed(answer))
     if letter := _LETTER.fullmatch(said):
         if said != letter[1] or _FORMATTED.search(gold):  # "(C)": an option, no variable
             return choices.letters_of(answer) == frozenset(letter[1].upper())
@@ -345,7 +220,7 @@ def _same_in_words(answer: str, gold: str) -> bool | None:
         named = choices.letters_of(answer) if said in "ABCDEFGHIJ" else None
         return None if named is None else named == frozenset(said)
     words = re.fullmatch(r"[A-Za-z][A-Za-z' -]*[A-Za-z]", said)
-    marked = _FORMATTED.fullmatch(_trimmed(gold))
+    marked = _FORMATTED.fullmatch(trimmed(gold))
     if words and (marked or (re.search("[A-Za-z]{4}", said) and "\\" not in gold)):
         return choices.same_words(answer, gold)
     return None
@@ -392,7 +267,7 @@ def check_within(answer: str, gold: str) -> bool | None:
     wanted = measure_of(stated["measure"]) if stated else None
     if stated is None or wanted is None:
         return None
-    given = answered_measure(_trimmed(answer))
+    given = answered_measure(trimmed(answer))
     tolerance = Fraction(stated["percent"]) / 100
     return given is not None and same_measure(given, wanted, tolerance)
 
@@ -427,7 +302,7 @@ def check_countdown(answer: str, gold: str) -> bool | None:
         return None
     target, *numbers = map(int, re.findall(r"\d+", gold[:LONGEST]))
     given = Counter(numbers)
-    sides = _trimmed(_DRESSED_SIDE.sub(" ", answer[: 2 * LONGEST])).rstrip(".!").split("=")
+    sides = trimmed(_DRESSED_SIDE.sub(" ", answer[: 2 * LONGEST])).rstrip(".!").split("=")
     if len(sides) > _MOST_SIDES:
         return False
     try:
