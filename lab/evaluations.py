@@ -284,6 +284,14 @@ class Evaluations:
         """Every verifier on the samples of a batch, as `verifiers`."""
         return verified(self._samples([batch]), ks=ks, scores=self.asking.scores)
 
+    def samples(self, batch: str) -> list[list[Trace]]:
+        """The samples of each problem of a batch that is done.
+
+        Raises:
+            StoreError: a log cannot be read.
+        """
+        return self._samples([batch])
+
     def ask_verifiers(self, identifier: str, asked: Asked) -> None:
         """Ask models about the samples of an evaluation; returns at once, see `asking`.
 

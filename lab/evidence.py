@@ -16,11 +16,17 @@ import typer
 from engine.bundled.problems import write_new_problems
 from engine.errors import LabError
 from engine.models import hardware
+from engine.models.loading import locate
+from engine.tasks.datasets import Dataset
 from lab import terminal
 from lab.evaluation_files import write
 from lab.evaluation_plan import EvaluationSettings
 from lab.evaluations import Evaluations
+from lab.evidence_models import KINDS, teach
+from lab.models import specs
+from lab.results import BatchState
 from lab.verifications import as_markdown, notes
+from lab.verifier_models import Asked, AskState
 from lab.workbench import Workbench
 
 SERIES = "-searches-3"
@@ -41,6 +47,8 @@ METHODS = (
     "mcts_star",
 )
 _POLL_SECONDS = 20.0
+_LESSON_SAMPLES = 8
+"""Solutions of each problem that outcome models learn from."""
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -85,32 +93,68 @@ def verifiers(
     out: Annotated[Path, typer.Option(help="The table; a .json goes beside it.")],
     problems: Annotated[int, typer.Option(min=1)] = 500,
     samples: Annotated[int, typer.Option(min=4, max=1024)] = 16,
+    lessons: Annotated[
+        int, typer.Option(min=0, help="Problems that outcome models learn from; 0 for none.")
+    ] = 800,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     parallel: Annotated[int, typer.Option(min=1, max=1024)] = 64,
 ) -> None:
-    """Verifiers on the same samples."""
+    """Verifiers on the same samples, two outcome models that are taught here among them."""
     hardware.prepare_environment()
     home.mkdir(parents=True, exist_ok=True)
     bench = Workbench(home)
     try:
+        asked = _outcome_models(bench, home / "outcome-models", lessons, seed, parallel)
         dataset = bench.dataset(new_problems(home, problems, "-verifiers-1"))
-        params = {"samples": samples, "final_choice": "best"}
-        batch = bench.solve(dataset, "sampling", params, seed=seed, parallel=parallel)
-        while (state := bench.wait_batch(batch, _POLL_SECONDS)).active:
-            terminal.notice(f"{state.done:,} of {state.problems:,} problems sampled")
-        if not state.complete:
-            raise LabError(
-                state.message or "It was ended before its end; the same command goes on."
-            )
-        scores = bench.evaluations.verified(batch, [k for k in (1, 4, 16, 64) if k <= samples])
+        state = _sampled(bench, dataset, samples, seed, parallel)
+        told = AskState()
+        if asked != Asked():
+            bench.evaluations.ask_about(state.id, asked)
+            while (told := bench.evaluations.asking.wait(_POLL_SECONDS)).active:
+                terminal.notice(f"{told.doing}: {told.done:,} of {told.total:,} samples")
+            if told.message:
+                raise LabError(told.message)
+        ks = [k for k in (1, 4, 16, 64) if k <= samples]
+        scores = bench.evaluations.verified(state.id, ks)
     except LabError as error:
         terminal.error(str(error))
         raise typer.Exit(1) from error
     finally:
         bench.close()
-    text = "\n".join([as_markdown(scores), "", *(f"- {line}" for line in notes(scores))])
-    out.write_text(f"{text}\n- seed {seed}, {state.seconds:,.0f} s.\n", "utf-8")
+    text = "\n".join([as_markdown(scores), "", *(f"- {line}" for line in notes(scores, told))])
+    out.write_text(f"{text}\n- seed {seed}; sampling took {state.seconds:,.0f} s.\n", "utf-8")
     out.with_suffix(".json").write_bytes(msgspec.json.encode(scores))
+
+
+def _outcome_models(
+    bench: Workbench, folder: Path, lessons: int, seed: int, parallel: int
+) -> Asked:
+    """An outcome and a value model that have learnt from samples of so many problems."""
+    if not lessons:
+        return Asked()
+    folder.mkdir(parents=True, exist_ok=True)
+    state = _sampled(bench, bench.dataset("pool", limit=lessons), _LESSON_SAMPLES, seed, parallel)
+    traces = [one for group in bench.evaluations.samples(state.id) for one in group]
+    policy = locate(specs(bench.models)[0]).directory
+    orm, value = (teach(policy, traces, kind, folder, seed) for kind in KINDS)
+    return Asked(orm=str(orm), value=str(value), policy=True)
+
+
+def _sampled(
+    bench: Workbench, dataset: Dataset, samples: int, seed: int, parallel: int
+) -> BatchState:
+    """Solutions of every problem of a dataset.
+
+    Raises:
+        LabError: it was ended before its end.
+    """
+    params = {"samples": samples, "final_choice": "best"}
+    batch = bench.solve(dataset, "sampling", params, seed=seed, parallel=parallel)
+    while (state := bench.wait_batch(batch, _POLL_SECONDS)).active:
+        terminal.notice(f"{state.done:,} of {state.problems:,} problems sampled")
+    if not state.complete:
+        raise LabError(state.message or "It was ended before its end; the same command goes on.")
+    return state
 
 
 def new_problems(home: Path, count: int, series: str = SERIES) -> str:

@@ -14,12 +14,14 @@ from engine.errors import ParameterError
 from engine.evaluation.budgets import Outcome
 from engine.evaluation.contenders import Contender, contender
 from engine.evaluation.statistics import Interval
+from engine.verifiers.traces import Trace
 from lab import verifications
 from lab.evaluation_files import write
 from lab.evaluation_plan import EvaluationSettings
 from lab.evaluation_readings import Read
 from lab.evaluation_report import Run, best, in_words, report
 from lab.evaluation_words import as_csv, as_markdown, costs_as_markdown, headline, sentences
+from lab.evidence_models import KINDS, examples
 from lab.verifier_models import Asked
 from lab.workbench import Workbench
 from tests.engine.models.conftest import write_model
@@ -282,3 +284,11 @@ def test_verifiers_choose_among_the_same_samples(make: Make, tmp_path: Path) -> 
     evaluations.ask_about(batch, Asked(value="bundled"), ["value"])
     asking.wait(60)
     assert asking.scores == before, "nobody is asked twice"
+
+
+def test_outcome_models_learn_what_answers_tell() -> None:
+    right = Trace("Q", ("a\n", "b\n", "4\n"), "4", None, True)
+    wrong = Trace("Q", ("a\n", "5\n"), "5", None, False)
+    traces = [right, wrong, right, Trace("Q", (), None, None, False)]
+    told = {kind: [one.values for one in examples(traces, kind)] for kind in KINDS}
+    assert told == {"orm": [(None, None, 1.0), (None, 0.0)], "value": [(1.0,) * 3, (0.0,) * 2]}
