@@ -15,6 +15,7 @@ from lab.models import check
 from lab.results import ModelSettings
 from lab.rounds import Rounds
 from lab.solve import Solver
+from lab.verifier_models import VerifierModels
 from lab.worker import Worker
 
 if TYPE_CHECKING:
@@ -57,18 +58,25 @@ class Choice:
     Args:
         worker: has the models.
         adapters: know which models are in use.
-        solver, rounds: may be at work with the models.
+        solver, rounds, asking: may be at work with the models.
         home: where choices are remembered.
     """
 
     def __init__(
-        self, worker: Worker, adapters: Adapters, solver: Solver, rounds: Rounds, home: Path
+        self,
+        worker: Worker,
+        adapters: Adapters,
+        solver: Solver,
+        rounds: Rounds,
+        asking: VerifierModels,
+        home: Path,
     ) -> None:
         self._worker = worker
         self._adapters = adapters
         self._path = home / FILE_NAME
         self._solver = solver
         self._rounds = rounds
+        self._asking = asking
         self._failure = ""
         self._lock = threading.Lock()
 
@@ -136,6 +144,8 @@ class Choice:
             return "A batch is being searched"
         if any(one.active for one in self._rounds.states()):
             return "A round is being run"
+        if self._asking.state.active:
+            return "Models are being asked about samples"
         return ""
 
     def _change(self, settings: ModelSettings) -> None:

@@ -104,8 +104,8 @@ class Workbench:
         self._solver = Solver(self._store, self._worker, shared, home)
         parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
         self.rounds = Rounds(parts)
-        self.choice = Choice(self._worker, self.adapters, self._solver, self.rounds, home)
         asking = VerifierModels(self._worker, self.adapters)
+        self.choice = Choice(self._worker, self.adapters, self._solver, self.rounds, asking, home)
         self.evaluations = Evaluations(self._store, self._solver, self.adapters, asking)
 
     def close(self) -> None:

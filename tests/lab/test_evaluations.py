@@ -22,6 +22,7 @@ from lab.evaluation_readings import Read
 from lab.evaluation_report import Run, best, in_words, report
 from lab.evaluation_words import as_csv, as_markdown, costs_as_markdown, headline, sentences
 from lab.evidence_models import KINDS, examples
+from lab.model_choice import ModelsInUseError
 from lab.verifier_models import Asked
 from lab.workbench import Workbench
 from tests.engine.models.conftest import write_model
@@ -269,6 +270,10 @@ def test_verifiers_choose_among_the_same_samples(make: Make, tmp_path: Path) -> 
     evaluations.ask_about(
         batch, Asked(str(tmp_path / "orm"), value="bundled", judge=str(chat), policy=True)
     )
+    with pytest.raises(ModelsInUseError, match="asked about samples"):
+        bench.choice.unload()
+    with pytest.raises(ParameterError, match="asked already"):
+        evaluations.ask_about(batch, Asked(policy=True))
     told = asking.wait(60)
     assert (told.message, told.active) == ("", False)
     assert [one.name for one in told.left_out] == ["self-reward"]
