@@ -196,6 +196,8 @@ class _Reader:
             if self._whole:
                 raise TaskError("A mixed number is no expression.")
             ones, over, under = map(int, re.findall(r"\d+", found["mixed"]))
+            if over >= under:
+                raise TaskError("The fraction of a mixed number is less than one.")
             return ones + Fraction(over, under), False
         if found["number"]:
             return self._number(found["number"])

@@ -47,7 +47,7 @@ _SMALL = re.compile(
 
 _TOGETHER = re.compile(r"[A-J](?:\s?[A-J])+")
 _AFTER = re.compile(r"$|[.:,;]|\s*[-\u2013\u2014(]|\s+(?:is|are|was|because|since|as|for)\b")
-_DENIED = re.compile(r"\b(?:not|wrong|incorrect|false|neither|eliminate|rule out)\b|n't\b", re.I)
+DENIED = re.compile(r"\b(?:not|wrong|incorrect|false|neither|eliminate|rule out)\b|n't\b", re.I)
 _RIVAL = re.compile(
     r"\b(?:or|nor|not|option|choice|answer|either)\s+[(\[]?([A-Z])(?![\w'])"
     r"|[(\[]([A-HJ-Z]|[a-f])[)\]]"
@@ -144,7 +144,7 @@ def _disputed(rest: str, found: frozenset[str], answer: str) -> bool:
     """Whether what follows a letter names another option, or takes it back."""
     others = {(one or other).upper() for one, other in _RIVAL.findall(rest)}
     others |= set(_OWN_LINE.findall(answer.strip()))
-    taken_back = re.match(r"\s*(?:is|are)\s", rest) and _DENIED.search(rest)
+    taken_back = re.match(r"\s*(?:is|are)\s", rest) and DENIED.search(rest)
     return bool(others - found or taken_back)
 
 
@@ -155,7 +155,7 @@ def _capitals(listed: str) -> frozenset[str]:
 def _named(said: str) -> frozenset[str] | None:
     """The one letter that is named as an option anywhere, where none is denied."""
     found = {next(filter(None, groups)) for groups in _NAMED.findall(said)}
-    return frozenset(found) if len(found) == 1 and not _DENIED.search(said) else None
+    return frozenset(found) if len(found) == 1 and not DENIED.search(said) else None
 
 
 def judgement_of(text: str) -> str | None:
@@ -164,7 +164,9 @@ def judgement_of(text: str) -> str | None:
     The words that it begins with count ("Yes, it is not ..."), else all that it says ("the claim is
     not correct"). "Yes and no" and "true or false" are none.
     """
-    words = [word.lower() for word in _WORDS.findall(undressed(text)[:LONGEST])]
+    said = undressed(text)
+    said = said if len(said) <= LONGEST else said[:LONGEST].rpartition(" ")[0]  # no half a word
+    words = [word.lower() for word in _WORDS.findall(said)]
     words = re.sub(r"\bno doubt\b", "", " ".join(words)).split()
     found: list[str] = []
     for place, word in enumerate(words):

@@ -28,6 +28,27 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+_LABEL = re.compile(
+    r"(?:\\(?:text|textbf|textrm|mathrm|mathbf)\s?\{\s?[(\[]?(?P<dressed>[A-J])[.)\]]\s?\}"
+    r"|[(\[]?(?P<letter>[A-J])[.)\]])"
+    r"(?:\s|~|\\[,; ]|\\quad\b){0,9}(?=[-+\u2212$\\.]{0,3}(?:\d|[dt]?frac|text\b))"
+)
+"""The letter of an option before its number, as multiple-choice contests print it."""
+
+_AMOUNT = r"\d{1,9}(?:\.\d{1,9})? ?[A-Za-z]{1,12}"
+_IN_OTHER_UNITS = re.compile(
+    rf"(?P<amount>{_AMOUNT}) \((?:or |or about |about )?"
+    rf"(?P<again>{_AMOUNT}(?:(?:, and|,| and)? {_AMOUNT}){{0,3}})\)"
+)
+_CONVERSIONS: tuple[dict[str, int], ...] = (
+    {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800},
+    {"cent": 1, "dollar": 100},
+    {"mm": 1, "cm": 10, "m": 1000, "km": 10**6},
+    {"g": 1, "kg": 1000},
+    {"inch": 1, "inche": 1, "foot": 12, "feet": 12, "yard": 36},
+)
+"""Units that a remark in brackets may use instead, by their size."""
+
 _SAID_AGAIN = re.compile(r"\s+\([A-Za-z][A-Za-z -]*\)$")
 _WORD = r"[A-Za-z\u00b0\u00b5]"
 _UNIT = re.compile(
@@ -64,12 +85,12 @@ def quantity(text: str) -> tuple[Fraction | None, str]:
     """The number that a text states and its unit, "" without one."""
     if len(text) > LONGEST:
         return None, ""
-    text = trimmed(_undressed_number(text))
+    text = trimmed(_undressed(text)[1])
     while equals := _EQUALS.match(text):
         text = trimmed(text[equals.end() :])
     text = text.replace("\\!", "").replace("{,}", ",").replace("\\$", "$")
     text = _ABOUT.sub("", re.sub(r"\\left|\\right", "", text).strip(), count=1)
-    text = _SAID_AGAIN.sub("", text)
+    text = _without_remark(text)
     percent = _PERCENT.search(text)
     if percent:
         text = text[: percent.start()]
@@ -83,12 +104,47 @@ def quantity(text: str) -> tuple[Fraction | None, str]:
     return (value / 100, "") if percent else (value, unit)
 
 
-def _undressed_number(text: str) -> str:
-    r"""A number without what says how it looks: "\textbf{(016)}" is "016"."""
-    inside = re.fullmatch(r"\\(?:text|textbf|mathbf|mathrm|bf)\s*\{(.*)\}", text.strip())
-    text = inside[1].strip() if inside else text
+def label_of(text: str) -> str:
+    r"""The letter of an option before a number, as in "(B) 12" or "\textbf{(B) } 12", else ""."""
+    return _undressed(text[:LONGEST])[0]
+
+
+def _without_remark(text: str) -> str:
+    """Without what says a number again, in words or in other units, after it in brackets."""
+    again = _IN_OTHER_UNITS.fullmatch(text)
+    if again:
+        sizes = _sizes(again["amount"])
+        return again["amount"] if sizes and sizes & _sizes(again["again"]) else text
+    return _SAID_AGAIN.sub("", text)
+
+
+def _sizes(amounts: str) -> set[tuple[int, Fraction]]:
+    """What "2 hours and 40 minutes" is in the smallest unit of its kind, with that kind."""
+    parts = [
+        (Fraction(number), unit.removesuffix("s") or unit)
+        for number, unit in re.findall(r"([\d.]+) ?([A-Za-z]+)(?<!\band)", amounts)
+    ]
+    return {
+        (kind, sum((number * sizes[unit] for number, unit in parts), Fraction(0)))
+        for kind, sizes in enumerate(_CONVERSIONS)
+        if all(unit in sizes for _, unit in parts)
+    }
+
+
+def _undressed(text: str) -> tuple[str, str]:
+    r"""A number's label, and the number without what says how it looks.
+
+    "\textbf{(016)}" is "016", "(B) 12" is "12" with the label "B".
+    """
+    label = ""
+    for _ in range(2):
+        text = trimmed(text)
+        if found := _LABEL.match(text):
+            label, text = found["letter"] or found["dressed"], text[found.end() :]
+        inside = re.fullmatch(r"\\(?:text|textbf|mathbf|mathrm|bf)\s*\{(.*)\}", text)
+        text = inside[1].strip() if inside else text
     alone = re.fullmatch(r"\(\s*(\d[\d,.]*)\s*\)", text)
-    return alone[1] if alone else text
+    return label, alone[1] if alone else text
 
 
 def _bare_number(text: str) -> Fraction | None:
@@ -118,7 +174,7 @@ def _ratio(match: re.Match[str]) -> Fraction | None:
         )
         for name in ("over", "under")
     )
-    if under == 0:
+    if under == 0 or (groups.get("whole") and over >= under):
         return None
     value = Fraction(groups.get("whole") or 0) + over / under
     return -value if groups["sign"] in ("-", "\u2212") else value
