@@ -5,8 +5,8 @@ prints goes to standard output. Its arguments are two descriptors: that of the r
 the library. The report has a line with the layers that hold, written before the code runs, and then
 the secret of this run if the code came to its end, or how it failed.
 
-Code that runs here could write to the report whatever it likes, so only the secret counts, and only
-`main` can write that: see there.
+Code that runs here could write to the report whatever it likes, so only the secret counts, which
+`main` writes: see there. Who reads the memory of this process finds it nevertheless (`guard`).
 """
 
 import ctypes

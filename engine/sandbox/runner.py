@@ -7,10 +7,13 @@ needs root. Where the kernel has no such filters, running is refused.
 
 How a run ended is not believed to the code: only a secret of this run, which the process writes
 when the code came to its last line, together with its exit code says that it ran (`child`). So code
-that ends its process early, or writes what it likes to the report, did not run.
+that ends its process early, or writes what it likes to the report, did not run. The limit of that:
+code which reads the memory of its own process, as numpy can and made-up byte code, can find the
+secret. It can then say of itself that it ran, and can do nothing else that other code cannot.
 """
 
 import json
+import math
 import os
 import re
 import secrets
@@ -20,10 +23,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +38,7 @@ _CHILD = Path(__file__).with_name("child.py")
 _CHUNK = 65_536
 _LONGEST_REPORT = 8_192
 _LOOK_SECONDS = 0.1  # how soon a run that is not wanted any more ends
+_PROBE_SECONDS = 10.0  # after which a machine that could not protect itself is tried again
 MODULES = (
     "math",
     "cmath",
@@ -61,6 +64,7 @@ MODULES = (
     "unicodedata",
     "_blake2",
     "_bz2",
+    "_contextvars",
     "_csv",
     "_lzma",
     "_md5",
@@ -72,6 +76,7 @@ MODULES = (
     "_sha3",
     "_sha512",
     "_socket",
+    "binascii",
     "fcntl",
     "select",
     "zlib",
@@ -80,7 +85,14 @@ MODULES = (
 imports `subprocess`, and that some of them; the kernel refuses what they would do).
 """
 
-_NUMPY = ("numpy", "numpy.fft", "numpy.linalg", "numpy.polynomial", "numpy.random")
+_NUMPY = (
+    "numpy",
+    "numpy.ctypeslib",
+    "numpy.fft",
+    "numpy.linalg",
+    "numpy.polynomial",
+    "numpy.random",
+)
 """Likewise, where the code speaks of numpy."""
 
 _ENVIRONMENT = {
@@ -114,7 +126,7 @@ class SandboxLimits(msgspec.Struct, frozen=True):
     output_bytes: int = 65_536
 
 
-Ended = Literal["done", "error", "time", "memory", "output", "killed"]
+Ended = Literal["done", "error", "time", "memory", "output", "killed", "cancelled"]
 
 
 class Ran(msgspec.Struct, frozen=True):
@@ -122,8 +134,8 @@ class Ran(msgspec.Struct, frozen=True):
 
     Attributes:
         ended: done: it came to its last line; error: an exception, or it ended itself; time, memory
-            or output: that limit was met; killed: its process ended in another way, or somebody
-            ended it.
+            or output: that limit was met; killed: its process ended in another way; cancelled: it
+            was not wanted any more, or not begun.
         output: what it printed, at most as many bytes as allowed.
         error: the exception in words.
         layers: the protection that held.
@@ -137,48 +149,84 @@ class Ran(msgspec.Struct, frozen=True):
     seconds: float
 
 
+_CANCELLED = Ran("cancelled", "", "It was not wanted any more.", (), 0.0)
+
+
+def _never() -> bool:
+    return False
+
+
 def run(
-    code: str, limits: SandboxLimits | None = None, cancelled: threading.Event | None = None
+    code: str, limits: SandboxLimits | None = None, cancelled: Callable[[], bool] = _never
 ) -> Ran:
     """Run code; blocks until it has ended, at most `wall_seconds` and a little.
 
     Args:
         code: Python; hostile.
         limits: what it may use.
-        cancelled: ends the run when it is set.
+        cancelled: asked all the time; the run ends when it says so.
 
     Raises:
         SandboxError: this machine has no protection that would be enough.
     """
     if not protection():
         raise SandboxError(_REFUSAL)
-    return _run(code, limits or SandboxLimits(), cancelled or threading.Event(), library())
+    return _run(code, limits or SandboxLimits(), cancelled, library())
 
 
-def run_all(codes: Sequence[str], limits: SandboxLimits | None = None) -> list[Ran]:
+def run_all(
+    codes: Sequence[str],
+    limits: SandboxLimits | None = None,
+    cancelled: Callable[[], bool] = _never,
+    patience: float = math.inf,
+) -> list[Ran]:
     """Run several programs, as many at a time as there are cores; how they ended, in order.
 
     An exception meanwhile, such as that of Ctrl-C, ends all of them. Raises as `run`.
+
+    cancelled: as of `run`, asked in several threads. patience: seconds after which none is begun.
     """
     if not protection():
         raise SandboxError(_REFUSAL)
-    cancelled = threading.Event()
-    one = partial(run, limits=limits, cancelled=cancelled)
+    failed = threading.Event()
+    latest = time.monotonic() + patience
+
+    def one(code: str) -> Ran:
+        if time.monotonic() > latest:
+            return _CANCELLED
+        return run(code, limits=limits, cancelled=lambda: failed.is_set() or cancelled())
+
     with ThreadPoolExecutor(max(1, min(len(codes), len(os.sched_getaffinity(0))))) as pool:
         try:
             return list(pool.map(one, codes))
         except BaseException:
-            cancelled.set()
+            failed.set()
             raise
 
 
-@cache
+class _Probe:
+    """What protects this machine, as tried last. It may have failed for want of memory only."""
+
+    def __init__(self) -> None:
+        self._layers: tuple[str, ...] = ()
+        self._again = -math.inf
+
+    def layers(self) -> tuple[str, ...]:
+        if not self._layers and time.monotonic() >= self._again:
+            with suppress(OSError):
+                tried = _run("print(1 + 1)", SandboxLimits(), _never, Library(-1, {}))
+                if (tried.ended, tried.output) == ("done", "2\n"):
+                    self._layers = tried.layers
+            self._again = time.monotonic() + _PROBE_SECONDS
+        return self._layers
+
+
+_probe = _Probe()
+
+
 def protection() -> tuple[str, ...]:
     """The layers that protect this machine, in words; none if code is not run here."""
-    if sys.platform != "linux":
-        return ()
-    tried = _run("print(1 + 1)", SandboxLimits(), threading.Event(), Library(-1, {}))
-    return tried.layers if (tried.ended, tried.output) == ("done", "2\n") else ()
+    return _probe.layers() if sys.platform == "linux" else ()
 
 
 def in_words() -> str:
@@ -187,7 +235,9 @@ def in_words() -> str:
     return f"This machine offers: {'; '.join(layers)}." if layers else _REFUSAL
 
 
-def _run(code: str, limits: SandboxLimits, cancelled: threading.Event, books: Library) -> Ran:
+def _run(code: str, limits: SandboxLimits, cancelled: Callable[[], bool], books: Library) -> Ran:
+    if cancelled():
+        return _CANCELLED
     began = time.monotonic()
     compiled = [name for name in _NUMPY if "numpy" in books.folders and re.search("numpy", code)]
     secret = secrets.token_hex()
@@ -234,7 +284,7 @@ class _Taken(msgspec.Struct):
 
     output: bytearray
     report: bytearray
-    why: Literal["", "time", "output", "killed"] = ""
+    why: Literal["", "time", "output", "cancelled"] = ""
 
 
 def _attend(
@@ -242,7 +292,7 @@ def _attend(
     asked: bytes,
     report: int,
     limits: SandboxLimits,
-    cancelled: threading.Event,
+    cancelled: Callable[[], bool],
     began: float,
 ) -> _Taken:
     """Give it its code and take what it prints and reports, both up to their limits."""
@@ -260,8 +310,11 @@ def _attend(
     waiting = list(streams)
     while waiting:
         left = began + limits.wall_seconds - time.monotonic()
-        if left <= 0 or cancelled.is_set():
-            taken.why = "killed" if cancelled.is_set() else "time"
+        if cancelled():
+            taken.why = "cancelled"
+            return taken
+        if left <= 0:
+            taken.why = "time"
             return taken
         for stream in select.select(waiting, [], [], min(left, _LOOK_SECONDS))[0]:
             chunk = os.read(stream, _CHUNK)
@@ -304,8 +357,8 @@ def _told(
         ended, words = "time", f"It took more than {limits.wall_seconds:g} s."
     elif taken.why == "output":
         ended, words = "output", f"It printed more than {limits.output_bytes:,} bytes."
-    elif taken.why == "killed":
-        ended, words = "killed", "It was not wanted any more."
+    elif taken.why == "cancelled":
+        return _CANCELLED
     elif code == 0 and secret in rest:
         ended, words = "done", ""
     elif code in (-signal.SIGXCPU, -signal.SIGKILL):

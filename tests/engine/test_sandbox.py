@@ -49,6 +49,13 @@ def test_it_computes_with_algebra_and_arrays() -> None:
     assert absent.error == "ModuleNotFoundError: No module named 'torch'"
 
 
+def test_what_is_not_python_can_be_imported_too() -> None:
+    ran = run(
+        "import base64, secrets, zipfile, contextvars, hashlib\nprint(base64.b64encode(b'a'))"
+    )
+    assert (ran.ended, ran.output) == ("done", "b'YQ=='\n")
+
+
 def test_the_same_program_prints_the_same() -> None:
     code = "import random; print(random.random(), {'a', 'b', 'c', 'd'}, hash('e'))"
     first, second = run_all([code, code])
@@ -127,7 +134,12 @@ ESCAPES = {
 }
 
 
-REFUSALS = ("PermissionError", "can't start new thread", "not allowed to raise maximum limit")
+REFUSALS = (
+    "PermissionError",
+    "cannot import name 'CDLL'",
+    "can't start new thread",
+    "not allowed to raise maximum limit",
+)
 
 
 class Outside:
@@ -216,6 +228,36 @@ def test_there_is_no_way_out(way: str, tmp_path: Path, listener: tuple[int, list
         assert any(word in ran.error for word in REFUSALS), ran.error
 
 
+AT_AN_ADDRESS = """
+import ctypes
+def read(at, count=8):
+    found = (ctypes.c_char * count)()
+    ctypes.memmove(found, at, count)
+    return bytes(found)
+"""
+BY_NUMPY = """
+import numpy
+def read(at, count=8):
+    class There:
+        __array_interface__ = {
+            "shape": (count,), "typestr": "|u1", "data": (at, True), "version": 3}
+    return numpy.asarray(There()).tobytes()
+"""
+BEHIND_A_FRAME = """
+import os, sys
+def pointer(at): return int.from_bytes(read(at), "little")
+frame = sys._getframe().f_back.f_back
+report, inner = frame.f_locals["report"], pointer(id(frame) + 24)
+try: print(open(outside).read())
+except (NameError, OSError): pass
+for k in range(9, 40):
+    there = pointer(inner + 8 * k)
+    if 1 << 20 < there < 1 << 47 and there % 8 == 0 and pointer(there + 8) == id(bytes):
+        if pointer(there + 16) == 64:
+            os.write(report, read(there + 32, 64) + b"\\n")
+            os._exit(0)
+raise ValueError("never the last line")
+"""
 FORGERIES = {
     "leave early": "import os; os._exit(0)",
     "leave politely": "import sys; sys.exit(0)",
@@ -238,6 +280,8 @@ FORGERIES = {
     "find it among all objects": "import gc, os; gc.get_objects(); os._exit(0)",
     "find it by its owner": "import gc, sys; gc.get_referents(sys._getframe(1)); x = 1 / 0",
     "find it in memory": "import ctypes; ctypes.string_at(id(0), 9); x = 1 / 0",
+    "find it behind a frame": AT_AN_ADDRESS + BEHIND_A_FRAME,
+    "share memory with code": "import mmap; mmap.mmap(-1, 4096, prot=7); x = 1 / 0",
     "jump over the error": "import sys; sys.settrace(lambda *event: None); x = 1 / 0",
     "be the one that tells": "import sys; sys.modules['__main__'].main()",
     "read the code again": "import os, sys; os.lseek(0, 0, 0); x = 1 / 0",
@@ -249,8 +293,46 @@ def test_a_run_that_did_not_come_to_its_end_cannot_say_that_it_did(way: str) -> 
     ran = run(FORGERIES[way], QUICK)
     assert ran.ended in ("error", "killed"), ran
     assert ran.error
-    if way.startswith(("find it", "jump")):  # they stop at their first look, before they fail
-        assert "is not for a model's code" in ran.error
+    if way.startswith(("find it", "share", "jump")):  # they stop at their first look
+        assert "not for a model's code" in ran.error or "'ctypes' has no attribute" in ran.error
+
+
+def test_a_run_that_finds_its_secret_by_numpy_gains_no_more_than_that(
+    tmp_path: Path, listener: tuple[int, list[str]]
+) -> None:
+    """The limit of what a run is believed: it can say that it ran, and the sandbox holds."""
+    pytest.importorskip("numpy")
+    with outside(tmp_path / "closed", listener) as place:
+        ran = run(f"outside = {str(place.secret)!r}\n{BY_NUMPY}{BEHIND_A_FRAME}", QUICK)
+        assert ran.ended in ("done", "error", "killed")
+        assert not place.escaped(ran.output), ran
+
+
+def test_programs_that_are_not_wanted_end_at_once_or_never_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(2))
+    pressed = time.monotonic() + 0.4
+    ran = run_all(["print(1)", *["while True: pass"] * 8], None, lambda: time.monotonic() > pressed)
+    assert time.monotonic() - pressed < 1.5
+    assert [one.ended for one in ran] == ["done", *["cancelled"] * 8]
+    ran = run_all(["import time; time.sleep(0.3)"] * 3, patience=0.1)
+    assert [one.ended for one in ran] == ["done", "done", "cancelled"]
+
+
+def test_a_machine_that_could_not_protect_itself_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, probe = runner._run, runner._Probe()
+    monkeypatch.setattr(runner, "_probe", probe)
+    monkeypatch.setattr(runner, "_run", lambda *rest: runner._CANCELLED)
+    assert protection() == ()
+    with pytest.raises(runner.SandboxError):
+        run("print(1)")
+    monkeypatch.setattr(runner, "_run", whole)
+    assert protection() == (), "not at every look"
+    monkeypatch.setattr(probe, "_again", 0.0)
+    assert len(protection()) == 3
 
 
 def test_what_code_writes_to_the_report_holds_nothing_up() -> None:
