@@ -1,5 +1,7 @@
 """What the model thread is told to do, and what it answers."""
 
+import queue
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -145,3 +147,29 @@ class Close:
 
 
 Command = Run | Do | Annotate | Load | Change | Task | Pause | Hold | Stop | Drop | Close
+
+
+class Inbox:
+    """Commands on their way to the model thread."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._urgent = threading.Event()
+
+    def put(self, command: Command) -> None:
+        """Send one; for any thread."""
+        self._queue.put(command)
+        if isinstance(command, Hold | Stop | Drop | Close):
+            self._urgent.set()
+
+    def urgent(self) -> bool:
+        """Whether one has come that programs of a model must not hold up; for any thread."""
+        return self._urgent.is_set()
+
+    def take(self, wait: bool) -> list[Command]:
+        """Those that have come, at least one if it may wait."""
+        self._urgent.clear()  # first: what comes from here on is taken now or urgent again
+        commands = [self._queue.get()] if wait else []
+        while not self._queue.empty():
+            commands.append(self._queue.get())
+        return commands

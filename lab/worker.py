@@ -5,7 +5,6 @@ the reason in their state. Runs that somebody waits for go before those of batch
 those of other processes on the same home. A task, such as training, has the models to itself.
 """
 
-import queue
 import threading
 import time
 from collections import deque
@@ -30,6 +29,7 @@ from lab.commands import (
     Drop,
     Ending,
     Hold,
+    Inbox,
     Load,
     Log,
     OnEnd,
@@ -100,7 +100,7 @@ class Worker:
         self._store = store
         self._grading = grading
         self._home = home
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._commands = Inbox()
         self._states = RunStates()
         self._loading = self._busy = ""
         self._closing = threading.Event()
@@ -240,14 +240,9 @@ class Worker:
 
     def _received(self) -> list[Command]:
         """The commands that have come in; waits for one if there is nothing to do."""
-        if self._jobs:
-            commands = []
-        else:
+        if not self._jobs:
             self._store.turns.release()
-            commands = [self._commands.get()]
-        while not self._commands.empty():
-            commands.append(self._commands.get())
-        return commands
+        return self._commands.take(wait=not self._jobs)
 
     def _obey(self, command: Command) -> None:
         if isinstance(command, Run):
@@ -395,7 +390,7 @@ class Worker:
             return
         for driver in self._due():
             try:
-                for failure in driver.tick():
+                for failure in driver.tick(self._commands.urgent):
                     self._heed(failure)
             except (Exception, SystemExit) as error:
                 # Of no search in particular, such as a library that wants the program to end.

@@ -1,7 +1,8 @@
 """Stored model replies by address.
 
 A reply is a pure function of its address, so the first one stays, and one that cannot be read any
-more is dropped: it will be computed again.
+more is dropped: it will be computed again. How a program ended may not be such a function (it can
+print the time); there the first one stays because searches go on from it.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from engine.models.base import Completion, Judgement, Summary, Valuation
+from engine.search.requests import Executed
 from sessions.database import Connection
 
 _Reply = TypeVar("_Reply", bound=msgspec.Struct)
@@ -56,6 +58,14 @@ class SqliteArchive:
     def keep_summaries(self, items: Mapping[str, Summary]) -> None:
         """Store final answers."""
         self._keep("summaries", items)
+
+    def executions(self, addresses: Iterable[str]) -> dict[str, Executed]:
+        """How the programs among these addresses ended."""
+        return self._find("executions", addresses, Executed)
+
+    def keep_executions(self, items: Mapping[str, Executed]) -> None:
+        """Store how programs ended."""
+        self._keep("executions", items)
 
     def _find(self, table: str, addresses: Iterable[str], kind: type[_Reply]) -> dict[str, _Reply]:
         wanted = list(addresses)

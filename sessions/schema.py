@@ -182,6 +182,11 @@ def _found_in_evaluations(db: Database) -> None:
     db.execute("ALTER TABLE evaluations ADD COLUMN found TEXT NOT NULL DEFAULT '{}'")
 
 
+def _executions(db: Database) -> None:
+    """Version 7: how programs of models ended."""
+    db.execute("CREATE TABLE executions (address TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT")
+
+
 # The schema version is the number of migrations that were run. Append only: a released migration
 # never changes.
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
@@ -191,6 +196,7 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     _deleted,
     _evaluations,
     _found_in_evaluations,
+    _executions,
 )
 
 

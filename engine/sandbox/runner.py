@@ -152,12 +152,13 @@ class Ran(msgspec.Struct, frozen=True):
 _CANCELLED = Ran("cancelled", "", "It was not wanted any more.", (), 0.0)
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Cancels nothing."""
     return False
 
 
 def run(
-    code: str, limits: SandboxLimits | None = None, cancelled: Callable[[], bool] = _never
+    code: str, limits: SandboxLimits | None = None, cancelled: Callable[[], bool] = never
 ) -> Ran:
     """Run code; blocks until it has ended, at most `wall_seconds` and a little.
 
@@ -177,7 +178,7 @@ def run(
 def run_all(
     codes: Sequence[str],
     limits: SandboxLimits | None = None,
-    cancelled: Callable[[], bool] = _never,
+    cancelled: Callable[[], bool] = never,
     patience: float = math.inf,
 ) -> list[Ran]:
     """Run several programs, as many at a time as there are cores; how they ended, in order.
@@ -214,7 +215,7 @@ class _Probe:
     def layers(self) -> tuple[str, ...]:
         if not self._layers and time.monotonic() >= self._again:
             with suppress(OSError):
-                tried = _run("print(1 + 1)", SandboxLimits(), _never, Library(-1, {}))
+                tried = _run("print(1 + 1)", SandboxLimits(), never, Library(-1, {}))
                 if (tried.ended, tried.output) == ("done", "2\n"):
                     self._layers = tried.layers
             self._again = time.monotonic() + _PROBE_SECONDS

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from engine.models.base import Completion, Judgement, Summary, Valuation
+from engine.search.requests import Executed
 
-Kept = Completion | Valuation | Judgement | Summary
+Kept = Completion | Valuation | Judgement | Summary | Executed
 
 
 class Archive(Protocol):
@@ -33,6 +34,10 @@ class Archive(Protocol):
 
     def keep_summaries(self, items: Mapping[str, Summary]) -> None: ...
 
+    def executions(self, addresses: Iterable[str]) -> dict[str, Executed]: ...
+
+    def keep_executions(self, items: Mapping[str, Executed]) -> None: ...
+
 
 class MemoryArchive:
     """An archive that lasts as long as the process."""
@@ -42,6 +47,7 @@ class MemoryArchive:
         self._values: dict[str, Valuation] = {}
         self._judgements: dict[str, Judgement] = {}
         self._summaries: dict[str, Summary] = {}
+        self._executions: dict[str, Executed] = {}
 
     def completions(self, addresses: Iterable[str]) -> dict[str, Completion]:
         """Those of the addresses that are kept."""
@@ -74,3 +80,11 @@ class MemoryArchive:
     def keep_summaries(self, items: Mapping[str, Summary]) -> None:
         """Keep replies until the process ends."""
         self._summaries.update(items)
+
+    def executions(self, addresses: Iterable[str]) -> dict[str, Executed]:
+        """Those of the addresses that are kept."""
+        return {a: self._executions[a] for a in addresses if a in self._executions}
+
+    def keep_executions(self, items: Mapping[str, Executed]) -> None:
+        """Keep how programs ended until the process ends."""
+        self._executions.update(items)

@@ -15,10 +15,11 @@ import msgspec
 
 from engine import events as ev
 from engine.models.base import Policy, ProcessRewardModel
+from engine.sandbox.runner import never
 from engine.search.acts import Act
 from engine.search.archive import Archive
 from engine.search.fulfil import Answer, Charge, Fulfiller, Needed
-from engine.search.requests import Propose, Request, Summarise
+from engine.search.requests import Execute, Propose, Request, Summarise
 from engine.search.runs import Failure, Grader, Limits, OnEvents, Run, Search, create
 
 __all__ = ["Driver", "Failure", "Grader", "Limits", "OnEvents", "Search", "create"]
@@ -129,12 +130,15 @@ class Driver:
             self._runs[id(search)].pausing = True
 
     def hold(self, search: Search) -> None:
-        """Hold the run before it asks a model again; the next run goes on there. What a person
-        has asked for meanwhile, and choosing the answers, are finished first.
+        """Hold the run before it asks a model or runs code again; the next run goes on there. What
+        a person has asked for meanwhile, and choosing the answers, are finished first.
         """
-        if id(search) in self._runs:
-            self._runs[id(search)].holding = True
-            self.pause(search)
+        run = self._runs.get(id(search))
+        if run is not None:
+            run.holding = run.pausing = True
+            if isinstance(run.request, Execute) and not (run.acting or run.concluding):
+                request, run.request = run.request, None  # it was cut off
+                self._hold(run, request)
 
     def stop(self, search: Search) -> None:
         """End the run now; an unfinished iteration is dropped, or an unfinished act. Acts that have
@@ -167,9 +171,13 @@ class Driver:
             for failed in self.tick():
                 raise failed.error
 
-    def tick(self) -> list[Failure]:
+    def tick(self, interrupted: Callable[[], bool] = never) -> list[Failure]:
         """Let every search of the highest priority run to its next request, and answer all of
         those in one batch a kind.
+
+        Args:
+            interrupted: asked, in several threads, while programs of a model run: those that it
+                cuts off run again in the next tick.
 
         Returns:
             The errors of runs and acts; whoever ticks must look at them. A request that fails in
@@ -189,7 +197,7 @@ class Driver:
             if run.request is not None and not run.held:
                 waiting.append(run)
         waiting = self._in_step(waiting)
-        for run, answer in self._answered(waiting, failures):
+        for run, answer in self._answered(waiting, failures, interrupted):
             run.request, run.reply = None, answer.reply
             for address, charge in answer.charges.items():
                 run.cost = run.cost + _cost(run, address, charge)
@@ -212,17 +220,22 @@ class Driver:
         return quick
 
     def _answered(
-        self, waiting: Sequence[Run], failures: list[Failure]
+        self, waiting: Sequence[Run], failures: list[Failure], interrupted: Callable[[], bool]
     ) -> list[tuple[Run, Answer]]:
-        """The runs with their answers; those without one are added to `failures`."""
+        """The runs with their answers; those that fail are added to `failures`, and those whose
+        programs were cut off have none.
+        """
         try:
-            answers = self._fulfiller.fulfil([_needed(run) for run in waiting])
+            answers = self._fulfiller.fulfil([_needed(run) for run in waiting], interrupted)
         except Exception as error:
             if len(waiting) == 1:
                 failures.append(self._fail(waiting[0], error))
                 return []
-            return [pair for run in waiting for pair in self._answered([run], failures)]
-        return list(zip(waiting, answers, strict=True))
+            return [
+                pair for run in waiting for pair in self._answered([run], failures, interrupted)
+            ]
+        pairs = zip(waiting, answers, strict=True)
+        return [(run, answer) for run, answer in pairs if answer is not None]
 
     def _fail(self, run: Run, error: Exception) -> Failure:
         if run.acting:

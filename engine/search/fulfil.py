@@ -1,4 +1,5 @@
-"""Answers the requests of searches: archive first, then the models, one batch a kind.
+"""Answers the requests of searches: archive first, then the models, one batch a kind. Programs of
+a model are run here, too, before the rest, because what they print belongs to what is asked.
 
 The address of a reply is made here: model identity, kind, question, steps and, for proposals, seed,
 slot, attempt and sampling. What replies took is returned by address; who counts it is the driver's
@@ -27,7 +28,7 @@ from engine.models.base import (
     Valuation,
 )
 from engine.randomness import address
-from engine.sandbox.runner import run_all
+from engine.sandbox.runner import never, run_all
 from engine.search.archive import Archive
 from engine.search.requests import (
     Ask,
@@ -38,6 +39,7 @@ from engine.search.requests import (
     Propose,
     Reply,
     Request,
+    Summarise,
     writes_code,
 )
 from engine.tree import Tree
@@ -45,9 +47,12 @@ from engine.tree import Tree
 Kept = TypeVar("Kept", Completion, Valuation, Judgement, Summary)
 Part = TypeVar("Part", ProposalRequest, PrefixRequest)
 _SHORT = 16
+_BEGIN_SECONDS = 2.0
+"""Of a batch of programs none is begun later: the others are asked for again."""
+_KEPT_ENDS = ("done", "error", "memory", "output")
 _MOST_RAN = 4096
 _RAN: dict[str, Executed] = {}
-"""How programs ended, the latest of this process."""
+"""How programs ended that may end otherwise the next time, such as by the clock; the latest."""
 
 
 class Needed(msgspec.Struct, frozen=True):
@@ -90,24 +95,57 @@ class Fulfiller:
         self._prm = prm
         self._archive = archive
 
-    def fulfil(self, needed: Sequence[Needed]) -> list[Answer]:
-        """One answer per request, in order; each model is called once per kind of request."""
+    def fulfil(
+        self, needed: Sequence[Needed], interrupted: Callable[[], bool] = never
+    ) -> list[Answer | None]:
+        """One answer per request, in order; each model is called once per kind of request. None
+        where a program of the request was cut off or not begun: it has to be asked again.
+
+        interrupted: asked, in several threads, while programs run; they end when it says so.
+        """
+        wanted = [_programs(item) for item in needed]
+        ran = self._run(dict.fromkeys(one for programs in wanted for one in programs), interrupted)
         methods: dict[str, Callable[[list[Needed]], list[Answer]]] = {
             "propose": self._propose,
             "evaluate": self._evaluate,
-            "verdict": lambda batch: self._judge(batch, "verdict"),
-            "analysis": lambda batch: self._judge(batch, "analysis"),
-            "summarise": self._summarise,
-            "execute": _execute,
+            "verdict": lambda batch: self._judge(batch, "verdict", ran),
+            "analysis": lambda batch: self._judge(batch, "analysis", ran),
+            "summarise": lambda batch: self._summarise(batch, ran),
+            "execute": lambda batch: [_ended(item, ran) for item in batch],
         }
         groups: dict[str, list[int]] = {}
         for index, item in enumerate(needed):
-            groups.setdefault(_kind(item.request), []).append(index)
+            if all(program in ran for program in wanted[index]):
+                groups.setdefault(_kind(item.request), []).append(index)
         answers: dict[int, Answer] = {}
         for kind, indices in groups.items():
             replies = methods[kind]([needed[i] for i in indices])
             answers.update(zip(indices, replies, strict=True))
-        return [answers[i] for i in range(len(needed))]
+        return [answers.get(i) for i in range(len(needed))]
+
+    def _run(self, programs: Iterable[str], interrupted: Callable[[], bool]) -> dict[str, Executed]:
+        """How programs ended, those left out that were cut off or not begun: archive first, then
+        the sandbox. Costs no token.
+        """
+        places = {program: address("execute", program) for program in programs}
+        if not places:
+            return {}
+        stored = self._archive.executions(places.values())
+        ended = {p: stored[where] for p, where in places.items() if where in stored}
+        ended.update({p: _RAN[p] for p in places if p not in ended and p in _RAN})
+        new = [program for program in places if program not in ended]
+        fresh: dict[str, Executed] = {}
+        found = run_all(new, cancelled=interrupted, patience=_BEGIN_SECONDS) if new else []
+        for program, ran in zip(new, found, strict=True):
+            end = Executed(ran.ended, ran.output if ran.ended == "done" else "", ran.error)
+            if ran.ended in _KEPT_ENDS:
+                fresh[places[program]] = ended[program] = end
+            elif ran.ended != "cancelled":
+                _RAN[program] = ended[program] = end
+        self._archive.keep_executions(fresh)
+        while len(_RAN) > _MOST_RAN:
+            del _RAN[next(iter(_RAN))]
+        return ended
 
     def _propose(self, needed: Sequence[Needed]) -> list[Answer]:
         def addressed(item: Needed, ask: Ask) -> tuple[str, ProposalRequest]:
@@ -145,9 +183,11 @@ class Fulfiller:
             [lambda reply: reply.value] * len(needed),
         )
 
-    def _judge(self, needed: Sequence[Needed], mode: CriticMode) -> list[Answer]:
+    def _judge(
+        self, needed: Sequence[Needed], mode: CriticMode, ran: Mapping[str, Executed]
+    ) -> list[Answer]:
         return _answer(
-            _read(needed, "judge", mode, self._policy.identity),
+            [_read(item, ran, "judge", mode, self._policy.identity) for item in needed],
             self._archive.judgements,
             self._archive.keep_judgements,
             lambda requests: self._policy.judge(requests, mode),
@@ -155,9 +195,9 @@ class Fulfiller:
             [lambda reply: reply] * len(needed),
         )
 
-    def _summarise(self, needed: Sequence[Needed]) -> list[Answer]:
+    def _summarise(self, needed: Sequence[Needed], ran: Mapping[str, Executed]) -> list[Answer]:
         return _answer(
-            _read(needed, "summary", self._policy.identity),
+            [_read(item, ran, "summary", self._policy.identity) for item in needed],
             self._archive.summaries,
             self._archive.keep_summaries,
             self._policy.summarise,
@@ -178,22 +218,18 @@ def proposal_address(identity: str, request: ProposalRequest) -> str:
     return address("propose", identity, request.question, *parts, sampling, *kind)
 
 
-def _execute(needed: Sequence[Needed]) -> list[Answer]:
-    """Programs are run anew in each process: that costs no token. All of a batch run at once."""
-    asked = [item.request for item in needed if isinstance(item.request, Execute)]
-    ran = executed([program for request in asked for program in request.programs])
-    return [Answer([ran[program] for program in request.programs], {}) for request in asked]
+def _programs(item: Needed) -> list[str]:
+    """The programs that must have run before a request can be answered."""
+    request = item.request
+    if isinstance(request, Execute):
+        return list(request.programs)
+    if isinstance(request, Judge | Summarise) and writes_code(item.tree.params):
+        return ["".join(steps) for steps in request.prefixes]
+    return []
 
 
-def executed(programs: Sequence[str]) -> dict[str, Executed]:
-    """How programs ended; those that ran lately are not run again."""
-    new = [program for program in dict.fromkeys(programs) if program not in _RAN]
-    for program, found in zip(new, run_all(new), strict=True):
-        _RAN[program] = Executed(found.ended, found.output, found.error)
-    ended = {program: _RAN[program] for program in programs}
-    while len(_RAN) > _MOST_RAN:
-        del _RAN[next(iter(_RAN))]
-    return ended
+def _ended(item: Needed, ran: Mapping[str, Executed]) -> Answer:
+    return Answer([ran[program] for program in _programs(item)], {})
 
 
 def _kind(request: Request) -> str:
@@ -211,23 +247,17 @@ def _prefixes(item: Needed, *kind: str) -> list[tuple[str, PrefixRequest]]:
     ]
 
 
-def _read(needed: Sequence[Needed], *kind: str) -> list[list[tuple[str, PrefixRequest]]]:
+def _read(item: Needed, ran: Mapping[str, Executed], *kind: str) -> list[tuple[str, PrefixRequest]]:
     """As `_prefixes` for what the policy reads: where steps are code, with what they print."""
-    asked = [_prefixes(item, *kind) for item in needed]
-    coding = [writes_code(item.tree.params) for item in needed]
-    whole = [part for parts, code in zip(asked, coding, strict=True) if code for _, part in parts]
-    ran = executed(["".join(part.steps) for part in whole]) if whole else {}
+    if not writes_code(item.tree.params):
+        return _prefixes(item, *kind)
 
     def printed(part: PrefixRequest) -> tuple[str, PrefixRequest]:
-        end = ran["".join(part.steps)]
-        output = end.output if end.ended == "done" else ""
+        output = ran["".join(part.steps)].output
         where = address(*kind, part.question, part.steps, output)
         return where, msgspec.structs.replace(part, printed=output)
 
-    return [
-        [printed(part) for _, part in parts] if code else parts
-        for parts, code in zip(asked, coding, strict=True)
-    ]
+    return [printed(part) for _, part in _prefixes(item, *kind)]
 
 
 def _graded(item: Needed) -> Callable[[Summary], FinalAnswer]:

@@ -1,5 +1,6 @@
 """A search replayed with something changed."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import msgspec
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.errors import ParameterError
+from engine.models.base import Completion, Judgement, PrefixRequest, ProposalRequest, Summary, Usage
+from engine.sandbox.runner import protection
 from engine.search import acts
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search
@@ -256,3 +259,32 @@ def test_longer_than_the_search_was() -> None:
     longer = Search(searched.search.log[:1], grade)
     run(longer, Limits(iterations=9), World(words=WORDS), searched.archive)
     assert [n.step for n in Tree.fold(found.log).nodes] == [n.step for n in longer.tree.nodes]
+
+
+class Restless(World):
+    """Writes Python whose second step prints something else every time; that decides its answer."""
+
+    def _propose(self, request: ProposalRequest) -> Completion:
+        text = f"# Take {request.slot}.\nx = {request.slot}\n"
+        if request.steps:
+            text = "# Print.\nimport os\nprint(object(), int.from_bytes(os.urandom(4), 'big'))\n"
+        return Completion(text, text, "", (1, 2), (-0.5, -0.5), Usage(5))
+
+    def judge(self, requests, mode):  # type: ignore[no-untyped-def]
+        return [Judgement("end" if r.printed else "continue", "text") for r in requests]
+
+    def summarise(self, requests: Sequence[PrefixRequest]) -> list[Summary]:
+        return [Summary(r.printed or "", (r.printed or "?").split()[-1]) for r in requests]
+
+
+@pytest.mark.skipif(not protection(), reason="code of a model is not run on this machine")
+def test_programs_that_print_something_else_every_time_are_replayed_as_they_were() -> None:
+    world, archive = Restless(), MemoryArchive()
+    search = new_search(algorithm="rstar_math", run_code=True, branch=2)
+    run(search, Limits(iterations=3), world, archive)
+    model = Remembering(world)
+    found = replay(search.log, Supposition(), Driver(model, model, archive), grade)
+    assert (found.iterations, found.missing) == (search.tree.iteration, 0)
+    first, second = Tree.fold(search.log), Tree.fold(found.log)
+    assert [node.answer for node in first.nodes] == [node.answer for node in second.nodes]
+    assert any(node.answer for node in first.nodes)

@@ -296,6 +296,25 @@ def test_code_that_does_not_run_gives_no_step() -> None:
     assert len(plain.tree.root.children) == 5, "nothing is run where it is not switched on"
 
 
+@pytest.mark.skipif(not protection(), reason="code of a model is not run on this machine")
+@pytest.mark.parametrize("held", [True, False])
+def test_a_search_whose_programs_were_cut_off_goes_on_as_if_they_had_not_been(held: bool) -> None:
+    driver = Driver(Coder(), Coder(), archive := MemoryArchive(), clock=lambda: 0.0)
+    whole, cut = (new_search(algorithm="rstar_math", branch=2, run_code=True) for _ in "ab")
+    driver.run([whole], Limits(iterations=1), lambda _, events: None)
+    archive._executions.clear()
+    driver.start(cut, Limits(iterations=1), lambda _, events: None)
+    for _ in range(4):
+        assert not driver.tick(interrupted=lambda: True)
+    assert not archive._executions
+    assert len(cut.tree.nodes) == 1
+    if held:
+        driver.hold(cut)
+        assert (driver.held, driver.active) == ([cut], [])
+    driver.run([cut], Limits(iterations=1), lambda _, events: None)
+    assert [node.step for node in cut.tree.nodes] == [node.step for node in whole.tree.nodes]
+
+
 def test_the_switch_says_what_protects_this_machine() -> None:
     helps = {info.name: info.help for info in parameters("rstar_math")}
     assert helps["run_code"].endswith(in_words())

@@ -1,5 +1,6 @@
 """Steering sessions of a real store, with models that need no weights."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from engine import events as ev
 from engine.errors import EventError, LabError, ModelError, ParameterError, TaskError
-from engine.models.base import PrefixRequest, Valuation
+from engine.models.base import Completion, PrefixRequest, ProposalRequest, Usage, Valuation
+from engine.sandbox.runner import protection, run_all
+from engine.search import fulfil
 from engine.tree import Tree
 from lab.live import digest
 from lab.results import RunState
@@ -448,3 +451,35 @@ def test_a_search_goes_on_with_another_adapter(tmp_path: Path) -> None:
     assert folded(bench, session).policy == "world"
     assert finish(bench, session, iterations=1).message == ""
     bench.close()
+
+
+class Endless(World):
+    """Writes Python that does not end."""
+
+    def _propose(self, request: ProposalRequest) -> Completion:
+        text = f"# Step 1: Wait.\nx = {request.slot}\nwhile True: pass\n"
+        return Completion(text, text, "", (1, 2), (-0.5, -0.5), Usage(5))
+
+
+@pytest.mark.skipif(not protection(), reason="code of a model is not run on this machine")
+@pytest.mark.parametrize("way", ["stop", "hold"])
+def test_programs_that_run_do_not_hold_a_stop_or_a_pause_up(
+    make: Make, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    begun = threading.Event()
+
+    def noticed(*rest: Any, **more: Any) -> Any:
+        begun.set()
+        return run_all(*rest, **more)
+
+    monkeypatch.setattr(fulfil, "run_all", noticed)
+    bench = make(Endless())
+    params = {"run_code": True, "branch": 8}
+    session = bench.create("What?", gold="1", algorithm="rstar_math", params=params)
+    bench.run(session, iterations=1)
+    assert begun.wait(LONG)
+    pressed = time.monotonic()
+    bench.stop(session) if way == "stop" else bench.steering.hold(session)
+    assert not rest(bench, session).active
+    assert time.monotonic() - pressed < 2
+    assert len(folded(bench, session).nodes) == 1, "nothing of them is kept"

@@ -6,6 +6,7 @@ import pytest
 
 from engine.models.base import Completion, Judgement, Summary, Usage, Valuation
 from engine.randomness import address
+from engine.search.requests import Executed
 from sessions.store import Store
 
 A, B, C = (address(name) for name in "abc")
@@ -24,12 +25,14 @@ def test_replies_come_back_in_another_process_s_store(store: Store, tmp_path: Pa
     store.archive.keep_values({A: Valuation(1 / 3, Usage(9))})
     store.archive.keep_judgements({A: Judgement("end", "logits", 0.9)})
     store.archive.keep_summaries({A: Summary("The answer is 2", None)})
+    store.archive.keep_executions({A: Executed("done", "2\n", "")})
     other = Store(tmp_path)
     assert other.archive.completions([C, A]) == {A: step}
     assert set(other.archive.completions([A, B, C])) == {A, B}
     assert other.archive.values([A, B]) == {A: Valuation(1 / 3, Usage(9))}
     assert other.archive.judgements([A]) == {A: Judgement("end", "logits", 0.9)}
     assert other.archive.summaries([A]) == {A: Summary("The answer is 2", None)}
+    assert other.archive.executions([A, B]) == {A: Executed("done", "2\n", "")}
     other.close()
 
 

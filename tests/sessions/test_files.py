@@ -82,7 +82,7 @@ def set_version(path: Path, version: int) -> sqlite3.Connection:
 
 def test_a_newer_store(tmp_path: Path) -> None:
     set_version(filled(tmp_path), 99).close()
-    refuse(tmp_path, StoreNewerError, r"store version 99; this lab knows 6\)")
+    refuse(tmp_path, StoreNewerError, r"store version 99; this lab knows 7\)")
 
 
 def test_a_newer_store_that_is_open_elsewhere(tmp_path: Path) -> None:
