@@ -8,11 +8,15 @@ last step prints "The answer is ...". A comment without Python may state the ans
 where nothing was printed.
 """
 
+import ast
+import io
 import re
+import tokenize
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.tasks.grading import extract_answer
+from engine.tasks.printed import as_written
 
 SOLVE_IN_CODE = """\
 Solve the problem below by a Python program, written step by step. Begin each step with a comment \
@@ -31,7 +35,10 @@ OPENING, CLOSING = "```python\n", "```"
 LAST_CHARACTERS = "0123456789\n"
 """A step's end is seen at one of these."""
 
-_OPENED = re.compile(r"[^`]*?```(?:python|py)\w*[ \t]*\n|\s*```[ \t]*\n", re.IGNORECASE)
+_OPENED = re.compile(
+    r"(?P<before>(?:(?!```).)*?)```(?:python|py)\w*[ \t]*\n|\s*```[ \t]*\n",
+    re.IGNORECASE | re.DOTALL,
+)
 _CLOSED = re.compile(r"^[ \t]*```", re.MULTILINE)
 _SURELY_CLOSED = re.compile(r"^[ \t]*```[ \t]*\n", re.MULTILINE)  # where another may be opened
 _LATER = re.compile(r"^#+[ \t]*Step[ \t]*\d", re.MULTILINE)
@@ -50,28 +57,75 @@ class CodeStep(NamedTuple):
 
 
 def read_code_step(raw: str) -> CodeStep:
-    """The first step in a model's words, fences and later steps left away."""
-    body = _body(raw)
+    """The first step in a model's words, fences and later steps left away. Where its block of
+    Python begins without a sentence, the last line before the block is it.
+    """
+    before, text = _opened(raw)
+    closed = _CLOSED.search(text)
+    body = (text[: closed.start()] if closed else text).strip("\r\n\t ")
     first, _, rest = body.partition("\n")
     head = _HEAD.fullmatch(first)
+    sentence = head["sentence"].strip() if head else ""
     if head is None:
-        return CodeStep("", body)
-    code = rest[: later.start()] if (later := _LATER.search(rest)) else rest
-    return CodeStep(head["sentence"].strip(), code.strip("\n").rstrip())
-
-
-def _body(raw: str) -> str:
-    opened = _OPENED.match(raw)
-    text = raw[opened.end() :] if opened else raw
-    closed = _CLOSED.search(text)
-    return (text[: closed.start()] if closed else text).strip("\r\n\t ")
+        rest = body
+    if not sentence and before.strip():
+        last = before.strip().rpartition("\n")[2].strip()
+        head = _HEAD.fullmatch(last)
+        sentence = (head["sentence"] if head else last).strip(" \t*:")
+    later = _later(rest)
+    return CodeStep(sentence, (rest if later is None else rest[:later]).strip("\n").rstrip())
 
 
 def is_whole(text: str) -> bool:
     """Whether a model that goes on writing has begun something after its step."""
-    opened = _OPENED.match(text)
-    first, _, rest = (text[opened.end() :] if opened else text).lstrip().partition("\n")
-    return bool(first) and bool(_LATER.search(rest) or _SURELY_CLOSED.search(rest))
+    first, _, rest = _opened(text)[1].lstrip().partition("\n")
+    return bool(first) and (_later(rest) is not None or bool(_SURELY_CLOSED.search(rest)))
+
+
+def _opened(raw: str) -> tuple[str, str]:
+    """What goes before the first step in a reply, and the reply from there on."""
+    opened = _OPENED.match(raw)
+    before, text = (opened["before"] or "", raw[opened.end() :]) if opened else ("", raw)
+    if not _HEAD.fullmatch(text.lstrip().partition("\n")[0]):
+        later = _later(text)
+        if later is not None and _is_prose(text[:later]):
+            return before + text[:later], text[later:]
+    return before, text
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a text is no Python, or a single word."""
+    try:
+        lines = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return all(isinstance(line, ast.Expr) and isinstance(line.value, ast.Name) for line in lines)
+
+
+def _later(code: str) -> int | None:
+    """Where the comment of a later step begins; a line within a string is none."""
+    found = list(_LATER.finditer(code))
+    inside = _in_strings(code) if found else set()
+    return next(
+        (one.start() for one in found if code.count("\n", 0, one.start()) + 1 not in inside), None
+    )
+
+
+def _in_strings(code: str) -> set[int]:
+    """The lines, from 1 on, that begin within a string."""
+    lines: set[int] = set()
+    if not re.search("'''|\"\"\"", code):
+        return lines
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            lines.update(range(token.start[0] + 1, token.end[0] + 1))
+    except tokenize.TokenError as error:
+        says, (line, _) = error.args
+        if "string" in says:  # it has no end yet
+            lines.update(range(line + 1, code.count("\n") + 2))
+    except SyntaxError:  # of its indentation: the rest is read as it is
+        pass
+    return lines
 
 
 def has_code(step: str) -> bool:
@@ -95,16 +149,33 @@ def answer_of(steps: Sequence[str], printed: str | None) -> tuple[str, str | Non
     """The words that the answer was read from and the answer; None if there are none to read.
 
     What was printed goes before what a comment says; of several printed lines that state no answer
-    the last one counts.
+    the last one counts. Values in the notation of Python are written in that of mathematics.
     """
     lines = [line.strip() for line in (printed or "").splitlines() if line.strip()]
     stating = next((line for line in reversed(lines) if states_answer(line)), None)
     if stating is not None and printed is not None:
-        return stating, extract_answer(stating)
+        answer = extract_answer(stating)
+        return stating, answer and as_written(answer, _speaks_of_intervals(steps))
     claim = _claim(steps, printed)
     if claim is not None:
         return claim, extract_answer(claim)
-    return (lines[-1], extract_answer(lines[-1])) if lines else None
+    if not lines:
+        return None
+    written = as_written(lines[-1], _speaks_of_intervals(steps))
+    whole = written != lines[-1] and _is_expression(lines[-1])
+    return lines[-1], written if whole else extract_answer(written)
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _speaks_of_intervals(steps: Sequence[str]) -> bool:
+    return any("interval" in step.lower() for step in steps)
 
 
 def _claim(steps: Sequence[str], printed: str | None) -> str | None:

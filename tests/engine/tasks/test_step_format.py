@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from engine.errors import TaskError
+from engine.tasks.grading import grade
+from engine.tasks.printed import as_written
 from engine.tasks.step_format import (
     NUMBERED,
     Piece,
@@ -182,6 +184,14 @@ CODING = NUMBERED.for_code()
             "# Step 2: Add.\ndef f(n):\n\n    # Steps of f\n    return n\n",
         ),
         ("# Step 2: The answer is \\boxed{5}", "# Step 2: The answer is \\boxed{5}\n"),
+        ("Step 2: Add\n```python\nx = 3\n```", "# Step 2: Add\nx = 3\n"),
+        ("### Step 2: Add\n```python\nx = 3\n```\n", "# Step 2: Add\nx = 3\n"),
+        ("Set `x`:\n```python\nx = 3\n# Step 3: On\n```\n", "# Step 2: Set `x`\nx = 3\n"),
+        ("Let's go on.\n\n# Step 2: Add\nx = 3", "# Step 2: Add\nx = 3\n"),
+        (
+            "# Step 2: Text\ns = '''\n# Step 9 of it\n'''\nprint(s)\n# Step 3: On\nx = 1",
+            "# Step 2: Text\ns = '''\n# Step 9 of it\n'''\nprint(s)\n",
+        ),
     ],
 )
 def test_replies_become_steps_with_code(raw: str, step: str) -> None:
@@ -192,6 +202,7 @@ def test_replies_become_steps_with_code(raw: str, step: str) -> None:
     ("raw", "reason"),
     [
         ("x = 3 + 4\n", "no sentence"),
+        ("x = 3 + 4\n# Step 3: Go on.\ny = 1", "no sentence"),
         ("# Step 2: Think.\n# And again.\n", "no code"),
         ("# Step 2: Begin.\na = 1", "repeated"),
         ("```\n", "empty"),
@@ -219,6 +230,65 @@ def test_what_a_program_printed_is_its_answer(last: str, printed: str | None, an
     stated = CODING.stated_answer(steps, printed)
     assert stated is not None
     assert stated[1] == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("Let's go on.\n\n# Step 2: Add\nx = 3\n", False),
+        ("Let's go on.\n\n# Step 2: Add\nx = 3\n# Step 3", True),
+        ("Step 2: Add\n```python\nx = 3\n", False),
+        ("Step 2: Add\n```python\nx = 3\n```\n", True),
+        ("# Step 2: Text\ns = '''\n# Step 9 of it\n", False),
+        ("# Step 2: Text\ns = '''\n# Step 9 of it\n'''\n# Step 3", True),
+    ],
+)
+def test_a_step_with_code_ends_where_the_next_begins(text: str, whole: bool) -> None:
+    assert CODING.is_whole(text) is whole
+
+
+@pytest.mark.parametrize(
+    ("printed", "gold"),
+    [
+        ("[2, 3]", "2,3"),
+        ("[2 3]", "2,3"),
+        ("[-1/2 - sqrt(3)*I/2, 1]", r"-\frac{1}{2}-\frac{\sqrt{3}}{2}i, 1"),
+        ("{x: 3}", "3"),
+        ("5.000000000000001", "5"),
+        ("-4.999999999999999 cm", "-5 cm"),
+        ("0.30000000000000004", "0.3"),
+        ("(5.999999999999999-5j)", "6-5i"),
+        ("np.float64(2.5)", "2.5"),
+        ("Fraction(-1, 3)", r"-\frac13"),
+        ("6 - 5*I", "6-5i"),
+        ("-1/2 + sqrt(3)*I/2", r"-\frac{1}{2}+\frac{\sqrt{3}}{2}i"),
+        ("2*exp(3)", "2e^3"),
+        ("-oo", r"-\infty"),
+        ("Interval(-2, 7)", "[-2,7]"),
+        ("Union(Interval.open(-oo, 2), Interval.Ropen(3, 4))", r"(-\infty,2)\cup[3,4)"),
+        ("Matrix([[1], [2]])", r"\begin{pmatrix}1\\2\end{pmatrix}"),
+        ("3*x**10 + 1", "3x^{10}+1"),
+        ("(1, 2)", "(1,2)"),
+        ("True", "Yes"),
+    ],
+)
+def test_answers_as_python_prints_them_are_read(printed: str, gold: str) -> None:
+    for line in (f"The answer is {printed}", printed):
+        stated = CODING.stated_answer(("# Step 1: Print.\nprint(x)\n",), f"{line}\n")
+        assert stated is not None
+        assert grade(stated[1], gold), stated
+
+
+def test_answers_that_are_no_python_stay_as_they_are() -> None:
+    same = ["E", "I", "5 apples", "1/3", "0.3333333333333333", "x = 5", "sqrt(2", "f(1e999)"]
+    hostile = ["(" * 400, "-" * 900 + "1", "1" * 990, "1e" + "9" * 99, "__import__(os).abort()"]
+    for text in [*same, *hostile, "x**" * 2000]:
+        assert as_written(text) == text
+    stated = CODING.stated_answer(("# Step 1: The closed interval.\nprint([a, b])\n",), "[2, 3]\n")
+    assert stated == ("[2, 3]", "[2, 3]"), "two values in brackets may be an interval"
+    stated = CODING.stated_answer(("# Step 1: Print.\n",), "in all 0.30000000000000004\n")
+    assert stated is not None
+    assert stated[1] == "0.3"
 
 
 def test_code_that_has_not_printed_an_answer_goes_on() -> None:
