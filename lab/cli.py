@@ -185,7 +185,8 @@ def search(
                 seed=seed,
                 name=name,
             )
-        if hint := bench.hint(bench.settings(session).question):
+        made = bench.settings(session)
+        if hint := bench.hint(made.question, made.params):
             terminal.notice(hint)
         # A library that prints must not spoil the one object on standard output.
         with redirect_stdout(sys.stderr):

@@ -107,7 +107,7 @@ def solve(
         params, sampling = parameters(bench, param or [])
         found = bench.dataset(dataset, field_names(field or []), split, limit)
         _tell(found)
-        if hint := bench.hint(found.problems[0].content):
+        if hint := bench.hint(found.problems[0].content, params):
             terminal.notice(hint)
         # A library that prints must not spoil the one object on standard output.
         with redirect_stdout(sys.stderr):

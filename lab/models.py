@@ -2,15 +2,15 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
-from engine.errors import ModelError, ParameterError
+from engine.errors import ModelError, ParameterError, TaskError
 from engine.models.base import Policy, ProcessRewardModel
 from engine.models.loading import HUB_ID, ModelSpec, locate
 from engine.models.progress import Progress, untold
@@ -21,6 +21,7 @@ from lab.results import ModelSettings
 from sessions.adapters import Role
 
 BUNDLED = "bundled"
+_ON = ("true", "t", "yes", "y", "on", "1")
 _ADAPTED = re.compile(r"(.*) \+ adapter ([0-9a-f]{8})", re.DOTALL)
 _SIZE = re.compile(r"\s*(\d+(\.\d*)?|\.\d+)\s*([kmgtpe]i?)?b?\s*", re.IGNORECASE | re.ASCII)
 
@@ -180,17 +181,52 @@ def check(settings: ModelSettings) -> None:
                 raise ParameterError(str(error)) from error
 
 
-def hint(settings: ModelSettings, question: str) -> str | None:
-    """Why the bundled policy cannot answer a question; None if it can or another one is used."""
+def hint(
+    settings: ModelSettings, question: str, params: Mapping[str, Any] | None = None
+) -> str | None:
+    """Why the policy cannot answer a question in a search with these parameters, as they were
+    entered; None if nothing is known against it.
+    """
+    if not question.strip():
+        return None
+    found = [_no_story(settings, question), _no_code(settings, params or {})]
+    return " ".join(filter(None, found)) or None
+
+
+def _no_story(settings: ModelSettings, question: str) -> str:
+    """Why the bundled policy does not know such questions, "" if it does or is not used."""
     from engine.tasks.stories import recognise
 
-    if settings.policy != BUNDLED or not question.strip():
-        return None
+    if settings.policy != BUNDLED:
+        return ""
     found = recognise(question)
     if found:
-        return None
+        return ""
     return (
         "The bundled model only knows short stories about a number of things that changes "
         f"({found.reason}). Pick a sample problem to see the kind, or start the lab with a model "
         "that knows more: lab --policy FOLDER-OR-HUB-ID --prm FOLDER-OR-HUB-ID."
+    )
+
+
+def _no_code(settings: ModelSettings, params: Mapping[str, Any]) -> str:
+    """What becomes of `run_code` with a policy that keeps to a layout of its own, "" for others."""
+    if str(params.get("run_code")).strip().lower() not in _ON:
+        return ""
+    from engine.tasks.step_format import load_step_format
+
+    bundled = settings.policy == BUNDLED
+    if not bundled:
+        folder = Path(settings.policy).expanduser()
+        try:
+            if not folder.is_dir() or load_step_format(folder).kind != "lines":
+                return ""
+        except TaskError:  # loading it will say so
+            return ""
+    name = "The bundled model" if bundled else f"The policy {settings.policy}"
+    return (
+        f"{name} is not asked for Python, since it writes steps in a layout of its own: with "
+        "run_code every step that is no Python is rejected, so that such a search may find none at "
+        "all. Switch run_code off, or start the lab with a chat model: lab --policy "
+        "FOLDER-OR-HUB-ID."
     )

@@ -146,9 +146,9 @@ class Workbench:
             raise TaskError(f"There is no split {split!r} of problems: take {', '.join(SPLITS)}.")
         return list(_problems(split)[:limit])
 
-    def hint(self, question: str) -> str | None:
+    def hint(self, question: str, params: Mapping[str, Any] | None = None) -> str | None:
         """Why the models in use cannot be expected to answer a question; None if they can."""
-        return hint(self.models, question)
+        return hint(self.models, question, params)
 
     # Sessions.
 

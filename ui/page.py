@@ -122,7 +122,7 @@ class Wiring:
             how(session)
         except Exception as error:  # whatever it is, it belongs where the person looks
             return session, reply(error=words(error))
-        hint = self.workbench.hint(entered.question)
+        hint = self.workbench.hint(entered.question, entered.params)
         return session, reply(session=session, hint=hint, pressed=True, differs=None)
 
     def _session(self, session: str, entered: Entered, new: bool) -> str:

@@ -189,7 +189,7 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
     def problems(self, split: str = "heldout", limit: int | None = None) -> list[Problem]:
         return PROBLEMS[:limit]
 
-    def hint(self, question: str) -> str | None:
+    def hint(self, question: str, params: dict[str, Any] | None = None) -> str | None:
         known = any(question.startswith(one.content[:6]) for one in PROBLEMS)
         return None if known else f"Nothing is known of questions like {question[:80]!r}."
 

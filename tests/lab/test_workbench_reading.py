@@ -164,7 +164,10 @@ def test_problems_and_hints(make: Callable[..., Workbench]) -> None:
     assert bench.hint(problems[0].content) is None
     assert "only knows short stories" in (bench.hint("What is the capital of France?") or "")
     assert bench.hint("  ") is None
-    assert make().hint("What is the capital of France?") is None
+    hint = bench.hint(problems[0].content, {"run_code": "true"}) or ""
+    assert hint.startswith("The bundled model is not asked for Python")
+    assert bench.hint(problems[0].content, {"run_code": False}) is None
+    assert make().hint("What is the capital of France?", {"run_code": True}) is None
     with pytest.raises(TaskError, match="There is no split"):
         bench.problems("../x")
     bench.close()
