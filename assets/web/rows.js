@@ -25,6 +25,7 @@ export class Rows {
     this.element.addEventListener("scroll", () => this.draw());
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.body.addEventListener("click", (event) => this.click(event));
+    this.body.addEventListener("pointerdown", () => this.hold());
     new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
@@ -94,8 +95,19 @@ export class Rows {
     this.draw();
   }
 
+  /** No row is made anew between press and release: the press would be lost. */
+  hold() {
+    const gone = new AbortController();
+    this.held = true;
+    const release = () => {
+      gone.abort();
+      setTimeout(() => { this.held = false; this.draw(); }); // after the click
+    };
+    for (const name of ["pointerup", "pointercancel"]) window.addEventListener(name, release, { signal: gone.signal, capture: true });
+  }
+
   draw() {
-    if (this.total === null || !this.element.isConnected) return;
+    if (this.total === null || this.held || !this.element.isConnected) return;
     const { height } = this;
     this.body.style.height = `${this.total * height}px`;
     const [first, last] = this.span();
