@@ -218,7 +218,10 @@ def test_there_is_no_way_out(way: str, tmp_path: Path, listener: tuple[int, list
     with outside(tmp_path / "open", listener) as place:
         command = [sys.executable, "-I", "-S", "-B", "-c", place.code(way)]
         free = subprocess.run(command, capture_output=True, text=True, timeout=20)
-        assert place.escaped(free.stdout), f"it is no way out: {free.stderr}"
+        # On a busy machine the killed are not dead at once, nor is who came noted.
+        deadline = time.monotonic() + 20
+        while not place.escaped(free.stdout):
+            assert time.monotonic() < deadline, f"it is no way out: {free.stderr}"
     with outside(tmp_path / "closed", listener) as place:
         ran = run(place.code(way), QUICK)
         assert not place.escaped(ran.output), ran
