@@ -11,8 +11,8 @@ import msgspec
 from engine import events as ev
 from engine.evaluation.contenders import Contender
 from engine.search.answers import answer_groups, best_solution
-from engine.search.parameters import Parameters, parse
-from engine.search.registry import Algorithm, algorithm
+from engine.search.parameters import Parameters
+from engine.search.registry import Algorithm, algorithm, params_of
 from engine.search.sampling import solution_score
 from engine.tree import Node, Tree
 
@@ -102,8 +102,7 @@ def _spent(group: Sequence[ev.Event]) -> int:
 
 def _outcome(tree: Tree, method: Contender) -> Outcome:
     kind = algorithm(tree.algorithm)
-    values = {name: value for name, value in tree.params.items() if name != "sampling"}
-    params = parse(kind.params, values)
+    params = params_of(tree)
     leaves = [tree.node(i) for i in kind.end_leaves(tree, params)]
     chosen = _chosen(tree, method, kind, params, leaves)
     answers: dict[str, tuple[int, bool]] = {}

@@ -8,7 +8,7 @@ import pytest
 
 from lab.models import Models
 from lab.workbench import Workbench
-from tests.browser.conftest import Serve, wait_nodes
+from tests.browser.conftest import wait_nodes
 from tests.engine.worlds import World
 from tests.lab.benches import SETTINGS, finish
 
@@ -39,11 +39,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     made.note(session, 2, "noted")
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
 
 
 def visit(page: Any, state: str) -> None:

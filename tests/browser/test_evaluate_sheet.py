@@ -17,7 +17,6 @@ from lab.evaluation_plan import EvaluationSettings
 from lab.evaluation_report import Report
 from lab.models import Models
 from lab.workbench import Workbench
-from tests.browser.conftest import Serve
 from tests.browser.hostile import HOST, PAYLOADS
 from tests.browser.test_axe import AXE, RUN
 from tests.engine.worlds import World
@@ -88,11 +87,6 @@ def evaluation(bench: Workbench, problems: Path) -> str:
     state = bench.evaluations.wait(made, 120)
     assert state.status == "done", state.message
     return made
-
-
-@pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
 
 
 def show(tab: OpenTab, address: str, place: str = "", theme: str = "light") -> Any:

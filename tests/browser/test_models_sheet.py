@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from lab.workbench import Workbench
-from tests.browser.conftest import Serve
 from tests.lab.benches import finish
 
 OpenTab = Callable[..., Any]
@@ -21,11 +20,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     made = Workbench(tmp_path_factory.mktemp("models"))
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
 
 
 def test_models_are_foretold_loaded_changed_and_let_go(

@@ -45,11 +45,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
-
-
 @pytest.fixture
 def session(bench: Workbench) -> str:
     """A finished search with right and wrong answers."""

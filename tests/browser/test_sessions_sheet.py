@@ -31,11 +31,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
-
-
-@pytest.fixture(scope="module")
 def sessions(bench: Workbench) -> dict[str, str]:
     """A right and a wrong one, one without an oracle answer, one that was never searched."""
     made = {}

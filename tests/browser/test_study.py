@@ -42,11 +42,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
-
-
-@pytest.fixture(scope="module")
 def session(bench: Workbench) -> str:
     made = bench.create("What?", gold="1", seed=8, params={"inf": 0.8})
     finish(bench, made, iterations=15)

@@ -9,7 +9,7 @@ from engine.tree import Tree
 from lab.models import Models
 from lab.view import node_record
 from lab.workbench import Workbench
-from tests.browser.conftest import Serve, wait_nodes
+from tests.browser.conftest import wait_nodes
 from tests.engine.worlds import World
 from tests.lab.benches import SETTINGS, finish
 
@@ -23,11 +23,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     made = Workbench(tmp_path_factory.mktemp("time"), SETTINGS, lambda *_: Models(world, world, []))
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def address(serve: Serve, bench: Workbench) -> str:
-    return serve(bench)
 
 
 def searched(bench: Workbench, iterations: int = 8) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from engine.models.base import PrefixRequest, Valuation
 from engine.tasks.datasets import Dataset
 from lab.workbench import Workbench
+from sessions.rows import SessionRow
+from sessions.store import Store
 from tests.engine.worlds import World
 
 # Work that depends on what else ran; what a search was charged with does not.
@@ -57,3 +59,13 @@ class Picky(World):
             if request.question in self.bad:
                 raise RuntimeError(f"no value for {request.question}")
         return super().score(requests)
+
+
+def done(store: Store) -> dict[str, SessionRow]:
+    """The sessions of finished problems, as they are on disk."""
+    return {
+        problem.session: store.session(problem.session)
+        for row in store.batches.rows()
+        for problem in store.batches.problems(row.id)
+        if problem.status == "done" and problem.session is not None
+    }

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lab.cli import INTERRUPTED
-from sessions.rows import SessionRow
 from sessions.store import Store
 from tests.lab import fresh
 from tests.lab.benches import LONG
+from tests.lab.solving import done
 
 COMMAND = ["eval", "samples", "--limit", "4", "--methods", "majority,beam",
            "--budgets", "24", "--baseline", "majority", "--parallel", "2", "--json"]  # fmt: skip
@@ -21,16 +21,6 @@ SEARCHES = 4 * 3  # greedy ones, samples, a beam
 
 def environment(home: Path) -> dict[str, str]:
     return {**os.environ, "LAB_HOME": str(home)}
-
-
-def done(store: Store) -> dict[str, SessionRow]:
-    """The sessions of finished searches, as they are on disk."""
-    return {
-        problem.session: store.session(problem.session)
-        for row in store.batches.rows()
-        for problem in store.batches.problems(row.id)
-        if problem.status == "done" and problem.session is not None
-    }
 
 
 def ended_midway(store: Store, number: int, more: int) -> tuple[int, str, str]:

@@ -15,20 +15,10 @@ from sessions.rows import SessionRow
 from sessions.store import Store
 from tests.lab.benches import LONG
 from tests.lab.solver import SETTING
-from tests.lab.solving import dataset, logs
+from tests.lab.solving import dataset, done, logs
 
 COUNT = 24
 KILLS = 4
-
-
-def done(store: Store) -> dict[str, SessionRow]:
-    """The sessions of finished problems, as they are on disk."""
-    return {
-        problem.session: store.session(problem.session)
-        for row in store.batches.rows()
-        for problem in store.batches.problems(row.id)
-        if problem.status == "done" and problem.session is not None
-    }
 
 
 def solve_for_a_while(store: Store, more: int) -> int:
