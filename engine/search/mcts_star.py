@@ -193,9 +193,9 @@ def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Scrip
     asked = [leaf.id for leaf in leaves]
     if params.require_finished:
         yield from look_for_answers(tree, asked)
-        best = _best_finished(tree, leaves, params)
+        best = _best(tree, leaves, params)
     else:
-        best = _best_as_reference(tree, leaves, params)
+        best = _best(tree, leaves, params)
         yield from look_for_answers(tree, [*asked, best])
     found = groups(tree, params)
     voted = found[0].node if found else None
@@ -228,22 +228,20 @@ def _closed(tree: Tree) -> list[int]:
     return [identifier for identifier in tree.closed if not tree.node(identifier).hidden]
 
 
-def _best_as_reference(tree: Tree, leaves: list[Node], params: MctsStarParams) -> int:
-    """A `simple` search: the node that the gate closed, or the best of all; else the leaf with the
-    largest V (the first on ties), or the best node of all without leaves.
+def _best(tree: Tree, leaves: list[Node], params: MctsStarParams) -> int:
+    """Of a `simple` search the node that the gate closed; else the best finished solution, as the
+    reference has it (largest V, the first on ties) or, with `require_finished`, one with an answer
+    before all others; else the best node of all.
     """
-    if params.sample_value == "simple":
-        closed = _closed(tree)
-        return min(closed) if closed else answers.best_value(tree)
-    best = max(leaves, key=lambda leaf: leaf.value, default=None)
+    simple = params.sample_value == "simple"
+    closed = _closed(tree) if simple else []
+    if closed:
+        return min(closed)
+    if params.require_finished:
+        best = answers.best_solution(leaves)
+    else:
+        best = None if simple else max(leaves, key=lambda leaf: leaf.value, default=None)
     return answers.best_value(tree) if best is None else best.id
-
-
-def _best_finished(tree: Tree, leaves: list[Node], params: MctsStarParams) -> int:
-    """The best finished solution, or the best node of all where none is finished."""
-    closed = _closed(tree) if params.sample_value == "simple" else []
-    best = answers.best_solution(leaves)
-    return min(closed) if closed else answers.best_value(tree) if best is None else best.id
 
 
 def _select(tree: Tree, params: MctsStarParams) -> tuple[list[int], list[ev.Pick]]:
