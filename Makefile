@@ -19,6 +19,10 @@ READY  := $(VENV)/.ready
 QUIET  := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 ARGS   ?=
 
+# Compiled modules are kept, whatever the environment says of that: hundreds of processes are started
+# by the tests, and compiling all they import takes each of them longer than its work.
+export PYTHONDONTWRITEBYTECODE :=
+
 help:
 	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
 

@@ -1,5 +1,6 @@
 """Settings of all tests: one thread a process, no network, examples independent of load."""
 
+import gc
 import os
 import signal
 
@@ -19,3 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # continuous integration draws the same ones every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("lab")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: looking through it for garbage again and again takes long."""
+    gc.collect()
+    gc.freeze()

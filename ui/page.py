@@ -24,6 +24,10 @@ from ui.tree_view import head, tree_view
 _RECEIVE = "(reply) => { window.lab?.receive(reply); }"
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
+_LOOK = 0.5
+"""Seconds between two looks of Gradio whether an event waits. None of this page ever does, and its
+own thousand looks a second take a twentieth of a core from the models."""
+
 
 def build_page(workbench: Workbench, reach: Folders) -> gr.Blocks:
     """The page of a workbench, and where its paths may lead; `launch` serves it."""
@@ -234,6 +238,7 @@ def launch(
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), access.host, "localhost"]))
     page = build_page(workbench, folders(access, workbench.home))
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = _LOOK
     _, address, _ = page.launch(
         server_name=access.host,
         server_port=port,

@@ -2,10 +2,21 @@
 
 import re
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.lab.test_cli import command, environment, lab
+
+SWITCHES = re.compile(r"^voluntary_ctxt_switches:\s*(\d+)$", re.MULTILINE)
+
+
+def looks(process: int) -> int:
+    """How often the threads of a process have waited for something so far."""
+    found = Path(f"/proc/{process}/task").glob("*/status")
+    return sum(int(SWITCHES.findall(path.read_text("ascii"))[0]) for path in found)
 
 
 def test_the_page_is_served_until_it_is_told_to_close(tmp_path: Path) -> None:
@@ -36,6 +47,25 @@ def test_the_page_is_served_until_it_is_told_to_close(tmp_path: Path) -> None:
     assert out == ""
     assert str(tmp_path / "home") in err
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts this")
+def test_nothing_is_done_while_nobody_asks(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("--no-browser", "--port", "0", "--home", tmp_path / "home"),
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(1)  # whatever a start does at last
+            before = looks(process.pid)
+            time.sleep(2)
+            assert looks(process.pid) - before < 200, "the models need the processor"
+        finally:
+            process.terminate()
 
 
 def test_a_page_option_before_a_command_is_refused(tmp_path: Path) -> None:
