@@ -73,7 +73,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, 
 
 
 def _main(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
-    gc.freeze()  # the libraries stay: looking through them again and again takes a third of a second
+    gc.freeze()  # the libraries stay: each look through them takes a third of a second
     os.environ.clear()
     os.environ.update(environment)
     streams = (os.open(os.devnull, os.O_RDONLY), *map(_new, (out, err)))
