@@ -41,6 +41,12 @@ export class Sessions extends Sheet {
     this.element.append(this.undo);
     this.element.addEventListener("keydown", (event) => this.walk(event));
     this.file.dropOn(this.element);
+    store.addEventListener("opened", () => this.mark());
+  }
+
+  /** Tell the open session from the others, whichever came first, the list or the session. */
+  mark() {
+    for (const one of this.list.querySelectorAll("[data-session]")) one.classList.toggle("is-here", one.dataset.session === this.store.session);
   }
 
   /** @param {string} place "" for all sessions, "deleted" for what can be had back */
@@ -99,6 +105,7 @@ export class Sessions extends Sheet {
       this.emptyButton.disabled = !total;
     }
     if (!total) this.list.replaceChildren(this.nothing(deleted, answer.everything));
+    this.mark();
   }
 
   nothing(deleted, everything) {

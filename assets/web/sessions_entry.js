@@ -14,7 +14,7 @@ export class SessionEntry {
    */
   constructor(row, sheet, deleted) {
     Object.assign(this, { row, sheet, deleted });
-    this.element = el("div", { class: `lab-entry${row.id === sheet.store.session ? " is-here" : ""}`, role: "listitem", data: { session: row.id } });
+    this.element = el("div", { class: "lab-entry", role: "listitem", data: { session: row.id } });
     this.show();
   }
 

@@ -126,9 +126,12 @@ def test_chosen_sessions_are_exported_together(
 def test_a_copy_is_deleted_brought_back_and_deleted_for_good(
     tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
 ) -> None:
-    page = tab(address, sessions["wrong"])
+    page = tab(address)
     page.click(".lab-sheet-button[data-sheet=sessions]")
-    entry = page.locator(".lab-entry.is-here")
+    page.wait_for_selector(f".lab-entry[data-session='{sessions['wrong']}']")
+    assert not page.locator(".lab-entry.is-here").count()
+    page.evaluate("(id) => window.lab.store.open(id)", sessions["wrong"])  # as a slow link does
+    entry = page.locator(f".lab-entry.is-here[data-session='{sessions['wrong']}']")
     entry.hover()
     entry.locator("[title=Duplicate]").click()
     page.wait_for_selector(".lab-entry-words b:has-text('Copy of What is wrong?')")
