@@ -1,6 +1,7 @@
 """One browser for all browser tests, and pages served from this process."""
 
 import importlib.util
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,10 @@ def serve() -> Iterator[Serve]:
     pages = []
 
     def start(workbench: Any) -> str:
-        page, address = launch(workbench, open_browser=False, block=False)
+        with socket.socket() as free:  # of the system: test processes would seek one at a time
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        page, address = launch(workbench, port=port, open_browser=False, block=False)
         pages.append(page)
         return address
 
