@@ -13,9 +13,8 @@ SHELL := /bin/bash
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# Several small processes share few cores: one thread each, and none that spins while it waits. Three
-# test processes keep two cores busy: one of them is always waiting for a browser or a command. Files
-# in their order, because those that come first, of the browser, take longest.
+# Several small processes share few cores: one thread each, and none that spins while it waits. Files
+# of tests in their order, because those that come first, of the browser, take longest.
 QUIET  := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 ARGS   ?=
 
@@ -34,7 +33,7 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@$(BIN)/python tests/browser/ensure_chromium.py
-	$(QUIET) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(QUIET) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only .

@@ -264,17 +264,9 @@ def on_a_terminal(*arguments: str, home: Path, **extra: str) -> str:
 
 
 def test_ctrl_c_keeps_finished_iterations_and_says_how_to_go_on(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command("search", STORY, "--algorithm", "sampling", "--iterations", "100000"),
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for_an_iteration(tmp_path / "lab.sqlite", process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 130, err
+    endless = ("search", STORY, "--algorithm", "sampling", "--iterations", "100000")
+    code, out, err = interrupted(tmp_path, *endless)
+    assert code == 130, err
     assert "Traceback" not in err
     match = re.search(r"Go on with: lab search --session (\w+)", err)
     assert match, err
@@ -283,10 +275,18 @@ def test_ctrl_c_keeps_finished_iterations_and_says_how_to_go_on(tmp_path: Path) 
     assert f"{shown['iterations']:,} iterations" in out
 
 
-def wait_for_an_iteration(file: Path, process: subprocess.Popen[str]) -> None:
+def interrupted(home: Path, *arguments: str) -> tuple[int, str, str]:
+    """A command that Ctrl-C ends after its first iteration; its exit code, output and errors."""
+    with fresh.Command(arguments, environment(home)) as running:
+        wait_for_an_iteration(home / "lab.sqlite", running)
+        running.signal(signal.SIGINT)
+        return running.ended()
+
+
+def wait_for_an_iteration(file: Path, running: fresh.Command) -> None:
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
+        assert running.running, running.ended()
         if file.exists():
             try:
                 with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:

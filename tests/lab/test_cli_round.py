@@ -5,7 +5,6 @@ One round is shared by all tests: it takes a few dozen seconds.
 
 import json
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import pytest
 
 from sessions.store import Store
-from tests.lab.test_cli import Done, command, environment, lab
+from tests.lab import fresh
+from tests.lab.test_cli import Done, environment, lab
 
 pytestmark = pytest.mark.timeout(600)  # loads models and trains them
 
@@ -26,24 +26,18 @@ LONG = 200.0
 
 def killed_after(home: Path, phase: str, *arguments: str) -> None:
     """Run a command until a phase of its round is done, and a little longer; then kill it."""
-    process = subprocess.Popen(
-        command(*arguments),
-        env=environment(home),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     home.mkdir(parents=True, exist_ok=True)
-    store, deadline = Store(home), time.monotonic() + LONG
-    while time.monotonic() < deadline and process.poll() is None:
-        rows = store.rounds.rows()
-        if rows and rows[0].result(phase) is not None:
-            break
-        time.sleep(0.01)
-    store.close()
-    time.sleep(0.2)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    with fresh.Command(arguments, environment(home)) as running:
+        store, deadline = Store(home), time.monotonic() + LONG
+        while time.monotonic() < deadline and running.running:
+            rows = store.rounds.rows()
+            if rows and rows[0].result(phase) is not None:
+                break
+            time.sleep(0.01)
+        store.close()
+        time.sleep(0.2)
+        running.signal(signal.SIGKILL)
+        assert running.ended()[0] == -signal.SIGKILL
 
 
 def files(home: Path) -> dict[str, bytes]:
@@ -176,23 +170,16 @@ def test_bad_input_is_told(
 
 def test_ctrl_c_keeps_what_is_finished(trained: tuple[Path, Done]) -> None:
     home, done = trained
-    process = subprocess.Popen(
-        command(*SMALL, "--seed", "1"),
-        env=environment(home),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    store, deadline = Store(home), time.monotonic() + LONG
-    while time.monotonic() < deadline:
-        newest = store.rounds.rows()[0]
-        if newest.status == "open" and newest.result("search"):
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=LONG)
-    assert (process.returncode, "Traceback" in err) == (130, False)
+    with fresh.Command([*SMALL, "--seed", "1"], environment(home)) as running:
+        store, deadline = Store(home), time.monotonic() + LONG
+        while time.monotonic() < deadline:
+            newest = store.rounds.rows()[0]
+            if newest.status == "open" and newest.result("search"):
+                break
+            time.sleep(0.01)
+        running.signal(signal.SIGINT)
+        code, out, err = running.ended()
+    assert (code, "Traceback" in err) == (130, False)
     assert "Ended by Ctrl-C; what is finished is kept. Go on with: lab round" in err
     assert "Search the pool" in out
     row = store.rounds.rows()[0]

@@ -2,23 +2,13 @@
 
 import json
 import re
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.tasks.problems import bundled_problems
-from tests.lab.test_cli import (
-    ESCAPE,
-    HOSTILE,
-    Done,
-    command,
-    environment,
-    lab,
-    wait_for_an_iteration,
-)
+from tests.lab.test_cli import ESCAPE, HOSTILE, Done, interrupted, lab
 
 PROBLEMS = bundled_problems("stories-heldout")[:4]
 OPTIONS = ["--iterations", "3", "--seed", "1", "--parallel", "3", "--param", "branch=2"]
@@ -153,17 +143,8 @@ def test_an_unknown_batch(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path) -> None:
     arguments = ["solve", "heldout", "--limit", "6", "--parallel", "2", "--iterations", "12"]
-    process = subprocess.Popen(
-        command(*arguments, "--fresh", "--json"),
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for_an_iteration(tmp_path / "lab.sqlite", process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 130, err
+    code, out, err = interrupted(tmp_path, *arguments, "--fresh", "--json")
+    assert code == 130, err
     assert "Traceback" not in err
     again = re.search(r"Go on with: lab (.+)", err)
     assert again, err
