@@ -103,7 +103,7 @@ export class HistoryPanel {
    */
   constructor(doings, store, open) {
     Object.assign(this, { doings, store, open });
-    this.unfolded = new Set();
+    this.unfolded = new Map(); // runs of iterations by their first event: which of them is pointed at
     this.list = el("ol", { class: "lab-doings" });
     this.error = el("p", { class: "lab-message is-error", role: "alert", hidden: true });
     this.element = el("div", { class: "lab-history" },
@@ -119,6 +119,10 @@ export class HistoryPanel {
 
   draw() {
     const { rows, at } = this.doings;
+    // Nothing is made anew that is as it was: a hand may be on it.
+    const seen = JSON.stringify([at, rows, [...this.unfolded.keys()]]);
+    if (seen === this.seen) return;
+    this.seen = seen;
     const focused = document.activeElement?.closest?.(".lab-doing")?.dataset.last;
     this.list.replaceChildren(...rows.map((row) => this.row(row, at)));
     if (!rows.length) this.list.replaceChildren(el("li", { class: "lab-empty", text: "Nothing has been done yet." }));
@@ -147,9 +151,15 @@ export class HistoryPanel {
 
   /** One of a run of iterations. */
   between(row) {
-    const slider = el("input", { type: "range", min: "0", max: String(row.ends.length - 1), value: String(row.ends.length - 1), "aria-label": "Iteration",
-      on: { input: () => (said.textContent = `iteration ${count(row.from + Number(slider.value))}`) } });
-    const said = el("span", { text: `iteration ${count(row.to)}` });
+    const pointed = Math.min(this.unfolded.get(row.first), row.ends.length - 1);
+    const words = (index) => `iteration ${count(row.from + index)}`;
+    const point = (index) => {
+      this.unfolded.set(row.first, index);
+      said.textContent = words(index);
+    };
+    const slider = el("input", { type: "range", min: "0", max: String(row.ends.length - 1), value: String(pointed), "aria-label": "Iteration",
+      on: { input: () => point(Number(slider.value)) } });
+    const said = el("span", { text: words(pointed) });
     const place = () => row.ends[Number(slider.value)];
     return el("div", { class: "lab-doing-between" }, slider, said,
       el("button", { type: "button", class: "lab-button", text: "Go there", on: { click: () => this.go(place()) } }),
@@ -157,7 +167,7 @@ export class HistoryPanel {
   }
 
   unfold(row) {
-    if (!this.unfolded.delete(row.first)) this.unfolded.add(row.first);
+    if (!this.unfolded.delete(row.first)) this.unfolded.set(row.first, row.ends.length - 1);
     this.draw();
   }
 

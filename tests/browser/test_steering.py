@@ -165,6 +165,9 @@ def test_prune_undo_redo_and_history(
     run = page.locator(".lab-doing:has-text('iterations 1')")
     run.locator("[title='Go to one of these iterations']").click()
     run.locator("input[type=range]").fill("2")
+    bench.note(session, node, "the list is drawn again")
+    page.wait_for_selector(".lab-doing:has-text('note on node')")
+    assert run.locator("input[type=range]").input_value() == "2"
     run.get_by_role("button", name="Go there").click()
     page.wait_for_function("window.lab.store.tree.iteration === 3")
     page.wait_for_selector(f".lab-doing.is-undone:has-text('node {node} pruned')")
