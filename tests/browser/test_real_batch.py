@@ -12,7 +12,7 @@ from tests.browser.conftest import Serve, wait_nodes
 
 OpenTab = Callable[..., Any]
 SLOW = 240_000  # milliseconds for a batch on a busy core
-PROBLEMS = 20
+PROBLEMS = 12
 
 
 @pytest.fixture

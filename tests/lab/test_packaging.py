@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(
     find_spec("hatchling") is None or find_spec("pip") is None,
     reason="building the wheel needs hatchling and pip, which the `dev` extra installs",
