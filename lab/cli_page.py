@@ -77,7 +77,7 @@ def serve(
     terminal.notice("Opening the page; this takes some seconds.")
     from ui.page import launch
 
-    port = port if port is None else _port(who.host, port)
+    port = port if port is None else free_port(who.host, port)
     try:
         page, address = launch(bench, who, port, open_browser and not window, block=False)
     except OSError as error:
@@ -144,7 +144,7 @@ def _show(webview: Any, address: str, asked: list[int]) -> None:
     asked.append(0)
 
 
-def _port(host: str, port: int) -> int:
+def free_port(host: str, port: int) -> int:
     """A port that can be listened on: the one asked for, or any free one for 0.
 
     Raises:

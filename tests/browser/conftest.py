@@ -1,13 +1,13 @@
 """One browser for all browser tests, and pages served from this process."""
 
 import importlib.util
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.cli_page import free_port
 from lab.models import Models
 from lab.workbench import Workbench
 from tests.browser import ensure_chromium
@@ -64,9 +64,8 @@ def serve() -> Iterator[Serve]:
     pages = []
 
     def start(workbench: Any) -> str:
-        with socket.socket() as free:  # of the system: test processes would seek one at a time
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        # Of the system: two test processes that seek one take the same.
+        port = free_port("127.0.0.1", 0)
         page, address = launch(workbench, port=port, open_browser=False, block=False)
         pages.append(page)
         return address

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from engine.errors import ParameterError
-from lab.cli_page import access
+from lab.cli_page import access, free_port
 from tests.browser.fake_workbench import FakeWorkbench
 from ui.batches import PageError
 from ui.page import launch
@@ -46,16 +46,16 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> FakeWorkbench:
 
 @pytest.fixture(scope="module")
 def page(bench: FakeWorkbench) -> Iterator[tuple[str, Ask]]:
-    served, address = launch(bench, open_browser=False, block=False)
+    port = free_port("127.0.0.1", 0)
+    served, address = launch(bench, port=port, open_browser=False, block=False)
     yield address.rstrip("/"), asker(address)
     served.close()
 
 
 @pytest.fixture(scope="module")
 def asking(bench: FakeWorkbench) -> Iterator[Ask]:
-    served, address = launch(
-        bench, Access(user="Ärzte", password="pass:wörd"), open_browser=False, block=False
-    )
+    who, port = Access(user="Ärzte", password="pass:wörd"), free_port("127.0.0.1", 0)
+    served, address = launch(bench, who, port, open_browser=False, block=False)
     yield asker(address)
     served.close()
 
