@@ -121,8 +121,10 @@ export class Rewards extends Sheet {
   }
 
   drawUnused(unused) {
+    const print = JSON.stringify(unused);
+    if (print === this.unusedDrawn) return; // a list that is open keeps where one reads and what has the focus
+    this.unusedDrawn = print;
     this.unused.hidden = !unused.length;
-    if (!unused.length) return;
     this.unused.replaceChildren(
       el("summary", { text: unused.length === 1 ? "1 verdict decides no row" : `${count(unused.length)} verdicts decide no row` }),
       el("ul", {}, ...unused.slice(0, 50).map((one) => el("li", {},

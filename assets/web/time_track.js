@@ -24,7 +24,7 @@ export class TimeTrack {
     this.canvas = el("canvas", { class: "lab-time-canvas" });
     this.thumb = el("i", { class: "lab-time-thumb" });
     this.element = el("div", {
-      class: "lab-time-track", role: "slider", tabindex: "0", "aria-label": "Time: arrow keys step by event, Page Up and Down by iteration", "aria-valuemin": "1",
+      class: "lab-time-track", role: "slider", tabindex: "0", "aria-label": "Time: arrow keys step by event, Page Up and Down by iteration", "aria-valuemin": "1", "aria-valuemax": "1", "aria-valuenow": "1",
       title: "Drag to see the tree as it was. Ticks: iterations. Triangles: what a person did. Area: V of the winning answer, green and full where it is right.",
       on: { pointerdown: (event) => this.press(event), keydown: (event) => this.on.key(event) },
     }, this.canvas, this.thumb);

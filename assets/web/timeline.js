@@ -60,7 +60,10 @@ export class Timeline {
   listen() {
     const { store } = this;
     store.addEventListener("opened", () => this.reset());
-    store.addEventListener("changed", () => this.want());
+    store.addEventListener("changed", () => {
+      if (this.element.hidden) this.draw();
+      this.want();
+    });
     register("[", "an event back in time", () => this.step(-1), { group: "Time" });
     register("]", "an event forward", () => this.step(1), { group: "Time" });
     register("{", "an iteration back in time", () => this.stepIteration(-1), { group: "Time" });
@@ -241,13 +244,14 @@ export class Timeline {
   draw() {
     const { frames, place, store } = this;
     const past = place !== null;
-    this.element.hidden = frames.length < 2;
+    // With the tree, not after it: what comes below a tree later moves all of it.
+    this.element.hidden = Math.max(frames.length, store.nodes.size) < 2;
     this.bar.hidden = !past;
     const frame = frames.list[place ?? frames.length - 1];
     this.play.replaceChildren(icon(this.timer === null ? "play" : "pause"));
     this.play.setAttribute("aria-pressed", String(this.timer !== null));
     this.faster.textContent = `${this.speed}\u00d7`;
-    this.label.textContent = past ? `event ${count(place + 1)} of ${count(frames.length)}` : `now \u00b7 ${count(frames.length)} events`;
+    this.label.textContent = past ? `event ${count(place + 1)} of ${count(frames.length)}` : frame ? `now \u00b7 ${count(frames.length)} events` : "now";
     if (frame) {
       const words = `iteration ${count(frame.iteration)}, ${KINDS[frame.kind] ?? frame.kind}`;
       this.when.replaceChildren(el("b", { text: "As it was" }), el("span", { text: words }));

@@ -1,5 +1,6 @@
 """What a person meets while steering: presses in the past, fast keys, what stays over the tree."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from engine import events as ev
 from lab.workbench import Workbench
-from tests.browser.conftest import select, wait_nodes
+from tests.browser.conftest import WAIT, select, wait_nodes
 from tests.browser.fake_workbench import FakeWorkbench
 from tests.lab.benches import LONG
 
@@ -254,3 +255,40 @@ def test_narrow_tabs_and_ends_of_steps_of_a_comparison(
     ends = "(cell) => cell.firstElementChild.getBoundingClientRect().right - 1"
     seen = "(cell) => cell.getBoundingClientRect().right"
     assert step.evaluate(ends) <= step.evaluate(seen)  # what is cut is the beginning
+
+
+def test_a_press_counts_though_what_is_pressed_is_drawn_anew(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    page = shown(tab, address, bench, session, None)
+    crumb = page.locator(".lab-crumbs button:text-is('whole tree')")
+    node = leaf(bench, session)
+    for grows, stays in ((True, False), (False, True)):
+        page.evaluate("(id) => window.lab.view.focusOn(id)", node)
+        crumb.hover()
+        page.mouse.down()
+        # The tree grows, as it may at any time; or something else comes under the pointer.
+        if grows:
+            page.evaluate("window.lab.view.focusOn(window.lab.view.folds.root)")
+        else:
+            crumb.evaluate("(one) => one.replaceWith(one.nextSibling.cloneNode(true))")
+        page.mouse.up()
+        assert page.evaluate("window.lab.view.folds.root > 0") == stays
+
+
+def test_the_tree_does_not_jump_when_its_history_comes(
+    tab: OpenTab, bench: Workbench, address: str, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, frames = threading.Event(), bench.studies.timelines.frames
+
+    def late(*query: Any) -> Any:
+        seen.wait(WAIT / 1000)
+        return frames(*query)
+
+    monkeypatch.setattr(bench.studies.timelines, "frames", late)
+    page = shown(tab, address, bench, session, None)
+    page.wait_for_function("!window.lab.view.viewport.motion")
+    size = page.locator(".lab-canvas").bounding_box()
+    seen.set()
+    page.wait_for_selector(".lab-time-label:has-text('events')")
+    assert page.locator(".lab-canvas").bounding_box() == size
