@@ -24,6 +24,10 @@ from ui.tree_view import head, tree_view
 _RECEIVE = "(reply) => { window.lab?.receive(reply); }"
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
+_LAST: dict[str, Any] = {**_QUIET, "trigger_mode": "always_last"}
+"""For what tells of the form as it is: asked again after an answer if it was asked for meanwhile;
+of others Gradio drops what comes before the answer."""
+
 _LOOK = 0.5
 """Seconds between two looks of Gradio whether an event waits. None of this page ever does, and its
 own thousand looks a second take a twentieth of a core from the models."""
@@ -40,8 +44,7 @@ def build_page(workbench: Workbench, reach: Folders) -> gr.Blocks:
             form = build_panels(workbench, problems)
         view = tree_view(server.functions())
         session = gr.Textbox(value="", visible="hidden", elem_id="lab-session-id")
-        outbox = gr.JSON(visible="hidden", elem_id="lab-reply")
-        Wiring(workbench, batches, form, session, outbox).connect(view)
+        Wiring(workbench, batches, form, session).connect(view)
     return page
 
 
@@ -62,8 +65,9 @@ def own_question(problems: list[Any]) -> str:
 class Wiring:
     """Connects the form's components to the workbench.
 
-    Every handler returns a reply (a dict that the script shows) and, where the form changes, the
-    form's updates.
+    Every handler returns the form's updates, where it changes, and last a reply (a dict that the
+    script shows). The replies of each have a place of their own: one that comes at the same time
+    would take the other's before the script has it.
     """
 
     def __init__(
@@ -72,20 +76,17 @@ class Wiring:
         batches: Batches,
         form: Form,
         session: gr.Textbox,
-        outbox: gr.JSON,
     ) -> None:
         self.workbench = workbench
         self.batches = batches
         self.form = form
         self.session = session
-        self.outbox = outbox
 
     def connect(self, view: gr.HTML) -> None:
         """Wire everything; called inside the page's context."""
         form = self.form
-        form.sample.input(
-            self.choose, form.sample, [form.question, form.gold, self.outbox], **_QUIET
-        ).then(None, self.outbox, None, js=_RECEIVE, **_QUIET)
+        told = self._told
+        told(form.sample.input, _LAST, self.choose, form.sample, form.question, form.gold)
         # In the browser, so that it never comes after what a person typed meanwhile.
         form.question.input(
             None,
@@ -94,29 +95,27 @@ class Wiring:
             js=own_question(list(form.problems.values())),
             **_QUIET,
         )
-        form.question.blur(self.hint, form.question, self.outbox, **_QUIET).then(
-            None, self.outbox, None, js=_RECEIVE, **_QUIET
-        )
-        form.algorithm.input(
-            form.parameters.show, form.algorithm, form.parameters.columns, **_QUIET
-        )
-        view.open(self.open, None, [self.session, self.outbox, *form.outputs], **_QUIET).then(
-            None, self.outbox, None, js=_RECEIVE, **_QUIET
-        )
+        told(form.question.blur, _LAST, self.hint, form.question)
+        form.algorithm.input(form.parameters.show, form.algorithm, form.parameters.columns, **_LAST)
         asked = [self.session, *form.inputs]
-        view.press(self.press, asked, [self.session, self.outbox], **_QUIET).then(
-            None, self.outbox, None, js=_RECEIVE, **_QUIET
-        )
-        view.compare(self.compare, asked, self.outbox, **_QUIET).then(
-            None, self.outbox, None, js=_RECEIVE, **_QUIET
-        )
-        view.solve(self.solve, form.inputs, self.outbox, **_QUIET).then(
-            None, self.outbox, None, js=_RECEIVE, **_QUIET
+        told(view.open, _QUIET, self.open, None, self.session, *form.outputs)
+        told(view.press, _QUIET, self.press, asked, self.session)
+        told(view.compare, _LAST, self.compare, asked)
+        told(view.solve, _QUIET, self.solve, form.inputs)
+
+    def _told(
+        self, event: Any, how: dict[str, Any], handler: Any, inputs: Any, *outputs: Any
+    ) -> None:
+        """Let a handler's reply go to the script."""
+        outbox = gr.JSON(visible="hidden")
+        event(handler, inputs, [*outputs, outbox], **how).then(
+            None, outbox, None, js=_RECEIVE, **_QUIET
         )
 
     def press(self, event: gr.EventData, session: str, *values: Any) -> tuple[str, dict[str, Any]]:
         """Step or run: the open session, or a new one if the form asks for another search."""
         pressed = getattr(event, "pressed", None) or {}
+        asked = getattr(event, "asked", None)
         try:
             entered = self.form.read(values)
             if not entered.question:
@@ -125,9 +124,9 @@ class Wiring:
             session = self._session(session, entered, pressed.get("way") == "new")
             how(session)
         except Exception as error:  # whatever it is, it belongs where the person looks
-            return session, reply(error=words(error))
+            return session, reply(asked=asked, error=words(error))
         hint = self.workbench.hint(entered.question, entered.params)
-        return session, reply(session=session, hint=hint, pressed=True, differs=None)
+        return session, reply(asked=asked, session=session, hint=hint, pressed=True, differs=None)
 
     def _session(self, session: str, entered: Entered, new: bool) -> str:
         """The session to go on with; a change of parameters in mid-search is recorded."""
@@ -175,15 +174,16 @@ class Wiring:
     def open(self, event: gr.EventData) -> list[Any]:
         """Show a session, or none: its settings in the form, its tree in the view."""
         nothing = [gr.skip() for _ in self.form.outputs]
-        session = getattr(event, "session", None)
+        session, asked = (getattr(event, name, None) for name in ("session", "asked"))
         if not session:
-            return ["", reply(session=None, batch=None, hint=None), *nothing]
+            return ["", *nothing, reply(asked=asked, session=None, batch=None, hint=None)]
         try:
             filled = self.form.fill(self.workbench.settings(session))
             batch = next((s.batch for s in self.workbench.sessions() if s.id == session), None)
         except Exception as error:
-            return ["", reply(session=None, batch=None, error=words(error)), *nothing]
-        return [session, reply(session=session, batch=batch, hint=None), *filled]
+            failed = reply(asked=asked, session=None, batch=None, error=words(error))
+            return ["", *nothing, failed]
+        return [session, *filled, reply(asked=asked, session=session, batch=batch, hint=None)]
 
     def solve(self, event: gr.EventData, *values: Any) -> dict[str, Any]:
         """Search a dataset in the way of the form."""

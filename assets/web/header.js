@@ -29,7 +29,7 @@ export class Header {
     this.menu = new SessionMenu(store, server, open);
     this.badges = {};
     this.sheets = Object.fromEntries(SHEETS.map(([name, text, title, figure]) => [name, this.button(name, text, title, figure, open.sheet)]));
-    this.models = el("button", { type: "button", class: "lab-models", data: { sheet: "models" }, title: "Models: those in use, others, what they need", "aria-expanded": "false", on: { click: () => open.sheet("models") } });
+    this.models = el("button", { type: "button", class: "lab-models", data: { sheet: "models" }, title: "Models: those in use, others, what they need", "aria-expanded": "false", on: { click: () => open.sheet("models") } }, icon("chip"), el("span", { class: "lab-sr", text: "Models" }));
     this.noted = el("div", { class: "lab-models lab-noted" });
     this.theme = el("button", { type: "button", class: "lab-tool lab-theme", title: "Light or dark", "aria-label": "Light or dark", on: { click: () => toggleTheme() } },
       icon("sun"), icon("moon"));

@@ -13,6 +13,7 @@ import { Datasets } from "./datasets.js";
 import { el } from "./dom.js";
 import { Evaluate } from "./evaluate.js";
 import { explain } from "./explanations.js";
+import { FormAsks } from "./form_asks.js";
 import { invitation } from "./first_run.js";
 import { Header, initialTheme, setTheme } from "./header.js";
 import { Drawer } from "./drawer.js";
@@ -63,9 +64,11 @@ export function mount(element, functions, trigger) {
     change();
     settled = true;
   };
+  const asks = new FormAsks(trigger);
+  let filling; // the session that is asked for and not yet shown
   const fill = (session) => {
-    runMenu.wait(true); // what is pressed before the form shows the session would be of another
-    trigger("open", { session });
+    filling = session;
+    asks.ask("open", () => ({ session }));
   };
   const ask = (session, trail = null) => {
     coming = { session, trail };
@@ -104,7 +107,7 @@ export function mount(element, functions, trigger) {
   const parametersNow = new ParametersNow(store, doings, () => trigger("compare", {}), () => fill(store.session));
   const press = (pressed) => {
     if (store.past) timeline.refuse();
-    else trigger("press", { pressed: { ...pressed, way: parametersNow.way } });
+    else asks.ask("press", () => ({ pressed: { ...pressed, way: parametersNow.way } }));
   };
   const controls = new Controls(store, open, parametersNow);
   const runMenu = new RunMenu(store, server, doings, press, (error) => controls.say("error", error));
@@ -171,7 +174,7 @@ export function mount(element, functions, trigger) {
   for (const sheet of [rounds, evaluate]) sheet.addEventListener("progress", ({ detail }) => header.showBadge(sheet.name, detail));
   const visit = () => {
     const { session, sheet, place: there } = place.visit();
-    if (session !== store.session) fill(session);
+    if (session !== (filling === undefined ? store.session : filling)) fill(session);
     unsettled(() => (sheet ? sheet.go(there) : closeSheets()));
   };
   about();
@@ -185,13 +188,21 @@ export function mount(element, functions, trigger) {
       datasets.receive(reply);
       return;
     }
+    if (!("asked" in reply)) controls.receive(reply);
+    else if (!asks.awaits(reply)) fill(store.session); // the form shows what came too late
+    else {
+      show(reply);
+      asks.done();
+    }
+  };
+  const show = (reply) => {
     if (reply.pressed) {
       unsettled(() => closeSheets());
       timeline.now();
     }
     const before = store.session;
-    runMenu.wait(false);
     controls.receive(reply);
+    if (reply.session === filling || reply.error) filling = undefined;
     if ("batch" in reply) {
       const known = coming?.session === reply.session ? coming.trail : null;
       trail.show(reply.batch ? known ?? { batch: reply.batch } : null);

@@ -80,11 +80,6 @@ export class RunMenu {
     this.press({ what, amount: KINDS[what].amount === undefined || this.amount.value === "" ? null : Number(this.amount.value) });
   }
 
-  /** Let nothing be started meanwhile. */
-  wait(on) {
-    for (const button of [this.step, this.phase, this.run]) button.disabled = on;
-  }
-
   async end(how) {
     const { session } = this.store;
     const answer = await this.server[how]({ session }).catch(() => ({ error: "The lab does not answer." }));

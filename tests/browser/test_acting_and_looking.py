@@ -292,3 +292,44 @@ def test_the_tree_does_not_jump_when_its_history_comes(
     seen.set()
     page.wait_for_selector(".lab-time-label:has-text('events')")
     assert page.locator(".lab-canvas").bounding_box() == size
+
+
+def test_an_answer_that_comes_late_does_not_take_the_form(
+    tab: OpenTab, bench: Workbench, address: str, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = bench.create("The slow one?", seed=1)
+    quick = bench.create("The quick one?", seed=1)
+    free, settings = threading.Event(), bench.settings
+
+    def late(one: str) -> Any:
+        if one == slow:
+            free.wait(4)
+        return settings(one)
+
+    monkeypatch.setattr(bench, "settings", late)
+    page = shown(tab, address, bench, session, None)
+    page.wait_for_selector("#lab-step:not(:disabled)")
+    for question in ("The slow one?", "The quick one?"):
+        page.click(".lab-session")
+        page.click(f".lab-menu-row:has-text('{question}')")
+    page.wait_for_function("(id) => window.lab.store.session === id", arg=quick)
+    free.set()
+    question = page.locator("#lab-form textarea").first
+    page.wait_for_timeout(300)  # both answers are there
+    page.wait_for_selector("#lab-step:not(:disabled)")
+    assert page.evaluate("window.lab.store.session") == quick
+    assert question.input_value() == "The quick one?"
+    page.click("#lab-step")
+    page.wait_for_function("window.lab.store.nodes.size > 1")
+    assert bench.show(slow).iterations == 0
+    assert bench.show(quick).iterations == 1
+
+
+def test_two_presses_begin_one_search(tab: OpenTab, bench: Workbench, address: str) -> None:
+    before = len(bench.sessions())
+    page = tab(address)
+    page.fill("#lab-form textarea >> nth=0", "What begins once?")
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('#lab-step').click()")
+    page.wait_for_function("window.lab.store.nodes.size > 1")
+    page.wait_for_selector("#lab-step:not(:disabled)")
+    assert len(bench.sessions()) == before + 1

@@ -99,6 +99,7 @@ def test_a_folder_is_chosen_and_one_without_a_model_is_told_in_words(
 def test_the_top_line_has_room_for_the_models(tab: OpenTab, bench: Workbench, address: str) -> None:
     session = bench.create("How many stamps has Frank after all of this? " * 3)
     page = tab(address, session)
+    page.wait_for_selector("button[data-sheet=models] b", state="attached")
     for width, room in ((1920, "all"), (1440, ""), (1180, ""), (800, "sign"), (390, "sign")):
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_function(

@@ -128,6 +128,7 @@ def test_a_round_is_paused_goes_on_and_is_ended(
 
     bench.rounds.pace = 1.0
     page.click(".lab-acts >> text=Go on")
+    page.wait_for_selector(".lab-acts >> text=Pause")
     page.click(".lab-acts >> text=Cancel")
     page.click(".lab-acts >> text=No")
     assert held.state.status == "running"
