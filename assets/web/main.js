@@ -27,7 +27,7 @@ import { ModelsSheet } from "./models.js";
 import { ParametersNow } from "./parameters_now.js";
 import { Place } from "./place.js";
 import { Poller } from "./poll.js";
-import { keepPresses } from "./press.js";
+import { keepFocus, keepPresses } from "./redraws.js";
 import { Rewards } from "./rewards.js";
 import { Rounds } from "./rounds.js";
 import { RunMenu } from "./run_menu.js";
@@ -140,6 +140,7 @@ export function mount(element, functions, trigger) {
   register("?", "these keys", () => help.toggle(), { group: "View" });
   listen(alive, () => help.element.open || !tour.element.hidden || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas);
   keepPresses(alive);
+  keepFocus(root);
   explain(new Tips(root), { store, batches, server, header, statusLine });
   answers.draw();
   const paint = () => {

@@ -276,6 +276,20 @@ def test_a_press_counts_though_what_is_pressed_is_drawn_anew(
         assert page.evaluate("window.lab.view.folds.root > 0") == stays
 
 
+def test_the_focus_stays_though_what_has_it_is_drawn_anew(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    page = shown(tab, address, bench, session, leaf(bench, session))
+    page.evaluate("(id) => window.lab.view.focusOn(id)", leaf(bench, session))
+    page.click(".lab-tabs button:has-text('Path')")
+    for place in (".lab-crumbs button >> nth=1", ".lab-path-panel .lab-path button >> nth=1"):
+        page.focus(place)
+        old = page.query_selector(place)
+        page.evaluate("window.lab.store.emit('changed', { structure: true, nodes: 1 })")
+        page.wait_for_function("(old) => !old.isConnected", arg=old)
+        assert page.eval_on_selector(place, "(now) => now === document.activeElement")
+
+
 def test_the_tree_does_not_jump_when_its_history_comes(
     tab: OpenTab, bench: Workbench, address: str, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
