@@ -29,17 +29,15 @@ SHORT = [text for text in PAYLOADS if "\0" not in text and len(text) < 120]
 
 
 class Held(World):
-    """A world that waits, if it is told to, once it was asked so many times."""
+    """A world that waits, if it is told to, as long as something is so."""
 
     def __init__(self) -> None:
         super().__init__(words=3, empty=0.0)
-        self.left: int | None = None
+        self.waits: Callable[[], bool] = lambda: False
         self.free = threading.Event()
 
     def propose(self, requests: Sequence[ProposalRequest]) -> list[Completion]:
-        if self.left is not None:
-            self.left -= 1
-            assert self.left >= 0 or self.free.wait(LONG)
+        assert not self.waits() or self.free.wait(LONG)
         return super().propose(requests)
 
 
@@ -122,11 +120,13 @@ def test_an_evaluation_from_asking_to_the_verdict(
     plan = page.locator(".lab-plan-steps")
     plan.locator("text=8 problems in 4 runs: 32 searches").wait_for()
     assert "2 methods read the same samples" in plan.inner_text()
-    world.left = 16  # the first run asks 14 times, and nobody is done with the second
+    world.waits = lambda: any(batch.complete for batch in bench.batches())
     page.click(".lab-new-evaluation .lab-primary:has-text('Start 32 searches'):not(:disabled)")
     page.wait_for_selector(".lab-evaluation-progress:has-text('8 of 32 searches')")
     page.click(".lab-acts >> text=Stop")
     page.wait_for_selector(".lab-acts >> text=Stopping")
+    while not any(one.status == "stopping" for one in bench.evaluations.states()):
+        page.wait_for_timeout(20)  # until it is not only said
     world.free.set()
     page.wait_for_selector(f"{SHEET} .lab-state:has-text('stopped')")
     done = {batch.id: bench.batch_problems(batch.id) for batch in bench.batches() if batch.complete}
