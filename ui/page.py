@@ -49,16 +49,17 @@ def build_page(workbench: Workbench, reach: Folders) -> gr.Blocks:
 
 
 def own_question(problems: list[Any]) -> str:
-    """A script that empties the oracle answer of a sample when its question is changed.
+    """A script that takes a sample, and its oracle answer, away when its question is changed.
 
     The sample's answer beside another question would call right answers wrong. Texts go in as
     JSON, `<` escaped.
     """
     known = json.dumps({one.id: [one.content, one.answer] for one in problems})
     return (
-        "(question, gold, sample) => { const of = "
+        "(gold, sample) => { const of = "
         + known.replace("<", "\\u003c")
-        + "[sample]; return of && gold === of[1] && question !== of[0] ? '' : gold; }"
+        + "[sample]; const asked = document.querySelector('#lab-question textarea').value; return"
+        + " !of || asked === of[0] ? [gold, sample] : [gold === of[1] ? '' : gold, null]; }"
     )
 
 
@@ -88,12 +89,9 @@ class Wiring:
         told = self._told
         told(form.sample.input, _LAST, self.choose, form.sample, form.question, form.gold)
         # In the browser, so that it never comes after what a person typed meanwhile.
-        form.question.input(
-            None,
-            [form.question, form.gold, form.sample],
-            form.gold,
-            js=own_question(list(form.problems.values())),
-            **_QUIET,
+        samples = [form.gold, form.sample]
+        view.question(
+            None, samples, samples, js=own_question(list(form.problems.values())), **_QUIET
         )
         told(form.question.blur, _LAST, self.hint, form.question)
         form.algorithm.input(form.parameters.show, form.algorithm, form.parameters.columns, **_LAST)

@@ -50,8 +50,8 @@ _SHEETS = (
 )
 
 # How the script asks Python for what needs the form: to fill it from a session ('open'), to search
-# what it asks ('press'), to tell how it differs from the session ('compare'), or to search a
-# dataset in its way ('solve'). Gradio finds the names of events in this text.
+# what it asks ('press'), to tell how it differs from the session ('compare'), that another question
+# is being written ('question'), or to search a dataset in its way ('solve'). Gradio finds the names of events in this text.
 #
 # The whole address: a browser that has two labs open keeps the compiled text of one for the other,
 # and with it the place that a path alone would be taken from.
@@ -61,7 +61,7 @@ import(new URL(%s, location.href).href).then((lab) => lab.mount(
 )).catch((error) => {
     element.textContent = "The page's script did not start: " + error;
 });
-// events: 'open', 'press', 'compare', 'solve'
+// events: 'open', 'press', 'compare', 'question', 'solve'
 """
 
 

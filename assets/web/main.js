@@ -109,6 +109,8 @@ export function mount(element, functions, trigger) {
     if (store.past) timeline.refuse();
     else asks.ask("press", () => ({ pressed: { ...pressed, way: parametersNow.way } }));
   };
+  // Gradio's own event of a field that is written in leaves a paste out.
+  document.addEventListener("input", ({ target }) => alive() && target.closest?.("#lab-question") && trigger("question", {}));
   const controls = new Controls(store, open, parametersNow);
   const runMenu = new RunMenu(store, server, doings, press, (error) => controls.say("error", error));
   controls.put("transport", parametersNow.element, runMenu.element);
