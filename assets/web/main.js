@@ -140,7 +140,9 @@ export function mount(element, functions, trigger) {
   };
   treeKeys(view, { details, table: () => table.show(!table.shown), legend: () => toolbar.legend.toggle() });
   register("?", "these keys", () => help.toggle(), { group: "View" });
-  listen(alive, () => help.element.open || !tour.element.hidden || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas);
+  // A key while another session is on its way would act on the one that is left.
+  const leaving = () => filling !== undefined && filling !== store.session;
+  listen(alive, () => leaving() || help.element.open || !tour.element.hidden || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas);
   keepPresses(alive);
   keepFocus(root);
   explain(new Tips(root), { store, batches, server, header, statusLine });

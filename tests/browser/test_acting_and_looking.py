@@ -322,10 +322,11 @@ def test_an_answer_that_comes_late_does_not_take_the_form(
 
     monkeypatch.setattr(bench, "settings", late)
     page = shown(tab, address, bench, session, None)
-    page.wait_for_selector("#lab-step:not(:disabled)")
+    select(page, leaf(bench, session))
     for question in ("The slow one?", "The quick one?"):
         page.click(".lab-session")
         page.click(f".lab-menu-row:has-text('{question}')")
+    page.keyboard.press("x")  # acts on no session that is being left
     page.wait_for_function("(id) => window.lab.store.session === id", arg=quick)
     free.set()
     question = page.locator("#lab-form textarea").first
@@ -335,6 +336,7 @@ def test_an_answer_that_comes_late_does_not_take_the_form(
     assert question.input_value() == "The quick one?"
     page.click("#lab-step")
     page.wait_for_function("window.lab.store.nodes.size > 1")
+    assert not any(node["pruned"] for node in bench.export(session)["nodes"])
     assert bench.show(slow).iterations == 0
     assert bench.show(quick).iterations == 1
 
