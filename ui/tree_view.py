@@ -51,7 +51,8 @@ _SHEETS = (
 
 # How the script asks Python for what needs the form: to fill it from a session ('open'), to search
 # what it asks ('press'), to tell how it differs from the session ('compare'), that another question
-# is being written ('question'), or to search a dataset in its way ('solve'). Gradio finds the names of events in this text.
+# is being written ('question'), or to search a dataset in its way ('solve'). Gradio finds the names
+# of events in this text.
 #
 # The whole address: a browser that has two labs open keeps the compiled text of one for the other,
 # and with it the place that a path alone would be taken from.

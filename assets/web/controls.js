@@ -14,6 +14,10 @@ export class Controls {
   constructor(store, opened, parametersNow) {
     Object.assign(this, { store, opened, parametersNow });
     this.refused = null; // how often the form had been touched when it was refused
+    const left = (on) => ({ key = "Tab", target }) => key === "Tab" && target.closest?.("#lab-form .block")?.classList.toggle("is-left", on);
+    // Gradio leaves an open list of choices where Tab leaves its field, and Tab would go to the list.
+    document.addEventListener("keydown", left(true), { capture: true });
+    document.addEventListener("focusin", left(false));
   }
 
   /** A reply of the server to a press: {session, error, hint, differs}. */

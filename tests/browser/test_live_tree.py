@@ -265,6 +265,22 @@ def test_nothing_is_wider_than_the_window(
     assert page.evaluate("document.querySelector('.lab-tree').clientHeight") > 250
 
 
+def test_the_form_is_walked_with_tab(tab: OpenTab, fake_address: str) -> None:
+    page = tab(fake_address)
+    lists = page.locator("#lab-form [role=listbox]:visible")
+    page.get_by_label("Sample problem").focus()
+    lists.wait_for()
+    for field in ("#lab-question textarea", "#lab-gold :is(input, textarea)"):
+        page.keyboard.press("Tab")
+        page.wait_for_selector(f"{field}:focus")
+        assert lists.count() == 0
+    page.keyboard.press("Tab")
+    lists.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.input_value("input[aria-label='Algorithm']") != "MCTS*"
+
+
 def test_an_edited_sample_loses_its_oracle_answer(tab: OpenTab, fake_address: str) -> None:
     page = tab(fake_address)
     answer = page.locator("#lab-gold textarea, #lab-gold input")
