@@ -39,6 +39,7 @@ export function nameOf(event) {
 }
 
 const FIELDS = "input, textarea, select, [contenteditable='true'], [role=textbox]";
+const BESIDE = ".lab-inspector";
 const PRESSED = "button, a[href], summary, [role=button], [role=tab], [role=option], [role=menuitem]";
 
 /**
@@ -47,8 +48,9 @@ const PRESSED = "button, a[href], summary, [role=button], [role=tab], [role=opti
  * @param {() => boolean} alive false once the page's element is gone: the listener then goes too
  * @param {() => boolean} covered whether something lies over the tree that has keys of its own
  * @param {(element: Element) => boolean} isTree whether an element is the tree
+ * @param {() => void} leave from a field beside the tree back to it
  */
-export function listen(alive, covered, isTree) {
+export function listen(alive, covered, isTree, leave) {
   const heard = (event) => {
     if (!alive()) {
       document.removeEventListener("keydown", heard);
@@ -56,6 +58,7 @@ export function listen(alive, covered, isTree) {
     }
     const { target } = event;
     if (event.defaultPrevented || event.isComposing || covered()) return;
+    if (event.key === "Escape" && target.closest?.(BESIDE)) return leave();
     if (target.closest?.(FIELDS) || target.closest?.("dialog")) return;
     const name = nameOf(event);
     if ((name === "Space" || name === "Enter") && target.closest?.(PRESSED)) return;

@@ -140,11 +140,14 @@ export function mount(element, functions, trigger) {
   };
   treeKeys(view, { details, table: () => table.show(!table.shown), legend: () => toolbar.legend.toggle() });
   register("?", "these keys", () => help.toggle(), { group: "View" });
+  const leave = () => view.canvas.focus({ preventScroll: true });
   // A key while another session is on its way would act on the one that is left.
   const leaving = () => filling !== undefined && filling !== store.session;
-  listen(alive, () => leaving() || help.element.open || !tour.element.hidden || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas);
+  listen(alive, () => leaving() || help.element.open || !tour.element.hidden || sheets.some((sheet) => sheet.place !== null), (target) => target === view.canvas, leave);
+  root.addEventListener("leave", leave);
   keepPresses(alive);
-  keepFocus(root);
+  const home = () => sheets.find((sheet) => sheet.place !== null)?.title ?? view.canvas;
+  keepFocus(root, home);
   explain(new Tips(root), { store, batches, server, header, statusLine });
   answers.draw();
   const paint = () => {

@@ -33,21 +33,30 @@ export function keepPresses(alive) {
   document.addEventListener("mouseup", up, { capture: true, signal: gone.signal });
 }
 
-/** @param {HTMLElement} root what is watched */
-export function keepFocus(root) {
+/**
+ * @param {HTMLElement} root what is watched
+ * @param {() => HTMLElement} home has the focus where nothing is left that could
+ */
+export function keepFocus(root, home) {
   let focused = null;
-  root.addEventListener("focusin", ({ target }) => (focused = target.closest(CONTROLS)));
+  const heard = ({ type, target }) => (focused = type === "focusin" && root.contains(target) ? target : null);
+  for (const type of ["focusin", "pointerdown"]) document.addEventListener(type, heard, { capture: true });
   const all = (nodes) => [...nodes].flatMap((node) => (node.matches?.(CONTROLS) ? [node] : [...(node.querySelectorAll?.(CONTROLS) ?? [])]));
+  const again = ({ target, removedNodes }) => {
+    if (!target.isConnected || ![...removedNodes].some((node) => node.contains(focused))) return null;
+    // The same, or what has its place if its words are others now.
+    const found = [look, kind].map((of) => {
+      const alike = (nodes) => all(nodes).filter((control) => of(control) === of(focused));
+      return alike(target.childNodes)[alike(removedNodes).indexOf(focused)];
+    });
+    return found.find(Boolean) ?? null;
+  };
   new MutationObserver((records) => {
-    if (!focused || focused.isConnected || document.activeElement !== document.body) return;
-    for (const { target, removedNodes } of records) {
-      if (!target.isConnected || ![...removedNodes].some((node) => node.contains(focused))) continue;
-      // The same, or what has its place if its words are others now.
-      const found = [look, kind].map((of) => {
-        const alike = (nodes) => all(nodes).filter((control) => of(control) === of(focused));
-        return alike(target.childNodes)[alike(removedNodes).indexOf(focused)];
-      });
-      found.find(Boolean)?.focus({ preventScroll: true });
-    }
-  }).observe(root, { childList: true, subtree: true });
+    if (!focused || !root.isConnected) return;
+    const gone = !focused.isConnected;
+    const hidden = !gone && records.some(({ type, target }) => type === "attributes" && target.contains(focused)) && !focused.checkVisibility();
+    if (!hidden && !(gone && document.activeElement === document.body)) return;
+    const next = (gone ? records.map(again).find(Boolean) : null) ?? home();
+    next.focus({ preventScroll: true });
+  }).observe(root, { childList: true, subtree: true, attributeFilter: ["hidden"] });
 }

@@ -101,8 +101,10 @@ export class SteeringValue {
   }
 
   key(event) {
-    if (event.key === "Enter" && this.value !== null) this.press(this.value);
-    else if (event.key === "Escape" && this.value !== null) this.cancel();
+    if (event.key === "Enter" && this.value !== null) {
+      this.press(this.value);
+      this.element.dispatchEvent(new CustomEvent("leave", { bubbles: true })); // the arrows walk the tree again
+    } else if (event.key === "Escape" && this.value !== null) this.cancel();
     else return;
     event.preventDefault();
     event.stopPropagation();

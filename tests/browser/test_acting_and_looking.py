@@ -290,6 +290,31 @@ def test_the_focus_stays_though_what_has_it_is_drawn_anew(
         assert page.eval_on_selector(place, "(now) => now === document.activeElement")
 
 
+def test_the_keys_come_back_to_the_tree(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)
+    page = shown(tab, address, bench, session, node)
+    page.keyboard.press("o")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.7")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lab-steer-said:visible")
+    page.wait_for_selector(".lab-canvas:focus")
+    page.click(".lab-steer-said button")
+    page.wait_for_selector(".lab-steer-said", state="hidden")
+    page.wait_for_selector(".lab-canvas:focus")
+    page.keyboard.press("w")
+    page.keyboard.type("I write this.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(f".lab-node h2:not(:text-is('Node {node}'))")
+    page.wait_for_selector(".lab-canvas:focus")
+    page.keyboard.press("n")
+    page.wait_for_selector(".lab-note textarea:focus")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".lab-canvas:focus")
+
+
 def test_the_tree_does_not_jump_when_its_history_comes(
     tab: OpenTab, bench: Workbench, address: str, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
