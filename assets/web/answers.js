@@ -4,6 +4,7 @@
 
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
+import { write } from "./math.js";
 import { block, count, line, number, percent } from "./text.js";
 
 const LONGEST = 4000; // characters of a tooltip
@@ -51,7 +52,7 @@ export class Answers {
   question(tree) {
     return el("section", { class: "lab-section" },
       el("h3", { text: "Problem" }),
-      el("p", { class: "lab-question", text: line(tree.question, 1200) }),
+      write(el("p", { class: "lab-question" }), line(tree.question, 1200)),
       tree.gold === null || tree.gold === undefined ? null : el("p", { class: "lab-muted" },
         el("span", { text: "oracle answer " }), el("b", { text: line(tree.gold, 120), title: whole(tree.gold, 120) })));
   }
@@ -118,7 +119,7 @@ export class Answers {
   step(node) {
     return el("li", {}, el("button", { type: "button", on: { click: () => this.store.select(node.id) } },
       el("i", { class: "lab-swatch", style: { background: colour(node.value, this.store.range) } }),
-      el("span", { class: "lab-path-step", text: line(node.step, 400) }),
+      write(el("span", { class: "lab-path-step" }), line(node.step, 400)),
       el("span", { class: "lab-path-value", text: number(node.value) })));
   }
 }

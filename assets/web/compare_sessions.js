@@ -86,7 +86,7 @@ export class CompareSessions {
   /** What differs, in a sentence or two. */
   told() {
     const { pairs, one, other } = this.found;
-    const moved = (name) => pairs.filter((pair) => pair[name][0] !== pair[name][1]).length;
+    const moved = (name) => pairs.filter((pair) => differs(...pair[name])).length;
     const paths = [one, other].map((side, k) => side.best_path.slice(1).map((id) => this.sides[k].store.nodes.get(id)?.step));
     const parts = paths[0].findIndex((step, k) => step !== paths[1][k]);
     const same = parts < 0 && paths[0].length === paths[1].length;
@@ -108,7 +108,7 @@ export class CompareSessions {
   }
 
   changes(gaps, decimals) {
-    const moved = this.found.pairs.filter((pair) => Math.abs(gaps.get(pair.one)) > 1e-9).sort((a, b) => Math.abs(gaps.get(b.one)) - Math.abs(gaps.get(a.one)));
+    const moved = this.found.pairs.filter((pair) => differs(...pair[this.measure])).sort((a, b) => Math.abs(gaps.get(b.one)) - Math.abs(gaps.get(a.one)));
     const [, text] = MEASURES.find(([name]) => name === this.measure);
     return list(`Biggest changes in ${text}`, `${count(moved.length)} of ${count(this.found.pairs.length)} common nodes differ`, moved.slice(0, MOST).map((pair) => {
       const [one, other] = pair[this.measure];
@@ -117,7 +117,7 @@ export class CompareSessions {
   }
 
   rewards() {
-    const differing = this.found.pairs.filter(({ rewards: [one, other] }) => one !== other);
+    const differing = this.found.pairs.filter(({ rewards }) => differs(...rewards));
     return list("Exported rewards that differ", `by the method ${this.does.method()}; ${count(this.found.one.rows)} rows here, ${count(this.found.other.rows)} there`,
       differing.slice(0, MOST).map((pair) => this.row(pair.one, pair.other, pair.step, pair.rewards.map((value) => (value === null ? "no row" : number(value, 3))).join(" \u2192 "), "")), differing.length, "The same rows come of both for the common nodes.");
   }
@@ -190,6 +190,11 @@ class Side {
     this.colouring.use(gaps, most, decimals);
     this.view.readTheme();
   }
+}
+
+/** Whether two numbers, or a number and none, differ by more than rounding. */
+function differs(one, other) {
+  return one === null || other === null ? one !== other : Math.abs(one - other) > 1e-9;
 }
 
 function list(title, note, rows, total, none) {

@@ -60,6 +60,8 @@ def test_formulas_are_drawn_and_money_is_not(tab: OpenTab, address: tuple[str, s
         assert shown.text_content() == text.rstrip()
     page.evaluate("window.lab.store.select(0)")
     page.locator(".lab-step.is-question .katex").wait_for()
+    page.click(".lab-tabs [data-tab=answers]")
+    page.locator(".lab-answers .lab-question .katex").wait_for()
 
 
 def test_formulas_do_nothing_and_keep_their_place(tab: OpenTab, address: tuple[str, str]) -> None:
