@@ -37,7 +37,7 @@ export function invitation(store, server, does) {
     el("h2", { text: "Watch a search think" }),
     el("p", { text: "The policy writes next steps, the process reward model values them, and the tree grows here. Take a sample problem:" }),
     cards, error,
-    el("p", { class: "lab-muted" }, "Or ask a question of your own on the left and press Step. ",
+    el("p", { class: "lab-muted" }, "Or ask a question of your own in the form and press Step. ",
       el("button", { type: "button", class: "lab-link", on: { click: does.tour } }, el("span", { text: "Take a one-minute tour" }), icon("right"))));
   const fill = async () => {
     if (box.hidden || cards.childElementCount) return;

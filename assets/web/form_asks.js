@@ -7,9 +7,12 @@
 const PATIENCE = 10_000; // milliseconds until a reply is taken for lost
 
 export class FormAsks {
-  /** @param {(event: string, data: object) => void} trigger calls Python */
-  constructor(trigger) {
-    this.trigger = trigger;
+  /**
+   * @param {(event: string, data: object) => void} trigger calls Python
+   * @param {(error: string) => void} say what a person is to know of a reply that does not come
+   */
+  constructor(trigger, say) {
+    Object.assign(this, { trigger, say });
     this.queue = [];
     this.pending = null;
     this.asked = 0;
@@ -29,13 +32,18 @@ export class FormAsks {
     if (this.pending !== null || !this.queue.length) return;
     const { event, data } = this.queue.shift();
     this.pending = ++this.asked;
-    this.timer = setTimeout(() => this.done(), PATIENCE);
+    this.timer = setTimeout(() => this.lost(), PATIENCE);
     this.trigger(event, { ...data(), asked: this.pending });
   }
 
   /** Whether a reply is that which is waited for; one that was taken for lost is not. */
   awaits(reply) {
     return reply.asked === this.pending;
+  }
+
+  lost() {
+    this.say("The lab has not answered for ten seconds. What was pressed may be lost.");
+    this.done();
   }
 
   /** The reply has been shown: the next may be asked. */

@@ -64,7 +64,7 @@ export function mount(element, functions, trigger) {
     change();
     settled = true;
   };
-  const asks = new FormAsks(trigger);
+  const asks = new FormAsks(trigger, (error) => controls.say("error", error));
   let filling; // the session that is asked for and not yet shown
   const fill = (session) => {
     filling = session;

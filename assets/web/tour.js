@@ -31,9 +31,10 @@ export class Tour {
     this.place = el("small", {});
     this.back = el("button", { type: "button", class: "lab-button", text: "Back", on: { click: () => this.show(this.at - 1) } });
     this.next = el("button", { type: "button", class: "lab-primary", on: { click: () => this.show(this.at + 1) } });
+    this.skip = el("button", { type: "button", class: "lab-link", text: "Skip the tour", on: { click: () => this.end() } });
     this.card = el("div", { class: "lab-tour-card", role: "dialog", "aria-modal": "true", "aria-labelledby": "lab-tour-title", "aria-describedby": "lab-tour-text" },
       this.place, this.title, this.text,
-      el("div", { class: "lab-tour-end" }, el("button", { type: "button", class: "lab-link", text: "Skip the tour", on: { click: () => this.end() } }), el("div", { class: "lab-spring" }), this.back, this.next));
+      el("div", { class: "lab-tour-end" }, this.skip, el("div", { class: "lab-spring" }), this.back, this.next));
     this.element = el("div", { class: "lab-tour", hidden: true, on: { keydown: (event) => this.key(event) } }, this.light, this.card);
     addEventListener("resize", () => this.element.hidden || this.put());
   }
@@ -62,7 +63,8 @@ export class Tour {
     this.text.textContent = text;
     this.place.textContent = `${this.at + 1} of ${this.steps.length}`;
     this.back.disabled = this.at === 0;
-    this.next.textContent = this.at + 1 === this.steps.length ? "Done" : "Next";
+    this.skip.hidden = this.at + 1 === this.steps.length;
+    this.next.textContent = this.skip.hidden ? "Done" : "Next";
     this.put();
     return this.next.focus();
   }
@@ -91,7 +93,7 @@ export class Tour {
       this.show(goal);
     }
     if (event.key !== "Tab") return;
-    const buttons = [...this.card.querySelectorAll("button:not(:disabled)")];
+    const buttons = [...this.card.querySelectorAll("button:not(:disabled, [hidden])")];
     const here = buttons.indexOf(document.activeElement) + (event.shiftKey ? -1 : 1);
     event.preventDefault();
     buttons[(here + buttons.length) % buttons.length].focus();

@@ -374,3 +374,19 @@ def test_two_presses_begin_one_search(tab: OpenTab, bench: Workbench, address: s
     page.wait_for_function("window.lab.store.nodes.size > 1")
     page.wait_for_selector("#lab-step:not(:disabled)")
     assert len(bench.sessions()) == before + 1
+
+
+def test_a_press_that_is_not_answered_is_told(
+    tab: OpenTab, bench: Workbench, address: str, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, settings = threading.Event(), bench.settings
+    page = shown(tab, address, bench, session, None)
+    monkeypatch.setattr(bench, "settings", lambda one: free.wait(WAIT / 1000) and settings(one))
+    page.clock.install()
+    page.click("#lab-step")
+    page.wait_for_timeout(100)
+    page.clock.fast_forward(11_000)
+    page.wait_for_selector("[data-lab-slot=error]:has-text('has not answered for ten seconds')")
+    free.set()
+    page.wait_for_function("window.lab.store.tree.iteration === 7")
+    page.wait_for_selector("[data-lab-slot=error]", state="hidden")
