@@ -126,7 +126,7 @@ export class Rewards extends Sheet {
     this.unusedDrawn = print;
     this.unused.hidden = !unused.length;
     this.unused.replaceChildren(
-      el("summary", { text: unused.length === 1 ? "1 verdict decides no row" : `${count(unused.length)} verdicts decide no row` }),
+      el("summary", { text: unused.length === 1 ? "1 verdict changes no row" : `${count(unused.length)} verdicts change no row` }),
       el("ul", {}, ...unused.slice(0, 50).map((one) => el("li", {},
         el("button", { type: "button", class: "lab-link", text: `node ${one.node}`, on: { click: () => this.store.select(one.node) } }), el("span", { text: block(one.reason, 400) })))));
   }

@@ -251,7 +251,7 @@ export class Timeline {
     this.play.replaceChildren(icon(this.timer === null ? "play" : "pause"));
     this.play.setAttribute("aria-pressed", String(this.timer !== null));
     this.faster.textContent = `${this.speed}\u00d7`;
-    this.label.textContent = past ? `event ${count(place + 1)} of ${count(frames.length)}` : frame ? `now \u00b7 ${count(frames.length)} events` : "now";
+    this.label.textContent = past ? `event ${count(place + 1)} of ${count(frames.length)}` : frame ? `now \u00b7 ${count(frames.length)} ${frames.length === 1 ? "event" : "events"}` : "now";
     if (frame) {
       const words = `iteration ${count(frame.iteration)}, ${KINDS[frame.kind] ?? frame.kind}`;
       this.when.replaceChildren(el("b", { text: "As it was" }), el("span", { text: words }));

@@ -21,7 +21,7 @@ export class WhatIf {
     this.nodes = el("div", { class: "lab-supposed-chips" });
     this.verdicts = el("p", { class: "lab-muted" });
     this.outcome = el("div", { class: "lab-what-if-outcome", "aria-live": "polite" });
-    this.look = el("button", { type: "submit", class: "lab-button", text: "Look what is stored" });
+    this.look = el("button", { type: "submit", class: "lab-button", text: "See what is stored" });
     this.form = el("form", { class: "lab-what-if", on: { submit: (event) => this.submit(event), input: () => this.changed() } },
       el("div", { class: "lab-what-if-left" }, el("p", { class: "lab-what-if-lead", text: "Change what you like. The search is replayed from the replies it had, and what you did to it is done again after the same iterations: parameters change when they did, unless you give them here. Only what it never asked before must be generated, and you are told how much that is first." }), this.fields),
       el("aside", { class: "lab-what-if-right" },
