@@ -95,19 +95,15 @@ export class Answers {
   }
 
   /** The way to the finished node of the largest V that gives an answer. */
-  best({ answer, node }) {
-    let best = null;
-    for (const one of this.store.nodes.values()) {
-      if (one.answer === answer && !one.hidden && !this.store.childrenOf(one.id).length && (best === null || one.value > best.value)) best = one;
-    }
+  way({ best }) {
     const path = [];
-    for (let here = best ?? this.store.nodes.get(node); here && here.parent !== null; here = this.store.nodes.get(here.parent)) path.unshift(here.id);
+    for (let here = this.store.nodes.get(best); here && here.parent !== null; here = this.store.nodes.get(here.parent)) path.unshift(here.id);
     return path;
   }
 
   trace(tree) {
     const picked = this.picked === null ? null : this.answers.find((one) => one.answer === this.picked);
-    const ids = (picked ? this.best(picked) : tree.best_path ?? []).filter((id) => id !== 0 && this.store.nodes.has(id));
+    const ids = (picked ? this.way(picked) : tree.best_path ?? []).filter((id) => id !== 0 && this.store.nodes.has(id));
     if (!ids.length) return null;
     const title = picked
       ? el("h3", { text: `Best trace to ${line(picked.answer, 40)}`, title: "Steps to the finished node of the largest V that gives this answer" })
