@@ -135,6 +135,7 @@ def test_overrule_with_what_follows(
     page.wait_for_function(
         "(id) => window.lab.store.nodes.get(id).locked === false", arg=node["id"]
     )
+    page.wait_for_selector(f"[data-walk=undo][title*='V of node {node['id']} unlocked at 1.00']")
     page.click(".lab-steer-said .lab-link")
     page.wait_for_selector(".lab-steer-said", state="hidden")
     assert bench.node(session, node["parent"])["value"] == pytest.approx(above.before)
