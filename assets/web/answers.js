@@ -4,6 +4,7 @@
 
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
+import { prunedAnswers } from "./store.js";
 import { block, count, line, number, percent } from "./text.js";
 
 const LONGEST = 4000; // characters of a tooltip
@@ -58,7 +59,8 @@ export class Answers {
 
   /** All of them, made anew only where they differ from those that are shown. */
   drawVotes(found) {
-    const print = JSON.stringify(found);
+    const pruned = found.length ? 0 : prunedAnswers(this.store.nodes);
+    const print = JSON.stringify([found, pruned]);
     if (print === this.print) return;
     this.print = print;
     const answers = [...found].sort((a, b) => b.weight - a.weight);
@@ -69,7 +71,7 @@ export class Answers {
     this.number.textContent = answers.length > 1 ? count(answers.length) : "";
     this.list.replaceChildren(...(answers.length
       ? answers.map((answer, place) => this.vote(answer, place, total, most))
-      : [el("p", { class: "lab-empty", text: "No path has reached an answer yet." })]));
+      : [el("p", { class: "lab-empty", text: pruned ? `No answer is left: ${count(pruned)} finished ${pruned === 1 ? "solution is" : "solutions are"} pruned.` : "No path has reached an answer yet." })]));
   }
 
   vote(answer, place, total, most) {

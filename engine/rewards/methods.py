@@ -114,10 +114,15 @@ def _with_touched(rows: list[Reward], plain: list[Reward]) -> list[Reward]:
 
 
 def _why_empty(evidence: Evidence) -> str:
+    nodes = evidence.tree.nodes
+    pruned = sum(n.hidden and n.finished and n.answer is not None for n in nodes)
+    are = f"{pruned:,} {'is' if pruned == 1 else 'are'} pruned"
+    if not evidence.accepted and pruned:
+        return f"No finished solution whose answer was judged is left: {are}."
     if not evidence.accepted:
         return "There is no finished solution whose answer was judged."
     if not evidence.distance:
-        return f"{none_correct(len(evidence.accepted))}."
+        return f"{none_correct(len(evidence.accepted))}{f'; {are}' if pruned else ''}."
     return "The chosen node is the root."
 
 

@@ -180,6 +180,22 @@ def test_prune_undo_redo_and_history(
     assert page.evaluate("window.lab.store.tree.question") == "What?"
 
 
+def test_answers_that_are_all_pruned_are_told(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    finish(bench, session, iterations=15)
+    page = shown(tab, address, bench, session, None)
+    ends = [one for one in bench.export(session)["nodes"] if one["answer"] is not None]
+    for one in bench.export(session)["nodes"]:
+        if one["parent"] == 0:
+            bench.steering.prune(session, one["id"])
+    told = f"No answer is left: {len(ends)} finished solutions are pruned."
+    page.wait_for_selector(f".lab-votes .lab-empty:text-is('{told}')")
+    shown_answer = page.inner_text(".lab-status-cell.is-answer")
+    assert "none left" in shown_answer
+    assert f"{len(ends)} are pruned" in shown_answer
+
+
 def test_what_the_models_do_for_a_person(
     tab: OpenTab, bench: Workbench, address: str, session: str
 ) -> None:
