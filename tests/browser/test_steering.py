@@ -1,5 +1,6 @@
 """Stepping and steering a search on the page, over a real store with a scripted model."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -63,6 +64,24 @@ def test_phase_by_phase_with_words(tab: OpenTab, bench: Workbench, address: str)
     assert page.input_value("[aria-label='How far to run']") == "right"
     page.select_option("[aria-label='How far to run']", "iterations")
     assert page.input_value("#lab-iterations input") == "2"
+
+
+def test_an_expansion_that_adds_nothing_says_why(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)["id"]
+    page = shown(tab, address, bench, session, None)
+    said = page.evaluate(
+        """(node) => {
+          const { store } = window.lab;
+          Object.assign(store.tree, { held: true, phase: "expanded", iteration: 99, path: [node] });
+          store.emit("changed", { structure: false, nodes: 0 });
+          return document.querySelector(".lab-status-cell.is-phase").innerText;
+        }""",
+        node,
+    )
+    assert "no new step" in said
+    assert f"below node {node} is there already, or could not be used" in said
 
 
 def test_pause_holds_before_the_next_call_of_a_model(
@@ -226,6 +245,9 @@ def test_what_the_models_do_for_a_person(
     page.fill("[aria-label='Temperature T']", "1.5")
     page.keyboard.press("Enter")
     page.wait_for_selector(".lab-steer-progress:has-text('came')")
+    came, lost = re.findall(r"\d+", page.inner_text(".lab-steer-progress"))
+    assert int(came) + int(lost) == 12, "those that did not come are told, too"
+    assert "steps that are there already" in page.inner_text(".lab-steer-progress")
     asked = [n for n in bench.export(session)["nodes"] if n["parent"] == node][-1]["id"]
     assert bench.node(session, asked)["origin"]["temperature"] == 1.5
 
