@@ -253,9 +253,10 @@ class Concluded(Event, frozen=True, tag="concluded"):
     """A run of iterations ended and the tree's answers were chosen. A search may run on after it.
 
     best: the node with the best value by the algorithm's own rule. voted: the first node of the
-    group that wins the vote over answers, None if there is no answer. chosen: the one of the two
-    that the parameters ask for: its answer is the search's answer. cost, drawn, read: what reading
-    the missing answers took, as in iteration_finished.
+    group that wins the vote over answers, None if there is no answer. chosen: best, or of the group
+    that wins the vote the node with the largest V, as the parameters ask: its answer is the
+    search's answer. cost, drawn, read: what reading the missing answers took, as in
+    iteration_finished.
     """
 
     reason: StopReason

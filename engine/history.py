@@ -45,7 +45,8 @@ class Item(msgspec.Struct, frozen=True):
         iteration: the number of an iteration, or of the one before it.
         node: that it was done to, None for the whole session.
         value: that a person gave, or the temperature of children asked for; None otherwise.
-        text: a step, reason, note or verdict in words.
+        text: a step, reason, note or verdict in words; of a value "locked" or "unlocked" where the
+            lock alone changed, "not locked" where it came without one.
     """
 
     doing: Doing
@@ -70,6 +71,7 @@ def items(log: Sequence[ev.Event]) -> list[Item]:
     at, iteration, first = 0, 0, 0
     known: dict[int, int] = {0: 0}  # the iteration at the end of each item
     params: dict[int, dict[str, object]] = {0: {}}  # the parameters there
+    given: dict[int, dict[int, ev.Overruled]] = {0: {}}  # what was said last of each value there
     group: list[ev.Event] = []
     for place, event in enumerate(log, 1):
         if isinstance(event, ev.Rewound):
@@ -84,8 +86,8 @@ def items(log: Sequence[ev.Event]) -> list[Item]:
         following = log[place] if place < len(log) else None
         if not _ends(group, following):
             continue
-        node, value, text = _words(group, params[at])
-        params[place] = _params(group[0], params[at])
+        node, value, text = _words(group, params[at], given[at])
+        params[place], given[place] = _params(group[0], params[at]), _given(group[0], given[at])
         doing = _doing(group)
         found.append(Item(doing, first, place, at, place in counts, iteration, node, value, text))
         at, group = place, []
@@ -183,13 +185,25 @@ def _params(event: ev.Event, before: dict[str, object]) -> dict[str, object]:
     return {**own, **(sampling if isinstance(sampling, dict) else {})}
 
 
+def _given(event: ev.Event, before: dict[int, ev.Overruled]) -> dict[int, ev.Overruled]:
+    """What was said last of each value, after an event."""
+    return {**before, event.node: event} if isinstance(event, ev.Overruled) else before
+
+
+def _lock(event: ev.Overruled, before: ev.Overruled | None) -> str:
+    """What a person's value has to do with its lock, in words; "" where it simply has one."""
+    if before is not None and before.value == event.value and before.locked != event.locked:
+        return "locked" if event.locked else "unlocked"
+    return "" if event.locked or event.value is None else "not locked"
+
+
 def _words(
-    group: list[ev.Event], params: dict[str, object]
+    group: list[ev.Event], params: dict[str, object], given: dict[int, ev.Overruled]
 ) -> tuple[int | None, float | None, str]:
-    """Node, value and text of an item; params: those before it."""
+    """Node, value and text of an item; params, given: those before it."""
     match group[0]:
-        case ev.Overruled(node=node, value=value):
-            return node, value, ""
+        case ev.Overruled(node=node, value=value) as event:
+            return node, value, _lock(event, given.get(node))
         case ev.Pruned(node=node) | ev.RolledOut(node=node):
             return node, None, ""
         case ev.Added(node=node, children=children, temperature=heat):

@@ -17,7 +17,7 @@ from lab.commands import Ending
 from lab.drivers import Drivers
 from lab.live import LiveSession
 from lab.worker import Worker
-from sessions.adapters import Role
+from sessions.adapters import ROLES, Role
 from sessions.errors import StoreError
 from sessions.store import Store
 
@@ -93,6 +93,11 @@ class Lenses:
         self._found: OrderedDict[str, Lens] = OrderedDict()
         self._cancelled: set[str] = set()
         self._lock = threading.Lock()
+
+    def taught(self) -> bool:
+        """Whether a round has taught a model in use: else there is nothing to compare."""
+        bases = {(role, self._adapters.base(role)) for role in ROLES}
+        return any((row.role, row.base) in bases for row in self._adapters.rows())
 
     def look(self, session: str) -> str:
         """Have a tree valued by every round; returns the lens's id at once, the known one if the

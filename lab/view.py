@@ -55,7 +55,7 @@ def outcome(tree: Tree) -> Outcome:
         if isinstance(first, ev.Concluded):  # all answers are known
             best = first.chosen
         else:
-            best = groups[0].node if groups else best_value(tree)
+            best = groups[0].best if groups else best_value(tree)
     node = tree.node(best)
     return Outcome(best, node.answer, node.accepted, groups)
 

@@ -33,6 +33,7 @@ class StudiesDoor:
         "what_if_state",
         "calibration",
         "annotate_next",
+        "lens_taught",
         "lens_look",
         "lens_state",
         "lens_cancel",
@@ -155,6 +156,10 @@ class StudiesDoor:
         return found
 
     # Round lens.
+
+    def lens_taught(self) -> dict[str, Any]:
+        """Whether a round has taught a model in use."""
+        return {"taught": self._studies.lenses.taught()}
 
     def lens_look(self, session: str) -> dict[str, Any]:
         """Have a tree valued by the models of every round; see `lab.lens`."""

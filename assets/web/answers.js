@@ -5,6 +5,7 @@
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
 import { write } from "./math.js";
+import { prunedAnswers } from "./store.js";
 import { block, count, line, number, percent } from "./text.js";
 
 const LONGEST = 4000; // characters of a tooltip
@@ -59,7 +60,8 @@ export class Answers {
 
   /** All of them, made anew only where they differ from those that are shown. */
   drawVotes(found) {
-    const print = JSON.stringify(found);
+    const pruned = found.length ? 0 : prunedAnswers(this.store.nodes);
+    const print = JSON.stringify([found, pruned]);
     if (print === this.print) return;
     this.print = print;
     const answers = [...found].sort((a, b) => b.weight - a.weight);
@@ -70,7 +72,7 @@ export class Answers {
     this.number.textContent = answers.length > 1 ? count(answers.length) : "";
     this.list.replaceChildren(...(answers.length
       ? answers.map((answer, place) => this.vote(answer, place, total, most))
-      : [el("p", { class: "lab-empty", text: "No path has reached an answer yet." })]));
+      : [el("p", { class: "lab-empty", text: pruned ? `No answer is left: ${count(pruned)} finished ${pruned === 1 ? "solution is" : "solutions are"} pruned.` : "No path has reached an answer yet." })]));
   }
 
   vote(answer, place, total, most) {
@@ -96,19 +98,15 @@ export class Answers {
   }
 
   /** The way to the finished node of the largest V that gives an answer. */
-  best({ answer, node }) {
-    let best = null;
-    for (const one of this.store.nodes.values()) {
-      if (one.answer === answer && !one.hidden && !this.store.childrenOf(one.id).length && (best === null || one.value > best.value)) best = one;
-    }
+  way({ best }) {
     const path = [];
-    for (let here = best ?? this.store.nodes.get(node); here && here.parent !== null; here = this.store.nodes.get(here.parent)) path.unshift(here.id);
+    for (let here = this.store.nodes.get(best); here && here.parent !== null; here = this.store.nodes.get(here.parent)) path.unshift(here.id);
     return path;
   }
 
   trace(tree) {
     const picked = this.picked === null ? null : this.answers.find((one) => one.answer === this.picked);
-    const ids = (picked ? this.best(picked) : tree.best_path ?? []).filter((id) => id !== 0 && this.store.nodes.has(id));
+    const ids = (picked ? this.way(picked) : tree.best_path ?? []).filter((id) => id !== 0 && this.store.nodes.has(id));
     if (!ids.length) return null;
     const title = picked
       ? el("h3", { text: `Best trace to ${line(picked.answer, 40)}`, title: "Steps to the finished node of the largest V that gives this answer" })

@@ -12,7 +12,7 @@ export function doing(row) {
     case "created": return "search begun";
     case "iteration": return row.from === row.to ? `iteration ${count(row.from)}` : `iterations ${count(row.from)}\u2013${count(row.to)}`;
     case "concluded": return "answer chosen";
-    case "overruled": return `V of ${of} set to ${number(row.value)}`;
+    case "overruled": return ["locked", "unlocked"].includes(text) ? `V of ${of} ${text} at ${number(row.value)}` : `V of ${of} set to ${number(row.value)}${text ? `, ${text}` : ""}`;
     case "restored": return `V of ${of} taken back`;
     case "pruned": return `${of} pruned`;
     case "brought_back": return `${of} restored`;

@@ -12,6 +12,7 @@ import { TreeView } from "./tree_view.js";
 
 const PAUSE = 400; // milliseconds between two looks
 const MOST = 200; // rows of the table
+const UNTAUGHT = "No round has taught these models yet, so there is nothing to compare. Start one on the sheet Rounds.";
 const UNIT = { low: 0, high: 1 };
 const SHAPE = { bins: 20, width: 132, height: 40 };
 
@@ -51,7 +52,7 @@ class ColumnColour extends EventTarget {
 export class Lens {
   /**
    * @param {Store} store
-   * @param {{lens_look: Function, lens_state: Function, lens_cancel: Function, delta: Function}} server
+   * @param {{lens_taught: Function, lens_look: Function, lens_state: Function, lens_cancel: Function, delta: Function}} server
    */
   constructor(store, server) {
     Object.assign(this, { main: store, server });
@@ -84,8 +85,15 @@ export class Lens {
     this.begin.hidden = false;
   }
 
-  show() {
-    if (this.lens) this.follow(this.lens);
+  async show() {
+    if (this.lens) {
+      this.follow(this.lens);
+      return;
+    }
+    const { taught } = await this.server.lens_taught({}).catch(() => ({}));
+    if (this.lens) return;
+    this.begin.hidden = taught === false;
+    this.say(taught === false ? UNTAUGHT : "");
   }
 
   say(text, wrong = false) {
@@ -134,7 +142,7 @@ export class Lens {
     this.bar.style.width = `${(100 * state.done) / (state.total || 1)}%`;
     if (working) this.say(state.done ? `${count(state.done)} of ${count(state.total)} nodes` : "Waiting for the models \u2026");
     else if (state.status === "failed") this.say(state.message, true);
-    else if (!comparable) this.say("No round has taught these models yet, so there is nothing to compare. Start one on the sheet Rounds.");
+    else if (!comparable) this.say(UNTAUGHT);
     else this.say(state.status === "cancelled" ? "Stopped; what is known is shown." : state.policies.length ? "" : "This policy has no weights that could be asked for log-probabilities.");
     if (print === this.print) return;
     Object.assign(this, { state, print });

@@ -2,6 +2,7 @@
 
 import { el, icon } from "./dom.js";
 import { phase } from "./status_phase.js";
+import { prunedAnswers } from "./store.js";
 import { brief, count, duration, ending, line, number, roughly } from "./text.js";
 
 const STATES = {
@@ -126,7 +127,9 @@ export class Status {
     const total = (tree.answers ?? []).reduce((sum, answer) => sum + answer.weight, 0);
     const won = (tree.answers ?? []).find((answer) => answer.answer === tree.answer);
     const choice = CHOICES[this.store.settings?.params?.final_choice] ?? CHOICES.vote;
-    const beside = found ? choice.beside(tree, this.store.nodes, won && total > 0 ? won.weight / total : null) : "";
+    const pruned = found ? 0 : prunedAnswers(this.store.nodes);
+    const beside = found ? choice.beside(tree, this.store.nodes, won && total > 0 ? won.weight / total : null)
+      : pruned ? `${count(pruned)} ${pruned === 1 ? "is" : "are"} pruned` : "";
     const verdict = { right: "right", wrong: "wrong", open: "no oracle answer", none: "" }[kind];
     return el("button", {
       class: `lab-status-cell is-answer is-${kind}`, type: "button",
@@ -135,7 +138,7 @@ export class Status {
     },
       el("small", { text: "answer" }),
       el("span", { class: "lab-status-main" },
-        el("b", { text: found ? line(tree.answer, 28) : "none yet" }),
+        el("b", { text: found ? line(tree.answer, 28) : pruned ? "none left" : "none yet" }),
         kind === "right" ? icon("check") : kind === "wrong" ? icon("cross") : null,
         el("span", { class: "lab-muted", text: [verdict, beside].filter(Boolean).join(", ") })));
   }

@@ -33,6 +33,8 @@ function selected(tree, store, node) {
 
 function expanded(tree, store, node) {
   const children = fresh(tree, store, node).length;
+  const open = node.verdict !== "end";
+  if (!children) return { node: node.id, what: "no new step", numbers: open ? `what was proposed below ${named(node)} is there already, or could not be used` : `no step follows ${named(node)}` };
   return { node: node.id, what: `${count(children)} new ${children === 1 ? "step" : "steps"}`, numbers: `below ${named(node)}` };
 }
 

@@ -132,7 +132,7 @@ export class SteeringActs {
     const { node } = this;
     this.waiting = null;
     this.tell(what);
-    const asked = { session: this.store.session, node: node.id, children: this.store.childrenOf(node.id).length, rolled: JSON.stringify(node.rolled_out), text: query.text, act, what, looks: 0 };
+    const asked = { session: this.store.session, node: node.id, children: this.store.childrenOf(node.id).length, rolled: JSON.stringify(node.rolled_out), text: query.text, count: query.count, act, what, looks: 0 };
     if (!(await this.does.ask(act, { node: node.id, ...query }))) return this.tell("");
     if (this.node.id === asked.node && this.session === asked.session) this.toggle("");
     this.waiting = asked;
@@ -154,7 +154,7 @@ export class SteeringActs {
     if (waiting.session !== store.session) this.done("");
     else if (waiting.act === "write_step" && came.length && came.at(-1).prm !== null) this.written(came.at(-1));
     else if (waiting.act === "roll_out" && this.rolled()) this.done("");
-    else if (waiting.act === "expand" && came.length) this.done(`${count(came.length)} ${came.length === 1 ? "child" : "children"} came.`);
+    else if (waiting.act === "expand" && came.length) this.done(arrived(came.length, waiting.count));
     else if (store.busy) this.tell(`${waiting.what}: ${store.run.message ? line(store.run.message, 120) : STATES[store.run.status] ?? store.run.status}\u2026`);
     else if (++waiting.looks > PATIENCE) this.ended();
   }
@@ -179,7 +179,7 @@ export class SteeringActs {
   ended() {
     const { run } = this.store;
     if (run.status === "failed" || run.message) this.done(line(run.message, 400), true);
-    else this.done(this.waiting.act === "expand" ? "Nothing new came: the policy wrote what is there already." : "");
+    else this.done(this.waiting.act === "expand" ? "Nothing new came: the policy wrote steps that are there already, or none that can be used." : "");
   }
 
   done(text, failed = false) {
@@ -192,6 +192,14 @@ export class SteeringActs {
     this.progress.textContent = text;
     this.progress.classList.toggle("is-error", failed);
   }
+}
+
+/** How many children came of those asked for, and what became of the others. */
+function arrived(came, asked) {
+  const said = `${count(came)} ${came === 1 ? "child" : "children"} came`;
+  if (came >= asked) return `${said}.`;
+  const lost = asked - came;
+  return `${said}; ${lost === 1 ? "the other proposal was a step that is" : `the other ${count(lost)} proposals were steps that are`} there already, or could not be used.`;
 }
 
 /** What can be done below a node, and why not all of it. */

@@ -138,6 +138,13 @@ export class Store extends EventTarget {
   }
 }
 
+/** How many finished solutions with an answer are pruned: they stand for nothing any more. */
+export function prunedAnswers(nodes) {
+  let found = 0;
+  for (const node of nodes.values()) if (node.hidden && node.verdict === "end" && (node.answer ?? null) !== null) found++;
+  return found;
+}
+
 /** What a node is at a glance: "right", "wrong", "finished", "dead" or "open". */
 export function mark(node) {
   const correct = node.regraded ?? node.correct;

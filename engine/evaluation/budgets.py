@@ -140,4 +140,4 @@ def _chosen(
     if method.reading == "best":
         return best_solution(answered, scores)
     weights = dict.fromkeys(scores, 1.0) if method.reading == "majority" else scores
-    return tree.node(answer_groups(answered, weights)[0].node)
+    return tree.node(answer_groups(answered, weights)[0].best)

@@ -167,13 +167,13 @@ class Contest:
 def _choices(search: Search, leaves: list[Node], samples: int) -> dict[str, int | None]:
     """The node that each way of reading the samples answers with."""
     equal = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves})
-    chosen: dict[str, int | None] = {f"majority@{samples}": equal[0].node if equal else None}
+    chosen: dict[str, int | None] = {f"majority@{samples}": equal[0].best if equal else None}
     for how in AGGREGATES:
         scores = {leaf.id: solution_score(search.tree, leaf, how) for leaf in leaves}
         best = max(leaves, key=lambda leaf: scores[leaf.id], default=None)
         chosen[f"best-of-{samples}, {how}"] = best.id if best else None
         groups = answer_groups(leaves, scores)
-        chosen[f"vote@{samples}, {how}"] = groups[0].node if groups else None
+        chosen[f"vote@{samples}, {how}"] = groups[0].best if groups else None
     return chosen
 
 

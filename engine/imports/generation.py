@@ -166,8 +166,9 @@ def _conclusion(log: list[ev.AnyEvent]) -> ev.Concluded:
     tree = Tree.fold(log)
     groups = answers.answer_groups(map(tree.node, tree.ends))
     best = max(tree.ends, key=lambda leaf: tree.node(leaf).value, default=0)
-    voted = groups[0].node if groups else None
-    return ev.Concluded("complete", best, voted, best if voted is None else voted)
+    winner = groups[0] if groups else None
+    voted, chosen = (winner.node, winner.best) if winner else (None, best)
+    return ev.Concluded("complete", best, voted, chosen)
 
 
 def _unlike(solutions: Iterable[Solution]) -> dict[Steps, Solution]:

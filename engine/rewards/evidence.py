@@ -29,7 +29,7 @@ def end_leaves(tree: Tree) -> list[int]:
     return kind.end_leaves(tree, parse(kind.params, values))
 
 
-def leaf_verdicts(tree: Tree, answerless: Answerless) -> dict[int, bool]:
+def leaf_verdicts(tree: Tree, answerless: Answerless, by_person: bool = True) -> dict[int, bool]:
     """Finished leaf -> whether its answer is accepted: by a person, else by the oracle.
 
     Leaves whose answer nobody has judged are left out, like unfinished branches.
@@ -38,10 +38,11 @@ def leaf_verdicts(tree: Tree, answerless: Answerless) -> dict[int, bool]:
         tree: a searched tree.
         answerless: whether leaves without an answer (dead ends, solutions that the end gate cut
             off) count as wrong or are left out, too.
+        by_person: whether a person is asked at all.
     """
     verdicts: dict[int, bool] = {}
     for node in map(tree.node, end_leaves(tree)):
-        if node.regraded is not None:
+        if by_person and node.regraded is not None:
             verdicts[node.id] = node.regraded
         elif node.answer is None and (node.answered or node.verdict_source == "dead_end"):
             if answerless == "wrong":
@@ -65,20 +66,28 @@ class Evidence:
     leaves below any of them and all verdicts on any of them. It goes by the id of the first such
     node, `same[node]`, and these ids are what the attributes hold, except for leaves.
 
+    Args:
+        tree: a searched tree.
+        verdicts: finished leaf -> correct.
+        by_person: whether what a person says of steps and values counts.
+
     Attributes:
         tree: what it was made from; it is not changed.
+        by_person: as given.
         same: node -> the first node with the same steps.
         accepted: leaf -> whether its answer is accepted.
         mark, overruled: a person's verdicts, the latter in [0, 1]; of marks, `wrong` goes first.
         distance: steps to the nearest right leaf plus one, where there is one at or below.
         nearest: that leaf.
         wrong_by: the uppermost node at or above that is marked wrong, where there is one.
-        decided: where a leaf at or below counts as it does by a person's verdict.
+        decided: where a person has said of the very answer or, at or above, of a step that it is
+            wrong.
         kept: all on the way to a leaf; also those right below them with a verdict of their own.
     """
 
-    def __init__(self, tree: Tree, verdicts: Mapping[int, bool]) -> None:
+    def __init__(self, tree: Tree, verdicts: Mapping[int, bool], by_person: bool = True) -> None:
         self.tree = tree
+        self.by_person = by_person
         self.same = _same_steps(tree)
         self.accepted = dict(verdicts)
         self.mark: dict[int, Mark] = {}
@@ -89,7 +98,8 @@ class Evidence:
         self.decided: set[int] = set()
         self.kept: set[int] = set()
         self._leaves: dict[int, list[int]] = {}
-        self._gather_verdicts()
+        if by_person:
+            self._gather_verdicts()
         self._gather_leaves()
         for node in self.solutions():
             known_before = node.parent == 0 or self.above(node.id) in self.kept
@@ -124,17 +134,17 @@ class Evidence:
                 self.wrong_by[node.id] = self.wrong_by[above]
             elif node.id in marked_wrong:
                 self.wrong_by[node.id] = marked_wrong[node.id]
+        self.decided.update(self.wrong_by)
 
     def _gather_leaves(self) -> None:
         for leaf in (node for node in self.tree.depth_first() if node.id in self.accepted):
             first = self.same[leaf.id]
-            by_person = first in self.wrong_by or leaf.regraded is not None
+            if self.by_person and leaf.regraded is not None:
+                self.decided.add(first)
             for steps, node in enumerate(reversed(self.tree.path(first)), start=1):
                 way = self.same[node]
                 self.kept.add(way)
                 self._leaves.setdefault(way, []).append(leaf.id)
-                if by_person:
-                    self.decided.add(way)
                 if self.counts_right(leaf.id) and steps < self.distance.get(way, steps + 1):
                     self.distance[way], self.nearest[way] = steps, leaf.id
 

@@ -38,7 +38,7 @@ class Label(msgspec.Struct, frozen=True):
         weighted: w by the formula; 0 for the root.
         inferred: v by the formula, in [0, 1].
         overruled: a person's value in place of it, None if there is none.
-        distance_touched, value_touched: whether a person's verdict enters m, or v.
+        touched: whether a person's verdict on the step itself, or a wrong one above, enters.
     """
 
     distance: int
@@ -47,8 +47,7 @@ class Label(msgspec.Struct, frozen=True):
     weighted: float
     inferred: float
     overruled: float | None
-    distance_touched: bool
-    value_touched: bool
+    touched: bool
 
     @property
     def value(self) -> float:
@@ -70,7 +69,7 @@ def quality(evidence: Evidence) -> dict[int, Label]:
     if 0 not in evidence.distance:
         return {}
     touched = 0 in evidence.decided
-    labels = {0: Label(evidence.distance[0], 0, True, 0.0, 0.0, None, touched, False)}
+    labels = {0: Label(evidence.distance[0], 0, True, 0.0, 0.0, None, touched)}
     for node in evidence.solutions():
         above = evidence.above(node.id)
         if above is not None and node.id in evidence.kept:
@@ -93,15 +92,13 @@ def _of_all_nodes(evidence: Evidence, found: Mapping[int, Found]) -> dict[int, F
 def _label(evidence: Evidence, node: int, parent: Label) -> Label:
     own = evidence.distance.get(node)
     protected = evidence.protected(node)
-    judged = node in evidence.decided or node in evidence.wrong_by or protected
     if own is not None:
-        distance, origin, distance_touched = own, node, node in evidence.decided
+        distance, origin = own, node
     elif protected:
         # A right step brings the answer one step nearer, but is not the answer.
-        distance, origin, distance_touched = max(parent.distance - 1, 2), node, True
+        distance, origin = max(parent.distance - 1, 2), node
     else:
         distance, origin = parent.distance, parent.distance_from
-        distance_touched = judged or parent.distance_touched
     right = own is not None or protected
     weighted = (1 - parent.value) * (1 if right else -1) / distance
     overruled = evidence.overruled.get(node)
@@ -112,8 +109,7 @@ def _label(evidence: Evidence, node: int, parent: Label) -> Label:
         weighted,
         max(0.0, parent.value + weighted),
         overruled,
-        distance_touched,
-        distance_touched or judged or parent.value_touched or overruled is not None,
+        protected or node in evidence.decided or overruled is not None,
     )
 
 
@@ -132,7 +128,7 @@ class Estimate(msgspec.Struct, frozen=True):
     Attributes:
         inferred: by the method, in [0, 1].
         overruled: a person's value in place of it, None if there is none.
-        touched: whether a person's verdict enters it.
+        touched: whether a person's verdict on the step itself, or a wrong one above, enters.
     """
 
     inferred: float
@@ -164,7 +160,7 @@ def hard(evidence: Evidence, rollouts: Rollouts) -> dict[int, Estimate]:
     for node in evidence.solutions():
         if node.id in evidence.kept or node.id in rollouts:
             protected = evidence.protected(node.id)
-            touched = protected or node.id in evidence.decided or node.id in evidence.wrong_by
+            touched = protected or node.id in evidence.decided
             found = float(node.id in solved or protected)
             estimates[node.id] = _estimate(evidence, node.id, found, touched)
     return _of_all_nodes(evidence, estimates)

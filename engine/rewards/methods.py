@@ -66,12 +66,20 @@ def infer(
     if method not in METHODS:
         raise ParameterError(f"There is no method {method!r}. Known are: {', '.join(METHODS)}.")
     kind = METHODS[method]
-    if verdicts is None:
-        verdicts = leaf_verdicts(tree, kind.answerless)
-    for node in (*verdicts, *rollouts):
+    for node in (*(verdicts or {}), *rollouts):
         tree.node(node)
-    evidence = Evidence(tree, verdicts)
+
+    def evidence_of(by_person: bool) -> Evidence:
+        given = verdicts
+        if given is None:
+            given = leaf_verdicts(tree, kind.answerless, by_person)
+        return Evidence(tree, given, by_person)
+
+    evidence = evidence_of(by_person=True)
     rows = kind.rows(method, evidence, rollouts_of(evidence, rollouts))
+    if _judged(tree):
+        plain = evidence_of(by_person=False)
+        rows = _with_touched(rows, kind.rows(method, plain, rollouts_of(plain, rollouts)))
     empty = "" if rows else _why_empty(evidence)
     return Rewards(method, tuple(rows), empty, evidence.unused({r.node for r in rows}, empty))
 
@@ -88,11 +96,33 @@ def targets(tree: Tree, rewards: Rewards) -> list[ValueTarget]:
     ]
 
 
+def _judged(tree: Tree) -> bool:
+    """Whether a person has given any verdict that may change a number."""
+    return any(
+        node.mark in ("right", "wrong") or node.regraded is not None or node.overruled is not None
+        for node in tree.nodes
+    )
+
+
+def _with_touched(rows: list[Reward], plain: list[Reward]) -> list[Reward]:
+    """The rows; touched are also those that differ from what they are without any verdict."""
+    before = {row.node: row for row in plain}
+    return [
+        msgspec.structs.replace(row, touched=row.touched or row.differs(before.get(row.node)))
+        for row in rows
+    ]
+
+
 def _why_empty(evidence: Evidence) -> str:
+    nodes = evidence.tree.nodes
+    pruned = sum(n.hidden and n.finished and n.answer is not None for n in nodes)
+    are = f"{pruned:,} {'is' if pruned == 1 else 'are'} pruned"
+    if not evidence.accepted and pruned:
+        return f"No finished solution whose answer was judged is left: {are}."
     if not evidence.accepted:
         return "There is no finished solution whose answer was judged."
     if not evidence.distance:
-        return f"{none_correct(len(evidence.accepted))}."
+        return f"{none_correct(len(evidence.accepted))}{f'; {are}' if pruned else ''}."
     return "The chosen node is the root."
 
 
@@ -110,7 +140,7 @@ def _quality_rows(method: str, evidence: Evidence, rollouts: Rollouts) -> list[R
                 r=int(not label.right),
                 w=above and label.weighted,
                 parent_value=above and above.value,
-                touched=label.distance_touched or label.value_touched,
+                touched=label.touched,
             )
         )
     return rows
@@ -135,14 +165,13 @@ def _soft_rows(method: str, evidence: Evidence, rollouts: Rollouts) -> list[Rewa
 
 def _progress_rows(method: str, evidence: Evidence, rollouts: Rollouts) -> list[Reward]:
     tree = evidence.tree
-    known = tree.best is not None and not tree.node(tree.best).hidden
-    chosen = tree.best if known and tree.best is not None else best_value(tree)
-    # Whose values choose has a say in every row.
-    moved = not known and chosen != best_value(tree, by_person=False)
+    chosen = tree.best
+    if chosen is None or tree.node(chosen).hidden:
+        chosen = best_value(tree, evidence.by_person)
     rows = []
     for node, found in progress(evidence, chosen).items():
         why = blame.progress(evidence, node, found, chosen)
-        rows.append(_row(method, evidence, node, found.value, why, found.touched or moved))
+        rows.append(_row(method, evidence, node, found.value, why, found.touched))
     return rows
 
 

@@ -47,7 +47,8 @@ class Reward(msgspec.Struct, frozen=True):
         right, wrong: ids of the finished leaves at or below it, by how they count.
         false_positives: those of `wrong` whose answer is correct, but a step is marked wrong.
         rollouts: correct ones and all of the extra roll-outs that count here.
-        touched: whether a person's verdict enters any of its numbers.
+        touched: whether a person's verdict decides it: one on the step itself, a step marked wrong
+            above it, or one that changes its numbers or which leaves at or below it are right.
         mark: a person's verdict on this very step.
         same_as: the first node with the same steps, whose numbers these are; None if it is this.
         why: the reasons.
@@ -69,6 +70,12 @@ class Reward(msgspec.Struct, frozen=True):
     mark: Mark
     same_as: int | None
     why: Why
+
+    def differs(self, other: "Reward | None") -> bool:
+        """Whether the other one, if any, has other numbers, or other leaves that are right."""
+        return other is None or any(
+            getattr(self, name) != getattr(other, name) for name in (*_COMPARED, "right", "wrong")
+        )
 
 
 class Unused(msgspec.Struct, frozen=True):

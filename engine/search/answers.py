@@ -14,14 +14,16 @@ class AnswerGroup(msgspec.Struct, frozen=True):
         answer: as extracted; groups are by string, as in the reference, not by equivalence.
         count: how many solutions.
         weight: sum of their weights, V as a rule.
-        node: id of the first of them (depth-first).
-        correct: verdict of that node, None without an oracle answer.
+        node: id of the first of them (depth-first), by which the reference knows them.
+        best: id of the one of the largest V, the first on ties: the way that is shown.
+        correct: verdict of the best, None without an oracle answer.
     """
 
     answer: str
     count: int
     weight: float
     node: int
+    best: int
     correct: bool | None
 
 
@@ -72,16 +74,12 @@ def answer_groups(
     for leaf in leaves:
         if leaf.answer is not None:
             groups.setdefault(leaf.answer, []).append(leaf)
-    summed = [
-        AnswerGroup(
-            answer,
-            len(nodes),
-            _left_sum(weights[n.id] if weights else n.value for n in nodes),
-            nodes[0].id,
-            nodes[0].accepted,
-        )
-        for answer, nodes in groups.items()
-    ]
+    summed = []
+    for answer, nodes in groups.items():
+        weight = _left_sum(weights[n.id] if weights else n.value for n in nodes)
+        best = max(nodes, key=lambda node: node.value)  # the first of equals
+        group = AnswerGroup(answer, len(nodes), weight, nodes[0].id, best.id, best.accepted)
+        summed.append(group)
     return sorted(summed, key=lambda group: -group.weight)
 
 

@@ -100,7 +100,7 @@ def conclude_from(tree: Tree, ends: list[int], choice: str, reason: ev.StopReaso
     leaves = [tree.node(end) for end in ends]
     best = best_solution(leaves)
     found = answer_groups(leaves)
-    voted = found[0].node if found else None
+    winner = found[0] if found else None
     first = 0 if best is None else best.id
-    chosen = voted if choice == "vote" and voted is not None else first
-    yield ev.Concluded(reason, first, voted, chosen)
+    chosen = winner.best if choice == "vote" and winner else first
+    yield ev.Concluded(reason, first, winner.node if winner else None, chosen)

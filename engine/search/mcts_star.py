@@ -198,9 +198,9 @@ def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Scrip
         best = _best(tree, leaves, params)
         yield from look_for_answers(tree, [*asked, best])
     found = groups(tree, params)
-    voted = found[0].node if found else None
-    chosen = voted if params.final_choice == "vote" and voted is not None else best
-    yield ev.Concluded(reason, best, voted, chosen)
+    winner = found[0] if found else None
+    chosen = winner.best if params.final_choice == "vote" and winner else best
+    yield ev.Concluded(reason, best, winner.node if winner else None, chosen)
 
 
 def end_leaves(tree: Tree, params: MctsStarParams) -> list[int]:

@@ -100,10 +100,10 @@ def conclude(tree: Tree, params: SamplingParams, reason: ev.StopReason) -> Scrip
     scores = {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
     best = best_solution(leaves, scores)
     found = groups(tree, params)
-    voted = found[0].node if found else None
+    winner = found[0] if found else None
     first = 0 if best is None else best.id
-    chosen = first if params.final_choice == "best" or voted is None else voted
-    yield ev.Concluded(reason, first, voted, chosen)
+    chosen = first if params.final_choice == "best" or winner is None else winner.best
+    yield ev.Concluded(reason, first, winner.node if winner else None, chosen)
 
 
 def solution_score(tree: Tree, leaf: Node, how: str) -> float:

@@ -409,7 +409,10 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
                 continue
             group = groups.setdefault(node["answer"], {
                 "answer": node["answer"], "count": 0, "weight": 0.0,
-                "correct": node["correct"], "node": node["id"]})  # fmt: skip
+                "correct": node["correct"], "node": node["id"],
+                "best": node["id"]})  # fmt: skip
+            if node["value"] > run.nodes[group["best"]]["value"]:
+                group["best"] = node["id"]
             group["count"] += 1
             group["weight"] += node["value"]
         return sorted(groups.values(), key=lambda group: -group["weight"])

@@ -1,5 +1,6 @@
 """Stepping and steering a search on the page, over a real store with a scripted model."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -63,6 +64,24 @@ def test_phase_by_phase_with_words(tab: OpenTab, bench: Workbench, address: str)
     assert page.input_value("[aria-label='How far to run']") == "right"
     page.select_option("[aria-label='How far to run']", "iterations")
     assert page.input_value("#lab-iterations input") == "2"
+
+
+def test_an_expansion_that_adds_nothing_says_why(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)["id"]
+    page = shown(tab, address, bench, session, None)
+    said = page.evaluate(
+        """(node) => {
+          const { store } = window.lab;
+          Object.assign(store.tree, { held: true, phase: "expanded", iteration: 99, path: [node] });
+          store.emit("changed", { structure: false, nodes: 0 });
+          return document.querySelector(".lab-status-cell.is-phase").innerText;
+        }""",
+        node,
+    )
+    assert "no new step" in said
+    assert f"below node {node} is there already, or could not be used" in said
 
 
 def test_pause_holds_before_the_next_call_of_a_model(
@@ -135,6 +154,7 @@ def test_overrule_with_what_follows(
     page.wait_for_function(
         "(id) => window.lab.store.nodes.get(id).locked === false", arg=node["id"]
     )
+    page.wait_for_selector(f"[data-walk=undo][title*='V of node {node['id']} unlocked at 1.00']")
     page.click(".lab-steer-said .lab-link")
     page.wait_for_selector(".lab-steer-said", state="hidden")
     assert bench.node(session, node["parent"])["value"] == pytest.approx(above.before)
@@ -179,6 +199,22 @@ def test_prune_undo_redo_and_history(
     assert page.evaluate("window.lab.store.tree.question") == "What?"
 
 
+def test_answers_that_are_all_pruned_are_told(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    finish(bench, session, iterations=15)
+    page = shown(tab, address, bench, session, None)
+    ends = [one for one in bench.export(session)["nodes"] if one["answer"] is not None]
+    for one in bench.export(session)["nodes"]:
+        if one["parent"] == 0:
+            bench.steering.prune(session, one["id"])
+    told = f"No answer is left: {len(ends)} finished solutions are pruned."
+    page.wait_for_selector(f".lab-votes .lab-empty:text-is('{told}')")
+    shown_answer = page.inner_text(".lab-status-cell.is-answer")
+    assert "none left" in shown_answer
+    assert f"{len(ends)} are pruned" in shown_answer
+
+
 def test_what_the_models_do_for_a_person(
     tab: OpenTab, bench: Workbench, address: str, session: str
 ) -> None:
@@ -209,6 +245,9 @@ def test_what_the_models_do_for_a_person(
     page.fill("[aria-label='Temperature T']", "1.5")
     page.keyboard.press("Enter")
     page.wait_for_selector(".lab-steer-progress:has-text('came')")
+    came, lost = re.findall(r"\d+", page.inner_text(".lab-steer-progress"))
+    assert int(came) + int(lost) == 12, "those that did not come are told, too"
+    assert "steps that are there already" in page.inner_text(".lab-steer-progress")
     asked = [n for n in bench.export(session)["nodes"] if n["parent"] == node][-1]["id"]
     assert bench.node(session, asked)["origin"]["temperature"] == 1.5
 

@@ -147,8 +147,8 @@ def test_the_round_lens_has_nothing_to_compare_before_a_round(
     tab: OpenTab, address: str, session: str
 ) -> None:
     page = tab(address, f"{session}&study=lens")
-    page.click(".lab-lens .lab-primary")
     page.wait_for_selector(".lab-lens-message:has-text('there is nothing to compare')")
+    assert not page.is_visible(".lab-lens .lab-primary"), "nothing is offered that leads nowhere"
     assert not page.is_visible(".lab-lens-content")
     assert page.locator(".lab-lens-table tr").count() == 0
 

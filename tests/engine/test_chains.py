@@ -1,5 +1,7 @@
 """Sampling and step beam: the simple rivals, on worlds that can be counted by hand."""
 
+import pytest
+
 from engine.search.driver import Limits
 from tests.engine.test_mcts_star import Ladder
 from tests.engine.worlds import World, new_search, run
@@ -64,6 +66,18 @@ def test_majority_best_and_vote_choose_as_they_say() -> None:
         search = new_search(algorithm="sampling", samples=8, final_choice=choice)
         run(search, Limits(), Skewed())
         assert search.tree.node(search.tree.chosen or 0).correct is right, choice
+
+
+@pytest.mark.parametrize("algorithm", ["beam", "sampling"])
+def test_an_answer_that_is_voted_for_is_shown_by_its_best_solution(algorithm: str) -> None:
+    wide = {"width": 8, "branch": 2} if algorithm == "beam" else {"samples": 24}
+    search = new_search(algorithm=algorithm, final_choice="vote", **wide)
+    run(search, Limits(), World(empty=0.0))
+    tree = search.tree
+    chosen = tree.node(tree.chosen or 0)
+    same = [leaf for leaf in map(tree.node, tree.ends) if leaf.answer == chosen.answer]
+    assert tree.voted == same[0].id
+    assert chosen.value == max(leaf.value for leaf in same) > same[0].value
 
 
 def test_majority_never_asks_the_prm() -> None:

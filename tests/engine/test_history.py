@@ -109,6 +109,9 @@ def test_the_history_in_words() -> None:
     player.run(iterations=2)
     leaf = min(player.tree().growing)
     player.act(acts.overrule(1, 0.5))
+    player.act(acts.overrule(1, 0.5, locked=False))
+    player.act(acts.overrule(1, 0.5))
+    player.act(acts.overrule(1, 0.25, locked=False))
     player.act(acts.write_step(leaf, "one"))
     player.act(acts.write_step(leaf, "two"))
     player.act(acts.expand(leaf, 2))
@@ -128,6 +131,9 @@ def test_the_history_in_words() -> None:
         ("iteration", None, None, ""),
         ("iteration", None, None, ""),
         ("overruled", 1, 0.5, ""),
+        ("overruled", 1, 0.5, "unlocked"),
+        ("overruled", 1, 0.5, "locked"),
+        ("overruled", 1, 0.25, "not locked"),
         ("wrote", leaf, None, "one\n"),
         ("wrote", leaf, None, "two\n"),
         ("asked", leaf, None, player.tree().node(found_child(player, leaf)).step),

@@ -152,6 +152,11 @@ def test_votes_and_best_values() -> None:
     assert sum(group.count for group in groups) == sum(leaf.answer is not None for leaf in leaves)
     assert [g.weight for g in groups] == sorted((g.weight for g in groups), reverse=True)
     assert tree.voted == groups[0].node
+    winning = [leaf for leaf in leaves if leaf.answer == groups[0].answer]
+    assert tree.voted == winning[0].id
+    best = max(winning, key=lambda leaf: leaf.value)
+    assert best.value > winning[0].value, "the way shown is not the first one found"
+    assert (tree.chosen, groups[0].best) == (best.id, best.id)
     assert tree.node(best_value(tree)).value == max(node.value for node in tree.nodes)
 
 

@@ -172,6 +172,24 @@ def test_what_nobody_judged_is_pruned() -> None:
     assert [row.node for row in infer(outline.tree).rows] == [0, 1]
 
 
+def test_pruned_solutions_are_told_where_no_row_is_left() -> None:
+    outline = Outline()
+    outline.finish(outline.add(0), True)
+    outline.finish(outline.add(0), True)
+    outline.finish(outline.add(0), False, "no")
+    tree = outline.tree
+    for node, told in (
+        (1, ""),
+        (2, "The only finished solution is not correct; 2 are pruned."),
+        (3, "No finished solution whose answer was judged is left: 3 are pruned."),
+    ):
+        tree.apply(ev.Pruned(node, True, []))
+        assert infer(tree).empty == told
+    tree.apply(ev.Pruned(3, False, []))
+    tree.apply(ev.Pruned(1, False, []))
+    assert infer(tree).empty == ""
+
+
 def test_no_correct_leaf_gives_no_v_but_estimates() -> None:
     tree = supposing(example(), [ev.Regraded(3, False), ev.Regraded(7, False)])
     rewards = infer(supposing(tree, [ev.Marked(1, "right")]))
