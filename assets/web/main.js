@@ -80,7 +80,7 @@ export function mount(element, functions, trigger) {
   const datasets = new Datasets(batches, server, { open: ask, solve: (entered) => trigger("solve", { entered }) });
   const rewards = new Rewards(store, server);
   const rounds = new Rounds(server, alive, { open: ask, batch: openBatch });
-  const sessions = new Sessions(store, server, { open: ask, batch: openBatch, export: (ids) => rewards.exportSome(ids) });
+  const sessions = new Sessions(store, server, { open: ask, beneath: fill, batch: openBatch, export: (ids) => rewards.exportSome(ids) });
   const study = new Study(store, server, { open: ask, method: () => rewards.state.method, supposed: () => rewards.state.supposed });
   const evaluate = new Evaluate(server, alive, { open: ask, batch: openBatch });
   const sheets = [sessions, datasets, rewards, study, evaluate, rounds];

@@ -19,7 +19,8 @@ export class Sessions extends Sheet {
   /**
    * @param {Store} store
    * @param {object} server
-   * @param {{open: (session: string | null) => void, batch: (id: string) => void, export: (ids: string[]) => void}} show
+   * @param {{open: (session: string | null) => void, beneath: (session: string | null) => void, batch: (id: string) => void, export: (ids: string[]) => void}} show
+   *   "beneath": open it and leave the sheet where it is
    */
   constructor(store, server, show) {
     const tool = (text, figure, press) => el("button", { type: "button", class: "lab-button", "aria-label": text, on: { click: press } }, icon(figure), el("span", { text }));
@@ -141,9 +142,11 @@ export class Sessions extends Sheet {
     const next = element.nextElementSibling ?? element.previousElementSibling;
     element.remove();
     (next?.querySelector("button") ?? this.filters.search).focus();
-    if (row.id === this.store.session) this.show.open(null);
+    const open = row.id === this.store.session;
+    if (open) this.show.beneath(null);
     this.offer(`Deleted \u201c${line(row.name || row.question, 60)}\u201d.`, async () => {
       if (!(await this.ask("bring_back", { session: row.id }))) return;
+      if (open && this.store.session === null) this.show.beneath(row.id);
       await this.load();
       this.list.querySelector(`[data-session="${CSS.escape(row.id)}"] .lab-entry-open`)?.focus();
     });

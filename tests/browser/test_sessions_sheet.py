@@ -158,6 +158,26 @@ def test_a_copy_is_deleted_brought_back_and_deleted_for_good(
     assert sessions["wrong"] in [one.id for one in bench.sessions()]
 
 
+def test_the_open_session_is_deleted_and_brought_back_beneath_the_sheet(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    session = sessions["ungraded"]
+    page = tab(address, session)
+    wait_nodes(page, len(bench.export(session)["nodes"]))
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    entry = page.locator(f".lab-entry[data-session='{session}']")
+    entry.hover()
+    entry.locator("[title=Delete]").click()
+    page.wait_for_function("window.lab.store.session === null")
+    assert page.is_visible(SHEET)
+    undo = page.locator(".lab-toast-button")
+    assert undo.inner_text() == "Undo"
+    undo.click()
+    page.wait_for_selector(f".lab-entry.is-here[data-session='{session}']")
+    wait_nodes(page, len(bench.export(session)["nodes"]))
+    assert page.is_visible(SHEET)
+
+
 def test_a_file_comes_back_as_the_session_it_was(
     tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str], tmp_path: Path
 ) -> None:
