@@ -84,7 +84,7 @@ export function mount(element, functions, trigger) {
   const study = new Study(store, server, { open: ask, method: () => rewards.state.method, supposed: () => rewards.state.supposed });
   const evaluate = new Evaluate(server, alive, { open: ask, batch: openBatch });
   const sheets = [sessions, datasets, rewards, study, evaluate, rounds];
-  const models = new ModelsSheet(server, alive, { lineage: () => rounds.go("lineage"), changed: () => about() });
+  const models = new ModelsSheet(server, alive, { lineage: () => rounds.go("lineage"), changed: (others) => about(others) });
   sheets.push(models);
   const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
   const header = new Header(store, batches, server, { session: ask, batch: openBatch, sheet: (name) => sheets.find((sheet) => sheet.name === name).toggle() });
@@ -151,7 +151,8 @@ export function mount(element, functions, trigger) {
   document.fonts.ready.then(paint);
   setTheme(initialTheme());
   paint();
-  const about = () => server.about({}).then((models) => {
+  const about = (others = false) => server.about({}).then((models) => {
+    if (others) controls.say("error", ""); // which models the lab runs may be what it said
     if (models.error) return;
     header.showModels(models);
     datasets.form.offer(models.bundled);

@@ -23,7 +23,8 @@ export class ModelsSheet extends Sheet {
   /**
    * @param {object} server
    * @param {() => boolean} alive
-   * @param {{lineage: () => void, changed: () => void}} does
+   * @param {{lineage: () => void, changed: (others: boolean) => void}} does
+   *   "changed": the models were loaded, let go or, "others", changed for others
    */
   constructor(server, alive, does) {
     super("models", "Models");
@@ -90,7 +91,8 @@ export class ModelsSheet extends Sheet {
       this.say(answer.error);
       return;
     }
-    if (this.state?.loaded !== answer.loaded || JSON.stringify(this.state?.settings) !== JSON.stringify(answer.settings)) this.does.changed();
+    const others = JSON.stringify(this.state?.settings) !== JSON.stringify(answer.settings);
+    if (others || this.state?.loaded !== answer.loaded) this.does.changed(Boolean(this.state) && others);
     this.state = answer;
     this.draw();
     if (this.filled) return;

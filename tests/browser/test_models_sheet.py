@@ -96,6 +96,16 @@ def test_a_folder_is_chosen_and_one_without_a_model_is_told_in_words(
     page.click(f".lab-recent-line:has-text('{folder}')")
     assert page.input_value("input[name=policy]") == folder
     assert bench.models.policy == "bundled"  # filled in, and not used before it is said
+    # What the form was told of the models in use goes with them.
+    page = tab(address, session)
+    page.wait_for_function("window.lab.store.tree")
+    page.click("#lab-step")
+    told = "[data-lab-slot=error]:has-text('this lab runs')"
+    page.wait_for_selector(told)
+    page.click("button[data-sheet=models]")
+    page.click(f".lab-recent-line:has-text('{folder}')")
+    page.click("text=Use these models")
+    page.wait_for_selector(told, state="detached")
 
 
 def test_models_that_cannot_be_fetched_leave_a_way_back(
