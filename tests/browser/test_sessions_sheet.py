@@ -178,6 +178,31 @@ def test_the_open_session_is_deleted_and_brought_back_beneath_the_sheet(
     assert page.is_visible(SHEET)
 
 
+def test_a_name_is_shown_wherever_its_session_is(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    session = sessions["ungraded"]
+    page = tab(address, session)
+    title = page.locator(".lab-session-title")
+    page.wait_for_selector(".lab-session-title:text-is('What is ungraded?')")
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    entry = page.locator(f".lab-entry[data-session='{session}']")
+    entry.hover()
+    entry.locator("[title=Rename]").click()
+    page.keyboard.type("The <b>one</b>")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lab-session-title:text-is('The <b>one</b>')")
+    assert title.get_attribute("title") == "What is ungraded?"
+    assert page.title() == "The <b>one</b> · lab"
+    page.click(".lab-session")
+    row = page.locator(".lab-menu-row.is-here")
+    assert row.locator(".lab-menu-question").inner_text() == "The <b>one</b>"
+    assert "What is ungraded?" in row.inner_text()
+    bench.rename(session, "")  # elsewhere, another page for example
+    page.wait_for_selector(".lab-session-title:text-is('What is ungraded?')")
+    assert page.title() == "What is ungraded? · lab"
+
+
 def test_a_file_comes_back_as_the_session_it_was(
     tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str], tmp_path: Path
 ) -> None:
