@@ -74,10 +74,10 @@ export class Sessions extends Sheet {
     this.message.textContent = error ? line(error, 400) : "";
   }
 
-  /** Ask the server; its error is shown, and undefined returned. */
-  async ask(name, query) {
+  /** Ask the server; its error is said, above the list if nowhere else, and undefined returned. */
+  async ask(name, query, say = (error) => this.say(error)) {
     const answer = await this.server[name](query).catch(() => ({ error: LOST }));
-    this.say(answer.error ?? "");
+    say(answer.error ?? "");
     return answer.error ? undefined : answer;
   }
 
@@ -111,7 +111,7 @@ export class Sessions extends Sheet {
 
   nothing(deleted, everything) {
     if (deleted) return el("p", { class: "lab-empty", text: "Nothing is deleted." });
-    if (everything) return el("p", { class: "lab-empty", text: "No session is like that. Take a filter away." });
+    if (everything) return el("p", { class: "lab-empty", text: "No session matches. Take a filter away." });
     return el("div", { class: "lab-sheet-empty" }, el("h3", { text: "No sessions yet" }),
       el("p", { text: "Every search is a session: its tree, everything that happened to it, and what you did. Step one on the left, or drop a file of exported sessions here." }));
   }
