@@ -44,12 +44,14 @@ class ChoiceState(msgspec.Struct, frozen=True):
         loaded: whether they are in memory.
         message: how far loading is, or why it failed; "" for neither.
         notices: what a person should know about them once they are loaded.
+        before: those in use before, but for such as could not be loaded; None for none.
     """
 
     settings: ModelSettings
     loaded: Loaded
     message: str
     notices: list[str]
+    before: ModelSettings | None
 
 
 class Choice:
@@ -78,17 +80,20 @@ class Choice:
         self._rounds = rounds
         self._asking = asking
         self._failure = ""
+        self._before: ModelSettings | None = None
         self._lock = threading.Lock()
 
     def state(self) -> ChoiceState:
         """The models in use, and whether they are loaded."""
         models, loading = self._worker.models, self._worker.loading
         loaded: Loaded = "yes" if models else "failed" if self._failure else "no"
+        settings = self._adapters.settings
+        before = self._before if self._before != settings else None
         if loading:
-            return ChoiceState(self._adapters.settings, "loading", loading, [])
+            return ChoiceState(settings, "loading", loading, [], before)
         notices = list(models.notices) if models else []
         message = self._failure if loaded == "failed" else ""
-        return ChoiceState(self._adapters.settings, loaded, message, notices)
+        return ChoiceState(settings, loaded, message, notices, before)
 
     def fit(self, settings: ModelSettings) -> "Fit":
         """What models would need; takes seconds, no memory to speak of and no network.
@@ -112,8 +117,9 @@ class Choice:
             ModelsInUseError: something is searching or training.
         """
         _check(settings)
+        left = self._adapters.settings
         self._change(settings)
-        self._remember(settings)
+        self._remember(settings, left)
 
     def unload(self) -> None:
         """Let the models go; they are loaded again when they are next needed.
@@ -131,7 +137,7 @@ class Choice:
         self._worker.load(self._loaded)
 
     def recent(self) -> list[ModelSettings]:
-        """The last choices, the newest first, from the home."""
+        """The last choices and what they took the place of, the newest first, from the home."""
         try:
             found = json.loads(self._path.read_text("utf-8"))
             return [msgspec.convert(one, ModelSettings) for one in found][:MOST_RECENT]
@@ -157,6 +163,8 @@ class Choice:
 
             def on_end(ending: Ending) -> None:
                 if ending.finished:
+                    if not self._failure and self._adapters.settings != settings:
+                        self._before = self._adapters.settings
                     self._adapters.settings = settings
                 endings.append(ending)
                 done.set()
@@ -171,8 +179,8 @@ class Choice:
     def _loaded(self, ending: Ending) -> None:
         self._failure = "" if ending.finished else ending.error or "They were not loaded."
 
-    def _remember(self, settings: ModelSettings) -> None:
-        recent = [settings, *(one for one in self.recent() if one != settings)][:MOST_RECENT]
+    def _remember(self, *newest: ModelSettings) -> None:
+        recent = list(dict.fromkeys([*newest, *self.recent()]))[:MOST_RECENT]
         draft = self._path.with_suffix(".new")
         try:
             draft.write_text(json.dumps(msgspec.to_builtins(recent)), "utf-8")

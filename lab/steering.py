@@ -262,7 +262,7 @@ class Steering:
         row, log = self._store.session(session), self._store.events(session)
         end = present(log) if at is None else end_before(log, at)
         kept = log[:end]
-        title = name or f"{row.name or session} @ {end}"
+        title = name or f"{row.title} @ {end}"[:200]
         arrival = Arrival(kept, digest(Tree.fold(kept)), title, row.tags)
         return self._store.take_in([arrival]).sessions[0]
 

@@ -184,7 +184,7 @@ class WhatIfs:
 
     def _keep(self, session: str, supposed: Supposition, found: Replay) -> str:
         row = self._store.session(session)
-        name = f"{row.name or session}, if {_words(supposed)}"[:200]
+        name = f"{row.title}, if {_words(supposed)}"[:200]
         log = cast(list[AnyEvent], found.log)
         arrival = Arrival(log, digest(Tree.fold(found.log)), name, ["what if"])
         return self._store.take_in([arrival]).sessions[0]

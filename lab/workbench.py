@@ -418,13 +418,14 @@ class Workbench:
     # Reading for the page: cheap, and as new as the disk.
 
     def delta(self, session: str, since: int) -> dict[str, Any]:
-        """What changed in a session since a cursor (-1: everything), and how its run goes.
+        """What changed in a session since a cursor (-1: everything), its name and its run.
 
         Raises:
             StoreError: it does not exist or cannot be read.
         """
         changes = self._current(session).view.delta(since)
-        return {**changes, "run": msgspec.to_builtins(self.state(session))}
+        name = self._store.session(session).name
+        return {**changes, "name": name, "run": msgspec.to_builtins(self.state(session))}
 
     def node(self, session: str, node: int) -> dict[str, Any]:
         """Everything about one node.

@@ -7,6 +7,8 @@ import msgspec
 from engine.events import AnyEvent
 from sessions.batches import Result
 
+_SHORT = 40  # characters of a question
+
 
 class Digest(msgspec.Struct, frozen=True):
     """What a list shows of a session: finished iterations, nodes of the tree, answer found."""
@@ -39,6 +41,13 @@ class SessionRow(msgspec.Struct, frozen=True):
     batch: str | None
     deleted: float | None
     digest: Digest
+
+    @property
+    def title(self) -> str:
+        """Its name, or how its question begins."""
+        question = " ".join(self.question.split())
+        short = question if len(question) <= _SHORT else f"{question[: _SHORT - 1]}…"
+        return self.name or short
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -50,10 +50,12 @@ export class Header {
   }
 
   draw() {
-    const title = this.store.tree ? line(this.store.tree.question, 90) : "New search";
-    if (title !== this.title) {
-      this.title = title;
-      this.menu.name(title);
+    const { name, tree } = this.store;
+    const title = tree ? line(name || tree.question, 90) : "New search";
+    const question = line(tree?.question, 300);
+    if (title !== this.title || question !== this.question) {
+      Object.assign(this, { title, question });
+      this.menu.name(title, question);
       this.fit();
     }
     document.title = this.store.tree ? `${line(title, 40)} · lab` : "lab";

@@ -80,11 +80,11 @@ export function mount(element, functions, trigger) {
   const datasets = new Datasets(batches, server, { open: ask, solve: (entered) => trigger("solve", { entered }) });
   const rewards = new Rewards(store, server);
   const rounds = new Rounds(server, alive, { open: ask, batch: openBatch });
-  const sessions = new Sessions(store, server, { open: ask, batch: openBatch, export: (ids) => rewards.exportSome(ids) });
+  const sessions = new Sessions(store, server, { open: ask, beneath: fill, batch: openBatch, export: (ids) => rewards.exportSome(ids) });
   const study = new Study(store, server, { open: ask, method: () => rewards.state.method, supposed: () => rewards.state.supposed });
   const evaluate = new Evaluate(server, alive, { open: ask, batch: openBatch });
   const sheets = [sessions, datasets, rewards, study, evaluate, rounds];
-  const models = new ModelsSheet(server, alive, { lineage: () => rounds.go("lineage"), changed: () => about() });
+  const models = new ModelsSheet(server, alive, { lineage: () => rounds.go("lineage"), changed: (others) => about(others) });
   sheets.push(models);
   const closeSheets = (but = null) => sheets.forEach((sheet) => sheet !== but && sheet.close());
   const header = new Header(store, batches, server, { session: ask, batch: openBatch, sheet: (name) => sheets.find((sheet) => sheet.name === name).toggle() });
@@ -158,7 +158,8 @@ export function mount(element, functions, trigger) {
   document.fonts.ready.then(paint);
   setTheme(initialTheme());
   paint();
-  const about = () => server.about({}).then((models) => {
+  const about = (others = false) => server.about({}).then((models) => {
+    if (others) controls.say("error", ""); // which models the lab runs may be what it said
     if (models.error) return;
     header.showModels(models);
     datasets.form.offer(models.bundled);

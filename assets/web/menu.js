@@ -38,9 +38,10 @@ export class SessionMenu {
     document.addEventListener("pointerdown", (event) => this.element.contains(event.target) || this.close());
   }
 
-  /** What the button says: the open session. */
-  name(title) {
+  /** What the button says: the open session by its name, and its question to whoever points at it. */
+  name(title, question) {
     this.title.textContent = title;
+    this.title.title = question;
   }
 
   close() {
@@ -106,6 +107,7 @@ export class SessionMenu {
       el("button", { type: "button", class: "lab-menu-open", data: { tip: "session", side: "right", session: session.id }, on: { click: () => this.choose(session.id) } },
         el("span", { class: "lab-menu-question", text: line(session.name || session.question, 120) }),
         el("span", { class: `lab-menu-answer is-${kind}`, text: answer }),
+        session.name ? el("span", { class: "lab-menu-facts", text: line(session.question, 160) }) : null,
         el("span", { class: "lab-menu-facts", text: facts })));
   }
 

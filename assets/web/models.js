@@ -16,13 +16,15 @@ const CHOICES = {
   device: ["Device", [["auto", "auto"], ["cpu", "cpu"], ["cuda", "cuda"]]],
   dtype: ["Precision of the rest", [["auto", "auto"], ["bf16", "bf16"], ["fp16", "fp16"], ["fp32", "fp32"]]],
 };
+const BUNDLED = { policy: "bundled", prm: "bundled", quant: "nf4", device: "auto", dtype: "auto", kv_budget: "auto" };
 const STATES = { no: "not loaded", loading: "loading", yes: "loaded", failed: "not loaded" };
 
 export class ModelsSheet extends Sheet {
   /**
    * @param {object} server
    * @param {() => boolean} alive
-   * @param {{lineage: () => void, changed: () => void}} does
+   * @param {{lineage: () => void, changed: (others: boolean) => void}} does
+   *   "changed": the models were loaded, let go or, "others", changed for others
    */
   constructor(server, alive, does) {
     super("models", "Models");
@@ -89,7 +91,8 @@ export class ModelsSheet extends Sheet {
       this.say(answer.error);
       return;
     }
-    if (this.state?.loaded !== answer.loaded || JSON.stringify(this.state?.settings) !== JSON.stringify(answer.settings)) this.does.changed();
+    const others = JSON.stringify(this.state?.settings) !== JSON.stringify(answer.settings);
+    if (others || this.state?.loaded !== answer.loaded) this.does.changed(Boolean(this.state) && others);
     this.state = answer;
     this.draw();
     if (this.filled) return;
@@ -135,8 +138,18 @@ export class ModelsSheet extends Sheet {
     this.look();
   }
 
+  /** The way back to those in use before, where the ones in use cannot be loaded. */
+  goBack(before) {
+    const back = ({ target }) => {
+      this.filled = false;
+      this.act(target, "models_use", { entered: before });
+    };
+    return el("p", { class: "lab-models-back" }, el("span", { text: "The models before are kept." }),
+      el("button", { type: "button", class: "lab-button", text: `Go back to ${named(before)}`, on: { click: back } }));
+  }
+
   draw() {
-    const { settings, loaded, message, notices, recent, adapters } = this.state;
+    const { settings, loaded, message, notices, before, recent, adapters } = this.state;
     const print = JSON.stringify(this.state);
     if (print === this.print) return;
     this.print = print;
@@ -151,19 +164,27 @@ export class ModelsSheet extends Sheet {
         ...fact("policy", settings.policy, adapters.policy), ...fact("PRM", settings.prm, adapters.prm),
         ...fact("weights", settings.quant), ...fact("device", settings.device), ...fact("precision", settings.dtype)),
       message && loaded === "failed" ? el("p", { class: "lab-message is-error", role: "alert", text: line(message, 600) }) : null,
+      before && loaded === "failed" ? this.goBack(before) : null,
       ...notices.map((text) => el("p", { class: "lab-muted", text: line(text, 400) })),
       el("button", { type: "button", class: "lab-link", on: { click: this.does.lineage } }, el("span", { text: "Adapters that rounds have made" }), icon("right")),
     ].filter(Boolean));
     const models = new Set(["bundled", ...recent.flatMap((one) => [one.policy, one.prm])]);
     this.known.replaceChildren(...[...models].map((value) => el("option", { value })));
-    this.recent.replaceChildren(...(recent.length ? [el("h3", { text: "Chosen before" }), ...recent.map((one) => this.former(one))] : []));
+    const plain = [settings, ...recent].some(bundled) ? [] : [BUNDLED];
+    const former = [...recent, ...plain];
+    this.recent.replaceChildren(...(former.length ? [el("h3", { text: "Chosen before" }), ...former.map((one) => this.former(one))] : []));
   }
 
   former(settings) {
-    const text = [settings.policy, settings.prm === settings.policy ? "" : settings.prm].filter(Boolean).map((one) => line(one, 60)).join(" + ");
     return el("button", { type: "button", class: "lab-recent-line", on: { click: () => this.fill(settings) } },
-      el("b", { text }), el("small", { text: [settings.quant, settings.device, settings.dtype].map((one) => line(one, 20)).join("  \u00b7  ") }));
+      el("b", { text: named(settings) }), el("small", { text: [settings.quant, settings.device, settings.dtype].map((one) => line(one, 20)).join("  \u00b7  ") }));
   }
+}
+
+const bundled = ({ policy, prm }) => policy === "bundled" && prm === "bundled";
+
+function named({ policy, prm }) {
+  return [policy, prm === policy ? "" : prm].filter(Boolean).map((one) => line(one, 60)).join(" + ");
 }
 
 function labelled(text, field, kind = "") {

@@ -19,7 +19,8 @@ export class Sessions extends Sheet {
   /**
    * @param {Store} store
    * @param {object} server
-   * @param {{open: (session: string | null) => void, batch: (id: string) => void, export: (ids: string[]) => void}} show
+   * @param {{open: (session: string | null) => void, beneath: (session: string | null) => void, batch: (id: string) => void, export: (ids: string[]) => void}} show
+   *   "beneath": open it and leave the sheet where it is
    */
   constructor(store, server, show) {
     const tool = (text, figure, press) => el("button", { type: "button", class: "lab-button", "aria-label": text, on: { click: press } }, icon(figure), el("span", { text }));
@@ -73,10 +74,10 @@ export class Sessions extends Sheet {
     this.message.textContent = error ? line(error, 400) : "";
   }
 
-  /** Ask the server; its error is shown, and undefined returned. */
-  async ask(name, query) {
+  /** Ask the server; its error is said, above the list if nowhere else, and undefined returned. */
+  async ask(name, query, say = (error) => this.say(error)) {
     const answer = await this.server[name](query).catch(() => ({ error: LOST }));
-    this.say(answer.error ?? "");
+    say(answer.error ?? "");
     return answer.error ? undefined : answer;
   }
 
@@ -110,7 +111,7 @@ export class Sessions extends Sheet {
 
   nothing(deleted, everything) {
     if (deleted) return el("p", { class: "lab-empty", text: "Nothing is deleted." });
-    if (everything) return el("p", { class: "lab-empty", text: "No session is like that. Take a filter away." });
+    if (everything) return el("p", { class: "lab-empty", text: "No session matches. Take a filter away." });
     return el("div", { class: "lab-sheet-empty" }, el("h3", { text: "No sessions yet" }),
       el("p", { text: "Every search is a session: its tree, everything that happened to it, and what you did. Step one on the left, or drop a file of exported sessions here." }));
   }
@@ -141,9 +142,11 @@ export class Sessions extends Sheet {
     const next = element.nextElementSibling ?? element.previousElementSibling;
     element.remove();
     (next?.querySelector("button") ?? this.filters.search).focus();
-    if (row.id === this.store.session) this.show.open(null);
+    const open = row.id === this.store.session;
+    if (open) this.show.beneath(null);
     this.offer(`Deleted \u201c${line(row.name || row.question, 60)}\u201d.`, async () => {
       if (!(await this.ask("bring_back", { session: row.id }))) return;
+      if (open && this.store.session === null) this.show.beneath(row.id);
       await this.load();
       this.list.querySelector(`[data-session="${CSS.escape(row.id)}"] .lab-entry-open`)?.focus();
     });

@@ -77,28 +77,33 @@ export class SessionEntry {
   }
 
   rename() {
-    this.ask("Name of the session", this.row.name, "empty: its question", 200, async (name) => {
-      const answer = await this.sheet.ask("rename", { session: this.row.id, name });
+    this.ask("Name of the session", this.row.name, "empty: its question", async (name, say) => {
+      const answer = await this.sheet.ask("rename", { session: this.row.id, name }, say);
       if (answer) this.row.name = name.trim();
       return answer;
     });
   }
 
   retag() {
-    this.ask("Tags, with commas between", this.row.tags.join(", "), "to check, good example", 1000, async (text) => {
+    this.ask("Tags, with commas between", this.row.tags.join(", "), "to check, good example", async (text, say) => {
       const tags = [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
-      const answer = await this.sheet.ask("retag", { session: this.row.id, tags });
+      const answer = await this.sheet.ask("retag", { session: this.row.id, tags }, say);
       if (answer) this.row.tags = tags;
       return answer;
     });
   }
 
-  /** A field in the place of the tools; Enter saves, Escape leaves everything as it was. */
-  ask(label, value, placeholder, longest, save) {
+  /** A field in the place of the tools; Enter saves, Escape leaves everything as it was. What is wrong is said there. */
+  ask(label, value, placeholder, save) {
+    const error = el("p", { class: "lab-message is-error", role: "alert", hidden: true });
+    const say = (text) => {
+      error.hidden = !text;
+      error.textContent = line(text, 400);
+    };
     const field = el("input", { class: "lab-search", "aria-label": label, placeholder });
     field.value = value;
     const done = async () => {
-      if (!(await save(field.value))) return field.focus();
+      if (!(await save(field.value, say))) return field.focus();
       return this.back();
     };
     field.addEventListener("keydown", (event) => {
@@ -110,14 +115,13 @@ export class SessionEntry {
     });
     const box = el("div", { class: "lab-entry-ask" }, el("label", {}, el("span", { text: label }), field),
       el("button", { type: "button", class: "lab-primary", text: "Save", on: { click: done } }),
-      el("button", { type: "button", class: "lab-button", text: "Cancel", on: { click: () => this.back() } }));
+      el("button", { type: "button", class: "lab-button", text: "Cancel", on: { click: () => this.back() } }), error);
     this.element.querySelector(".lab-entry-acts").replaceWith(box);
     this.element.classList.add("is-asking");
     field.select();
   }
 
   back() {
-    this.sheet.say("");
     this.element.classList.remove("is-asking");
     this.show();
     this.element.querySelector("button").focus();

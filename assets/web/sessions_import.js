@@ -66,7 +66,7 @@ export class ImportFile {
   tell(file, { kind, batch, first, imported, known, rejected, repeated }) {
     const many = (number) => `${count(number)} ${NOUNS[kind]}${number === 1 ? "" : "s"}`;
     const words = imported || known
-      ? [`${many(imported)} imported from ${line(file.name, 80)}`, known ? `${many(known)} were here already` : "", repeated.count ? `${count(repeated.count)} repeated` : "", rejected.count ? `${count(rejected.count)} rows left out` : ""].filter(Boolean).join(", ")
+      ? [`${many(imported)} imported from ${line(file.name, 80)}`, known ? `${many(known)} ${known === 1 ? "was" : "were"} here already` : "", repeated.count ? `${count(repeated.count)} repeated` : "", rejected.count ? `${count(rejected.count)} rows left out` : ""].filter(Boolean).join(", ")
       : `Nothing was imported: ${count(rejected.count)} rows of ${line(file.name, 80)} cannot be read.`;
     const rows = rejected.count
       ? el("ul", {}, ...rejected.rows.slice(0, 8).map(({ place, reason }) => el("li", {}, el("b", { text: line(place, 40) }), ` ${line(reason, 200)}`)))

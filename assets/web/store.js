@@ -23,6 +23,7 @@ export class Store extends EventTarget {
     this.children = new Map();
     this.moves = new Map(); // node to V and n before and after the last iteration, where they differ
     this.tree = null;
+    this.name = ""; // of the session, where it was given one
     this.settings = null;
     this.batch = null; // that the session belongs to
     this.run = IDLE;
@@ -72,6 +73,7 @@ export class Store extends EventTarget {
     this.tree = delta.tree;
     this.settings = delta.settings ?? this.settings;
     this.run = delta.run;
+    this.name = delta.name;
     this.connection = "";
     this.bestPath = new Set(delta.tree?.best_path ?? []);
     this.searchPath = new Set(delta.tree?.path ?? []);
@@ -104,7 +106,7 @@ export class Store extends EventTarget {
   }
 
   fingerprint() {
-    return JSON.stringify([this.tree, this.run, this.connection]);
+    return JSON.stringify([this.tree, this.run, this.name, this.connection]);
   }
 
   /** The server did not answer: shown, and forgotten with the next answer. */

@@ -21,7 +21,7 @@ export class TimeStore extends Store {
     this.waiting.push(delta);
     this.cursor = delta.cursor;
     const before = this.fingerprint();
-    [this.run, this.connection] = [delta.run, ""];
+    [this.run, this.name, this.connection] = [delta.run, delta.name, ""];
     if (before !== this.fingerprint()) this.emit("changed", { structure: false, nodes: 0 });
     return undefined;
   }

@@ -197,8 +197,8 @@ def _cached(path: str) -> str:
         return snapshot_download(path, local_files_only=True)
     except LocalEntryNotFoundError as error:
         raise ModelError(
-            f"'{path}' is neither a directory here nor in the local cache of the hub, and a "
-            "prediction asks no network: fetch it first (hf download), or name a directory."
+            f"What '{path}' needs is not known before it is fetched. Using it fetches it; "
+            f"`hf download {path}` does so without loading it."
         ) from error
 
 

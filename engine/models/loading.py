@@ -106,10 +106,30 @@ def _directory(path: str, trust_remote_code: bool) -> Path:
     try:
         return Path(snapshot_download(path, allow_patterns=patterns)).resolve()
     except Exception as error:  # network, permission and name errors of many classes
-        raise ModelError(
-            f"'{path}' is neither a directory here nor a model that could be fetched from the hub "
-            f"({type(error).__name__}: {error})."
-        ) from error
+        raise ModelError(f"'{path}' could not be fetched: {_unfetched(error)}") from error
+
+
+def _unfetched(error: Exception) -> str:
+    """Why a model did not come from the hub, and what helps."""
+    from huggingface_hub.errors import (
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            "it is no directory here, and the hub has no such model or shows it only to those who "
+            "are let in. Check its name, or log in with `hf auth login`."
+        )
+    if isinstance(error, LocalEntryNotFoundError):
+        offline = isinstance(error.__cause__, OfflineModeIsEnabled)
+        why = "HF_HUB_OFFLINE keeps this lab off it" if offline else "the hub cannot be reached"
+        return (
+            f"it is no directory here and not in the local cache of the hub, and {why}. Try again "
+            "with a network, or name a directory that holds the model."
+        )
+    return f"it is neither a directory here nor did the hub give it ({error})."
 
 
 def _adapter_base(adapter: Path, trust_remote_code: bool) -> Path:

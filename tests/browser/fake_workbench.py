@@ -442,7 +442,8 @@ class FakeWorkbench(FakeBatches, FakeRewards, FakeRounds):
             ]
             answer, correct = self.verdict(run)
             return {
-                "session": session, "cursor": run.cursor, "reset": reset, "nodes": nodes,
+                "session": session, "name": run.name, "cursor": run.cursor, "reset": reset,
+                "nodes": nodes,
                 "tree": {
                     "question": run.info.question, "gold": run.info.gold,
                     "algorithm": run.info.algorithm, "seed": run.info.seed,

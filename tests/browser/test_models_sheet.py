@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 
+from lab.results import ModelSettings
 from lab.workbench import Workbench
 from tests.lab.benches import finish
 
@@ -94,6 +96,44 @@ def test_a_folder_is_chosen_and_one_without_a_model_is_told_in_words(
     page.click(f".lab-recent-line:has-text('{folder}')")
     assert page.input_value("input[name=policy]") == folder
     assert bench.models.policy == "bundled"  # filled in, and not used before it is said
+    # What the form was told of the models in use goes with them.
+    page = tab(address, session)
+    page.wait_for_function("window.lab.store.tree")
+    page.click("#lab-step")
+    told = "[data-lab-slot=error]:has-text('this lab runs')"
+    page.wait_for_selector(told)
+    page.click("button[data-sheet=models]")
+    page.click(f".lab-recent-line:has-text('{folder}')")
+    page.click("text=Use these models")
+    page.wait_for_selector(told, state="detached")
+
+
+def test_models_that_cannot_be_fetched_leave_a_way_back(
+    tab: OpenTab, bench: Workbench, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object, **options: object) -> str:
+        raise LocalEntryNotFoundError("Got: ConnectError: [Errno -2] Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    bench.choice.use(ModelSettings())
+    page = tab(address)
+    page.click("button[data-sheet=models]")
+    page.wait_for_selector(".lab-memory b:has-text('fit')")
+    page.fill("input[name=policy]", "nobody/nothing")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".lab-memory .is-warn:has-text('hf download nobody/nothing')")
+    page.click("text=Use these models")
+    error = page.locator(".lab-models-now .is-error")
+    error.wait_for()
+    assert "the hub cannot be reached" in error.inner_text()
+    assert "ConnectError" not in error.inner_text()
+    named = page.locator(".lab-recent-line b").all_inner_texts()
+    assert named[:2] == ["nobody/nothing + bundled", "bundled"]
+    page.click("button:text-is('Go back to bundled')")
+    page.wait_for_selector(f"{STATE}.is-yes")
+    assert bench.models == ModelSettings()
+    assert page.input_value("input[name=policy]") == "bundled"
+    assert page.locator(".lab-models-back").count() == 0
 
 
 def test_the_top_line_has_room_for_the_models(tab: OpenTab, bench: Workbench, address: str) -> None:

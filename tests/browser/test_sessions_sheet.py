@@ -91,10 +91,12 @@ def test_sessions_are_found_and_kept_in_order(
     entry.locator("[title=Rename]").click()
     page.keyboard.type("x" * 201)
     page.keyboard.press("Enter")
-    page.wait_for_selector(f"{SHEET} .lab-message:has-text('it can have 200')")
+    page.wait_for_selector(".lab-entry .lab-message:has-text('it can have 200')")
     page.fill(".lab-entry-ask input", "a <b>name</b>")
     page.keyboard.press("Enter")
     until(page, "a <b>name</b>")
+    page.fill(f"{SHEET} .lab-search", "nothing like it")
+    page.wait_for_selector(f"{SHEET} .lab-empty:has-text('No session matches.')")
     page.fill(f"{SHEET} .lab-search", "")
     page.select_option("select[aria-label=Tag]", "good")
     until(page, "a <b>name</b>")
@@ -158,6 +160,96 @@ def test_a_copy_is_deleted_brought_back_and_deleted_for_good(
     assert sessions["wrong"] in [one.id for one in bench.sessions()]
 
 
+def test_the_open_session_is_deleted_and_brought_back_beneath_the_sheet(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    session = sessions["ungraded"]
+    page = tab(address, session)
+    wait_nodes(page, len(bench.export(session)["nodes"]))
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    entry = page.locator(f".lab-entry[data-session='{session}']")
+    entry.hover()
+    entry.locator("[title=Delete]").click()
+    page.wait_for_function("window.lab.store.session === null")
+    assert page.is_visible(SHEET)
+    undo = page.locator(".lab-toast-button")
+    assert undo.inner_text() == "Undo"
+    undo.click()
+    page.wait_for_selector(f".lab-entry.is-here[data-session='{session}']")
+    wait_nodes(page, len(bench.export(session)["nodes"]))
+    assert page.is_visible(SHEET)
+
+
+def test_what_can_be_done_with_a_session_covers_nothing_of_it(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    bench.rename(sessions["right"], "A long name of a session " * 8)
+    page = tab(address)
+    for width in (1440, 820, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{address}?sessions=")
+        entry = page.locator(f".lab-entry[data-session='{sessions['right']}']")
+        entry.wait_for()
+        acts = entry.locator(".lab-entry-acts")
+        assert acts.evaluate("(e) => getComputedStyle(e).opacity") == "1"  # nobody points at it
+        for part in (".lab-entry-words b", ".lab-entry-answer"):
+            box, other = acts.bounding_box(), entry.locator(part).bounding_box()
+            assert box
+            assert other
+            beside = other["x"] + other["width"] <= box["x"]
+            assert beside or other["y"] + other["height"] <= box["y"]
+    entry.locator("[title=Delete]").click()
+    page.wait_for_selector(".lab-toast:visible")
+    undo = page.locator(".lab-toast-button").bounding_box()
+    assert undo
+    assert undo["height"] < 32  # a word in one line
+    page.click(".lab-toast-button")
+    entry.wait_for()
+    bench.rename(sessions["right"], "")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_stands_in_an_empty_field_is_not_taken_for_content(
+    tab: OpenTab, address: str, sessions: dict[str, str], theme: str
+) -> None:
+    page = tab(address, sessions["right"], theme)
+    page.wait_for_function("window.lab.store.tree")
+    fields = page.locator(".lab-view [placeholder]").evaluate_all(
+        """(fields) => fields.map((one) => [one, getComputedStyle(one),
+        getComputedStyle(one, '::placeholder')].map((it, k) => k ? it.color : it.placeholder))"""
+    )
+    assert len(fields) > 3
+    muted = {"light": "rgb(99, 106, 119)", "dark": "rgb(139, 147, 161)"}[theme]  # 4.5 : 1 or more
+    for name, ink, placeholder in fields:
+        assert ink != muted, name
+        assert placeholder == muted, name
+
+
+def test_a_name_is_shown_wherever_its_session_is(
+    tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str]
+) -> None:
+    session = sessions["ungraded"]
+    page = tab(address, session)
+    title = page.locator(".lab-session-title")
+    page.wait_for_selector(".lab-session-title:text-is('What is ungraded?')")
+    page.click(".lab-sheet-button[data-sheet=sessions]")
+    entry = page.locator(f".lab-entry[data-session='{session}']")
+    entry.hover()
+    entry.locator("[title=Rename]").click()
+    page.keyboard.type("The <b>one</b>")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lab-session-title:text-is('The <b>one</b>')")
+    assert title.get_attribute("title") == "What is ungraded?"
+    assert page.title() == "The <b>one</b> · lab"
+    page.click(".lab-session")
+    row = page.locator(".lab-menu-row.is-here")
+    assert row.locator(".lab-menu-question").inner_text() == "The <b>one</b>"
+    assert "What is ungraded?" in row.inner_text()
+    bench.rename(session, "")  # elsewhere, another page for example
+    page.wait_for_selector(".lab-session-title:text-is('What is ungraded?')")
+    assert page.title() == "What is ungraded? · lab"
+
+
 def test_a_file_comes_back_as_the_session_it_was(
     tab: OpenTab, bench: Workbench, address: str, sessions: dict[str, str], tmp_path: Path
 ) -> None:
@@ -176,6 +268,9 @@ def test_a_file_comes_back_as_the_session_it_was(
     page.wait_for_selector(".lab-import:has-text('1 session imported')")
     assert bench.export(session)["nodes"] == nodes
     assert json.loads(file.read_text())["nodes"] == nodes
+    again = file.rename(tmp_path / "again.json")
+    page.set_input_files(f"{SHEET} input[type=file]", again)
+    page.wait_for_selector(".lab-import:has-text('1 session was here already')")
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"nothing": 1}\n')
     page.set_input_files(f"{SHEET} input[type=file]", bad)

@@ -118,7 +118,7 @@ def test_what_cannot_be_told_is_a_finding(
     (policy / "value_head.json").unlink()
     for model, says in (
         (str(policy), "no process reward model"),
-        ("someone/some-model", "asks no network"),
+        ("someone/some-model", "not known before it is fetched"),
     ):
         report = doctor.examine(tmp_path, settings(model))
         assert not report.healthy

@@ -87,13 +87,17 @@ def test_models_at_work_are_not_changed(bench: Workbench, shelf: Shelf) -> None:
 
 
 def test_a_failed_load_is_told_and_another_choice_helps(bench: Workbench) -> None:
-    bench.choice.use(ModelSettings(policy="broken/model"))
-    bench.choice.load()
-    while (state := bench.choice.state()).loaded not in ("failed", "yes"):
-        time.sleep(0.01)
-    assert (state.loaded, state.message) == ("failed", "This model cannot be loaded.")
-    bench.choice.use(OTHER)
-    assert bench.choice.state().loaded == "no"
+    for device in ("auto", "cpu"):  # those before are kept, whatever else fails
+        bench.choice.use(ModelSettings(policy="broken/model", device=device))
+        bench.choice.load()
+        while (state := bench.choice.state()).loaded not in ("failed", "yes"):
+            time.sleep(0.01)
+        assert (state.loaded, state.message) == ("failed", "This model cannot be loaded.")
+        assert state.before == SETTINGS
+    assert bench.choice.recent()[-1] == SETTINGS
+    bench.choice.use(SETTINGS)
+    state = bench.choice.state()
+    assert (state.loaded, state.before) == ("no", None)
 
 
 def test_choices_are_remembered_in_the_home(bench: Workbench) -> None:
@@ -105,7 +109,7 @@ def test_choices_are_remembered_in_the_home(bench: Workbench) -> None:
     (bench.home / FILE_NAME).write_text("{spoilt")
     assert bench.choice.recent() == []
     bench.choice.use(OTHER)
-    assert bench.choice.recent() == [OTHER]
+    assert bench.choice.recent() == [OTHER, ModelSettings(policy="org/model-1")]
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,8 @@ def test_undo_redo_history_and_forks(make: Make) -> None:
     assert folded(bench, session).node(1).overruled is None
     fork = steering.fork(session)
     assert grown(bench, fork) == grown(bench, session)
+    named = next(one for one in bench.sessions() if one.id == fork)
+    assert named.name.startswith(f"{named.question} @ ")  # told by what it asks
     for _ in range(5):  # more often than there is something
         steering.redo(session)
     assert grown(bench, session) == full

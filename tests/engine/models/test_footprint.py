@@ -241,7 +241,7 @@ def test_a_hub_id_is_looked_up_in_the_cache_alone(
     refused = []
     monkeypatch.setattr("socket.getaddrinfo", lambda *where, **_: refused.append(where))
     named = spec("someone/some-model", quant="none")
-    with pytest.raises(ModelError, match="asks no network"):
+    with pytest.raises(ModelError, match="not known before it is fetched"):
         predict(named, named)
     folder = tmp_path / "models--someone--some-model"
     copy = folder / "snapshots" / "0123456789abcdef"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from engine.errors import ModelError
 from engine.models import hardware, loading, pool
@@ -230,18 +231,28 @@ def test_a_local_directory_never_touches_the_network(
     assert ModelPool().open(bare(lines_model)).base.quantised == "none"
 
 
-def test_a_hub_id_that_cannot_be_fetched_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError("no route"), r"neither a directory here nor did the hub .* \(no route\)"),
+        (LocalEntryNotFoundError("Got: ConnectError: [Errno -2]"), "the hub cannot be reached"),
+    ],
+)
+def test_a_hub_id_that_cannot_be_fetched_says_so(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
     asked: list[str] = []
 
     def unreachable(name: str, allow_patterns: list[str]) -> str:
         asked.append(name)
         assert "*.py" not in allow_patterns
         assert "*.bin" not in allow_patterns
-        raise OSError("no route")
+        raise error
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    with pytest.raises(ModelError, match=r"neither a directory .* no route"):
+    with pytest.raises(ModelError, match=f"could not be fetched: .*{says}") as raised:
         ModelPool().open(ModelSpec(path="someone/some-model"))
+    assert "Error" not in str(raised.value)
     assert asked == ["someone/some-model"]
 
 
