@@ -372,6 +372,32 @@ def test_the_same_tree_as_a_table(page: Any, fake: FakeWorkbench, session: str) 
     assert str(best) in places(page)
 
 
+def test_steps_are_read_in_the_table_whatever_was_done_to_them(page: Any) -> None:
+    page.evaluate("window.lab.table.show(true)")
+    step = "the sum of all of these numbers is 4 * 4 + 9 = 25"
+    done = {"overruled": 0.9, "locked": True, "made_by": "rollout", "mark": "right", "note": True}
+    page.evaluate(
+        """([step, done]) => {
+          const { store, table } = window.lab;
+          const node = store.nodes.get(1);
+          Object.assign(node, done, { step, tags: ["look"] });
+          table.order();
+          store.select(1);
+        }""",
+        [step, done],
+    )
+    text = page.locator("#lab-node-row-1 .lab-table-text")
+    marks = page.locator("#lab-node-row-1 .lab-table-marks")
+    assert text.bounding_box()["width"] > 120
+    assert marks.locator("small").all_inner_texts()[:2] == ["locked", "roll-out"]
+    assert "kept from a roll-out" in marks.get_attribute("title")
+    column = page.locator("[role=columnheader]").first.bounding_box()["width"]
+    assert column > 2 * page.locator("[role=columnheader]").last.bounding_box()["width"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator(".lab-table-scroll").bounding_box()["height"] > 200
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
 def test_the_inspector_folds_away(page: Any) -> None:
     page.set_viewport_size({"width": 1024, "height": 768})
     drawer = page.locator(".lab-inspector")
