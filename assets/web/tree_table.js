@@ -37,7 +37,7 @@ function handled(node) {
   return [
     (node.overruled ?? null) === null ? "" : node.locked ? "locked" : "overruled",
     node.pruned || node.hidden ? "pruned" : "", { person: "written", rollout: "roll-out" }[node.made_by] ?? "",
-    node.mark, (node.regraded ?? null) === null ? "" : "judged", node.note ? "note" : "", node.tags?.length ? "tags" : "",
+    node.mark, (node.regraded ?? null) === null ? "" : "judging", node.note ? "note" : "", node.tags?.length ? "tags" : "",
   ].filter(Boolean);
 }
 
