@@ -14,7 +14,7 @@ import msgspec
 from engine import events as ev
 from engine.tree import Tree, standing
 from lab.live import LiveSession
-from lab.view import View, node_record, outcome, touched_by
+from lab.view import View, acted, node_record, outcome, touched_by
 
 _KEPT = 3
 _MOST_ANSWERS = 12
@@ -48,11 +48,12 @@ class Timelines:
         Returns:
             `frames`: of the events that count, in order: `at` (place in the log), `kind`,
             `iteration`, `phase`, `nodes` (of each node that changed its id and the fields that
-            did, as in `View.delta`), and where they change `path` (what was selected), `picks`,
-            `best_path`, `value` (V of the node of the answer), `answer`, `correct`, `answers`, and
-            `cost` (so far: `policy_generated`, `prm_unique`, `seconds`). `reset`: they begin at
-            the first event, because the log went back meanwhile. `more`: frames that were left
-            out. `total`: frames in all.
+            did, as in `View.delta`), and where they change `acted` (whether a person has acted
+            since the iteration began), `path` (what was selected), `picks`, `best_path`, `value`
+            (V of the node of the answer), `answer`, `correct`, `answers`, and `cost` (so far:
+            `policy_generated`, `prm_unique`, `seconds`). `reset`: they begin at the first event,
+            because the log went back meanwhile. `more`: frames that were left out. `total`: frames
+            in all.
 
         Raises:
             StoreError: the session does not exist or cannot be read.
@@ -107,7 +108,8 @@ class _Timeline:
 
     def _frame(self, place: int, event: ev.Event) -> dict[str, Any]:
         tree = self._tree
-        facts = {**self._facts, "path": list(tree.selected_path)}
+        since = acted([event], self._facts.get("acted", False))
+        facts = {**self._facts, "path": list(tree.selected_path), "acted": since}
         if isinstance(event, ev.IterationStarted | ev.Selected):
             facts["picks"] = msgspec.to_builtins(tree.picks)
         if isinstance(event, _ENDS) or not self._facts:

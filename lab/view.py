@@ -17,7 +17,7 @@ from engine.search.answers import AnswerGroup, best_value
 from engine.search.mcts_star import MctsStarParams
 from engine.search.registry import algorithm, params_of
 from engine.search.selection import score
-from engine.tree import Node, Tree
+from engine.tree import Node, Tree, standing
 from lab.results import (
     BestSolution,
     BestStep,
@@ -29,6 +29,7 @@ from lab.results import (
 )
 
 _VERSION_BITS = 24
+_ACTS = (ev.Overruled, ev.Pruned, ev.Added, ev.Acted, ev.Reopened)
 _LIFE_BITS = 28  # with the version below 2**53, so that a browser can hold a cursor exactly
 
 
@@ -79,6 +80,7 @@ class View:
         # Node to the version of its last change, the latest changes last.
         self._changed: dict[int, int] = {}
         self._facts: dict[str, Any] = {}
+        self._acted = False
         self._version = 0
         self._life = _new_life()
         self._lock = threading.Lock()
@@ -128,6 +130,7 @@ class View:
         self._records = {node.id: node_record(node) for node in self._tree.nodes}
         self._life = _new_life()
         self._version = 1
+        self._acted = acted(event for _, event in standing(self.log))
         self._changed = dict.fromkeys(self._records, 1)
         self._facts = _facts(self._tree)
 
@@ -135,6 +138,7 @@ class View:
         touched: set[int] = set()
         for event in events:
             self._tree.apply(event)
+            self._acted = acted([event], self._acted)
             touched.update(touched_by(event, self._tree))
         self._version += 1
         for identifier in sorted(touched):
@@ -158,7 +162,7 @@ class View:
                 "cursor": self._life + self._version,
                 "reset": reset,
                 "nodes": [self._records[identifier] for identifier in sorted(new)],
-                "tree": {**self._facts, "held": bool(self._ahead)},
+                "tree": {**self._facts, "held": bool(self._ahead), "acted": self._acted},
             }
 
     def node(self, identifier: int) -> dict[str, Any]:
@@ -181,6 +185,21 @@ class View:
 def _new_life() -> int:
     """A cursor from an earlier life of the view belongs to other versions; it is told by this."""
     return (secrets.randbelow(2**_LIFE_BITS - 1) + 1) << _VERSION_BITS
+
+
+def acted(events: Iterable[ev.Event], before: bool = False) -> bool:
+    """Whether a person has acted on the tree since its last iteration began.
+
+    Args:
+        events: what was done, in order.
+        before: whether that was so before these.
+    """
+    for event in events:
+        if isinstance(event, ev.IterationStarted):
+            before = False
+        elif isinstance(event, _ACTS):
+            before = True
+    return before
 
 
 def touched_by(event: ev.Event, tree: Tree) -> Iterable[int]:

@@ -1,7 +1,7 @@
 /**
  * The steps of the last roll-out, which are not nodes: where they would stand and how they look.
- * They take no room in the layout, so that the tree does not jump when they come and go, and stand
- * where it leaves some.
+ * They take no room in the layout, so that no node moves past another when they come and go, and
+ * stand where it leaves some.
  */
 
 import { colour } from "./colour.js";
@@ -51,9 +51,17 @@ function room(place, steps, layout, viewport) {
   return wanted;
 }
 
-function kept(store, { node, steps }) {
-  return (store.children.get(node) ?? []).some((id) => {
-    const child = store.nodes.get(id);
-    return child.made_by === "rollout" && child.step === steps[0].text;
-  });
+/**
+ * Whether the tree has all these steps below a node, each below the one before it.
+ *
+ * @param {Store} store
+ * @param {{node: number, steps: {text: string}[]}} rollout
+ */
+export function kept(store, { node, steps }) {
+  let here = node;
+  for (const step of steps) {
+    here = store.childrenOf(here).find((id) => store.nodes.get(id).step === step.text);
+    if (here === undefined) return false;
+  }
+  return true;
 }

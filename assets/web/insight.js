@@ -16,7 +16,7 @@ export class Insight {
   /**
    * @param {Store} store
    * @param {{calibration: Function, annotate_next: Function}} server
-   * @param {{select: (node: number) => void, method: () => string}} does
+   * @param {{judge: (node: number, answer: boolean) => void, method: () => string}} does
    */
   constructor(store, server, does) {
     Object.assign(this, { store, server, does });
@@ -114,10 +114,11 @@ export class Insight {
   row(one, most) {
     const node = this.store.nodes.get(one.node);
     const worked = `${count(one.rows)} rows \u00d7 ${number(one.unsure)} unsure = ${number(one.score)}: ${count(one.rows)} rewards change if this counted as \u201c${one.verdict}\u201d; the PRM says ${number(one.value, 3)}.`;
-    return el("li", {}, el("button", { type: "button", class: "lab-insight-row", title: worked, on: { click: () => this.does.select(one.node) } },
+    const answer = one.verdict.startsWith("answer");
+    return el("li", {}, el("button", { type: "button", class: "lab-insight-row", title: worked, on: { click: () => this.does.judge(one.node, answer) } },
       el("i", { class: "lab-swatch", style: { background: colour(node?.value ?? 0, this.store.range) } }),
       el("span", { class: "lab-insight-step", text: node ? block(node.step, 160) : `node ${one.node}` }),
-      el("span", { class: "lab-insight-what", text: `is it ${one.verdict.startsWith("answer") ? "the right answer" : "a right step"}?` }),
+      el("span", { class: "lab-insight-what", text: `is it ${answer ? "the right answer" : "a right step"}?` }),
       el("span", { class: "lab-insight-rows", text: `${count(one.rows)} rows, PRM ${number(one.value)}` }),
       el("span", { class: "lab-insight-bar" }, el("i", { style: { width: `${(100 * one.score) / most}%` } }))));
   }

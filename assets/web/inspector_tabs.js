@@ -20,6 +20,7 @@ export class InspectorTabs {
     this.bar = el("div", { class: "lab-tabs", role: "tablist", "aria-label": "Inspector" }, ...this.tabs);
     this.element = el("div", { class: "lab-inspector-tabs" }, this.bar, ...panels.map(({ panel }) => panel.element));
     store.addEventListener("selected", () => this.follow());
+    store.addEventListener("judging", () => this.go("node"));
     this.go(this.place);
   }
 

@@ -24,6 +24,7 @@ const LINES = [
   ["best", "path to the best answer"], ["search", "what was selected last"], ["chosen", "path to the selected node"],
   ["visits", "wider: more visits"], ["ghost", "steps of a roll-out"],
 ];
+const OTHERS = "input, textarea, dialog, .lab-sheet, .lab-tour, [role=menu]"; // have an Escape of their own
 
 export class Legend {
   /** @param {TreeView} view */
@@ -56,9 +57,29 @@ export class Legend {
   }
 
   toggle() {
-    this.sheet.hidden = !this.sheet.hidden;
-    this.more.setAttribute("aria-expanded", String(!this.sheet.hidden));
+    const open = this.sheet.hidden;
+    this.sheet.hidden = !open;
+    this.more.setAttribute("aria-expanded", String(open));
+    this.closing?.abort();
+    if (!open) return;
     this.paint();
+    this.listen();
+  }
+
+  /** While it is open, Escape closes it before anything else of the tree, and so does a press outside. */
+  listen() {
+    this.closing = new AbortController();
+    const options = { capture: true, signal: this.closing.signal };
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (![this.sheet, this.element].some((part) => part.contains(target))) this.toggle();
+    }, options);
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.target.closest?.(OTHERS)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (this.sheet.contains(document.activeElement)) this.more.focus();
+      this.toggle();
+    }, options);
   }
 
   draw() {
@@ -100,12 +121,15 @@ export class Legend {
     if (!this.needle.hidden) this.needle.style.left = `${(100 * indexOf(value, colouring.range)) / STEPS}%`;
   }
 
-  /** Draw the marks in the theme's colours. */
+  /** Draw the marks in the theme's colours, and what became of a node in those that say so. */
   paint() {
-    const { theme } = this.view.painter;
+    const { theme, palette } = this.view.painter;
     if (!theme) return;
+    const kinds = this.view.colouring.mode.of ? [] : SHAPES.map(([kind]) => kind);
     for (const canvas of this.sheet.querySelectorAll("canvas")) {
-      this.mark(canvas, canvas.dataset.kind, Number(canvas.dataset.flags), { css: theme.faint, dark: false });
+      const { kind, flags } = canvas.dataset;
+      const plain = { css: theme.faint, dark: false };
+      this.mark(canvas, kind, Number(flags), (flags === "0" && palette[kinds.indexOf(kind)]) || plain);
     }
   }
 

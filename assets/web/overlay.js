@@ -124,7 +124,7 @@ export class Overlay {
       context.setLineDash([2.4, 2.6]);
       context.stroke();
       context.setLineDash([]);
-      [x, y] = [step.x, step.y];
+      [x, y] = [step.x + step.r + 5, step.y];
       if (step.value !== null) this.pill(step.x, step.y, step.r, number(step.value), "quiet");
     }
   }
@@ -151,10 +151,10 @@ export class Overlay {
     context.fillText(words, left + 6, top + 8.5);
   }
 
-  /** What the last phase did, with its numbers, while the search stands still. */
+  /** What the last phase did, with its numbers, while the search stands still and nobody has acted on it since. */
   drawPhase(now) {
     const { tree, run } = this.store;
-    if (!tree || run.status === "running") return false;
+    if (!tree || tree.acted || run.status === "running") return false;
     const print = `${this.store.life} ${tree.iteration} ${tree.phase}`;
     if (print !== this.phase) [this.phase, this.since] = [print, now];
     const share = Math.min(1, (now - this.since) / PULSE);

@@ -22,6 +22,7 @@ export class RewardSection {
     this.serial = 0;
     this.asked = 0;
     this.detail = null;
+    this.wanted = null; // {node, answer} to be judged, once it is shown
     this.method = el("span", { class: "lab-muted" });
     this.why = el("div", { class: "lab-reward-why" });
     this.buttons = new VerdictButtons({
@@ -34,6 +35,10 @@ export class RewardSection {
         el("button", { type: "button", class: "lab-link", title: "The rewards of all steps", on: { click: open } }, el("span", { text: "all rows" }), icon("right"))),
       this.why, this.buttons.element);
     state.addEventListener("changed", () => this.refresh(true));
+    store.addEventListener("judging", ({ detail }) => {
+      this.wanted = detail;
+      this.offer();
+    });
   }
 
   /** @param {object | null} detail of the selected node, as the server told it; null for none */
@@ -43,9 +48,19 @@ export class RewardSection {
     this.session = this.store.session;
     this.element.hidden = detail === null;
     if (detail === null) return;
+    if (detail.id !== this.wanted?.node) this.wanted = null;
     if (other) this.why.replaceChildren();
     this.buttons.show(detail, detail.mark_reason ?? "");
     this.refresh(other);
+    this.offer();
+  }
+
+  /** Bring the verdicts on the node that is to be judged to who wants to give one. */
+  offer() {
+    const { detail, wanted } = this;
+    if (detail === null || wanted?.node !== detail.id) return;
+    this.wanted = null;
+    this.buttons.offer(wanted.answer);
   }
 
   /** @param {boolean} now do not wait although a search runs */

@@ -66,7 +66,7 @@ export class Status {
     const held = idle && tree.held;
     const over = idle && !held && tree.stop in STOPS;
     const state = over ? "finished" : held ? "held" : STATES[run.status] ?? run.status;
-    const phase = tree.phase === "concluded" ? "answer chosen" : tree.phase || "";
+    const phase = tree.phase === "concluded" ? "answer chosen" : tree.acted ? "" : tree.phase || ""; // acts have phases, too
     const share = !idle && run.target ? Math.min(1, run.done / run.target) : 0;
     const steps = !idle && run.target ? `${run.done} of ${run.target}` : "";
     const word = run.status === "loading" && run.message ? line(run.message, 60) : steps || (held ? phase : STOPS[tree.stop]) || phase;
@@ -90,7 +90,7 @@ export class Status {
   }
 
   reason(tree) {
-    const told = tree.held || tree.phase === "backed up"; // acts have phases, too
+    const told = tree.held || (tree.phase === "backed up" && !tree.acted);
     const now = told && !this.store.busy ? phase(tree, this.store) : null;
     if (now) {
       return el("button", { class: "lab-status-cell is-reason is-phase", type: "button", title: "The phase that the search is in; click for the node", on: { click: () => this.store.select(now.node) } },

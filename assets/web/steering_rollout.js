@@ -2,6 +2,7 @@
 
 import { colour } from "./colour.js";
 import { el } from "./dom.js";
+import { kept } from "./ghosts.js";
 import { write } from "./math.js";
 import { block, number } from "./text.js";
 
@@ -18,29 +19,24 @@ export class SteeringRollout {
     this.element = el("div", { class: "lab-rolled", hidden: true }, el("div", { class: "lab-rolled-head" }, this.title, this.keep), this.list);
   }
 
-  /** @param {{id: number, rolled_out: {best: number, steps: {text: string, value: number, verdict: string}[]} | null}} node */
+  /** @param {{id: number, rolled_out: {best: number, value_before: number, steps: {text: string, value: number, verdict: string}[]} | null}} node */
   show(node) {
     const found = node.rolled_out;
     this.element.hidden = !found?.steps.length;
     if (this.element.hidden) return;
-    const kept = this.kept(node, found.steps);
-    this.title.textContent = `Last roll-out: ${found.steps.length} ${found.steps.length === 1 ? "step" : "steps"}, best ${number(found.best)}`;
-    this.keep.disabled = kept;
-    this.keep.textContent = kept ? "Kept as nodes" : "Keep as nodes";
+    const known = kept(this.store, { node: node.id, steps: found.steps });
+    this.title.textContent = `Last roll-out: ${found.steps.length} ${found.steps.length === 1 ? "step" : "steps"}, ${best(found)}`;
+    this.keep.disabled = known;
+    this.keep.textContent = known ? "Kept as nodes" : "Keep as nodes";
     this.list.replaceChildren(...found.steps.map((step) => el("li", { class: "lab-rolled-step" },
       el("i", { class: "lab-swatch", style: { background: colour(step.value, this.store.range) } }),
       write(el("span", { class: "lab-path-step" }), block(step.text, 1500)),
       el("span", { class: "lab-path-value", title: "What the PRM said of the solution up to this step", text: number(step.value) }))));
   }
+}
 
-  /** Whether the tree has all these steps below the node. */
-  kept(node, steps) {
-    let here = node.id;
-    for (const step of steps) {
-      const next = this.store.childrenOf(here).find((id) => this.store.nodes.get(id).step === step.text);
-      if (next === undefined) return false;
-      here = next;
-    }
-    return true;
-  }
+/** The best value, and whose it is where no step has it: a roll-out begins with the V of its node. */
+function best({ best: value, value_before: own, steps }) {
+  const reached = steps.some((step) => step.value === value);
+  return `best ${number(value)}${!reached && value === own ? ", the V that the node had itself: no step is above it" : ""}`;
 }

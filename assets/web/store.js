@@ -2,7 +2,8 @@
  * What this page knows of the open session: nodes, tree facts and run state, kept up to date by
  * deltas. Knows nothing of the document or the server; views listen to its events.
  *
- * Events: "opened" (another session), "changed" (detail: {structure}), "selected" (a node).
+ * Events: "opened" (another session), "changed" (detail: {structure}), "selected" (a node),
+ * "judging" (detail: {node, answer}: somebody is about to judge the step of a node, or its answer).
  */
 
 const IDLE = { status: "idle", message: "", done: 0, target: null, tokens: 0, seconds: 0 };

@@ -32,7 +32,7 @@ export class Study extends Sheet {
     this.screens = {
       compare: new CompareSessions(store, server, { ...does, go }),
       "what-if": new WhatIf(store, server, { ...does, go }),
-      human: new Insight(store, server, { ...does, select: (node) => this.select(node) }),
+      human: new Insight(store, server, { ...does, judge: (node, answer) => this.judge(node, answer) }),
       lens: new Lens(store, server, does),
     };
     this.tabs = TABS.map(([name, text, title]) => el("button", { type: "button", role: "tab", title, text, data: { tab: name }, on: { click: () => this.go(name), keydown: (event) => this.walk(event) } }));
@@ -67,10 +67,11 @@ export class Study extends Sheet {
     if (open) screen.show(place.slice(name.length + 1));
   }
 
-  /** Show a node in the tree. */
-  select(node) {
+  /** Show a node in the tree, and what it is judged with: its step, or its answer. */
+  judge(node, answer) {
     this.store.select(node);
     this.close();
+    this.store.emit("judging", { node, answer });
   }
 
   walk(event) {

@@ -11,6 +11,7 @@ import { kinds } from "./tree_tip.js";
 
 const BEYOND = 6; // rows drawn above and below what is seen
 const ROW = 30; // pixels, as in tree_table.css
+const WIDEST = 14; // characters of an answer, at most, as wide as its column is
 const SIGNS = { right: "\u2713", wrong: "\u2717", finished: "\u25a0", dead: "\u25b7", open: "" };
 
 /** `of` is what a column sorts by; unknown ones come last. `up`: the first press sorts upwards. */
@@ -29,6 +30,15 @@ const COLUMNS = [
 function verdict(node) {
   const kind = mark(node);
   return kind === "dead" ? "dead end" : kind === "open" ? (node.verdict === "continue" ? "continue" : "") : kind;
+}
+
+/** What was done to a node, in as few words as tell it apart; all of it is in the title. */
+function handled(node) {
+  return [
+    (node.overruled ?? null) === null ? "" : node.locked ? "locked" : "overruled",
+    node.pruned || node.hidden ? "pruned" : "", { person: "written", rollout: "roll-out" }[node.made_by] ?? "",
+    node.mark, (node.regraded ?? null) === null ? "" : "judging", node.note ? "note" : "", node.tags?.length ? "tags" : "",
+  ].filter(Boolean);
 }
 
 /** Event: "shown", when it is shown or hidden. */
@@ -113,6 +123,8 @@ export class TreeTable extends EventTarget {
     this.rows = rows;
     this.index = new Map(rows.map((node, k) => [node.id, k]));
     this.scroll.setAttribute("aria-rowcount", rows.length + 1);
+    const widest = rows.reduce((most, node) => Math.max(most, (node.answer ?? "").length), 0);
+    this.scroll.style.setProperty("--lab-answer", `${Math.min(widest, WIDEST)}ch`);
     this.draw();
   }
 
@@ -143,11 +155,11 @@ export class TreeTable extends EventTarget {
   step(node, children) {
     const indent = this.sort ? 0 : Math.min(node.depth - (this.store.nodes.get(this.view.folds.root)?.depth ?? 0), 16);
     const folded = this.view.folds.folded.has(node.id);
-    const said = kinds(node).slice(1).join(", ");
+    const said = handled(node);
     return el("div", { class: "lab-table-cell is-step", role: "gridcell", style: { "padding-left": `${8 + indent * 14}px` } },
       el("i", { class: `lab-table-fold${folded ? " is-folded" : ""}`, data: children?.length && !this.sort ? { fold: "1" } : {}, "aria-hidden": "true", text: children?.length && !this.sort ? (folded ? "\u25b8" : "\u25be") : "" }),
       el("span", { class: "lab-table-text", text: node.parent === null ? line(this.store.tree?.question ?? "", 200) : line(node.step, 200) }),
-      said ? el("small", { text: said }) : null);
+      said.length ? el("span", { class: "lab-table-marks", title: kinds(node).slice(1).join(", ") }, ...said.map((word) => el("small", { text: word }))) : null);
   }
 
   cell(node, column) {

@@ -6,6 +6,8 @@ import { MARKS, mark } from "./store.js";
 import { line, number } from "./text.js";
 
 const MOVED = 6; // pixels
+const APART = 6; // pixels between where the button may stand
+const NODE = 9; // pixels about the middle of a node that the button leaves
 
 export class TreeTip {
   /**
@@ -66,7 +68,7 @@ export class TreeTip {
     Object.assign(this.element.style, { left: `${left}px`, top: `${below ? y + 18 : y - 18 - height}px` });
   }
 
-  /** Put the button where the roll-out ends. */
+  /** Put the button where the roll-out ends: beside it, or under or over it if something is there. */
   place() {
     const { rolled } = this.view.overlay;
     const last = rolled?.steps[rolled.steps.length - 1];
@@ -74,8 +76,26 @@ export class TreeTip {
     const seen = last && this.server.keep_rollout && last.x > 0 && last.y > 40 && last.y < height - 20 && last.x < width;
     if (this.keep.hidden === Boolean(seen)) this.keep.hidden = !seen; // asked with every frame
     if (!seen) return;
-    const left = Math.min(last.x + last.r + 10, width - this.keep.offsetWidth - 8);
-    Object.assign(this.keep.style, { left: `${left}px`, top: `${last.y - 12}px` });
+    const { offsetWidth: wide, offsetHeight: high } = this.keep;
+    const middle = last.y - high / 2;
+    const tops = [0, 1, -1, 2, -2].map((rows) => middle + rows * (high + APART));
+    const places = [last.x + last.r + 10, last.x - wide / 2, last.x - wide].flatMap((left) => tops.map((top) => ({ left: Math.max(8, Math.min(left, width - wide - 8)), top, wide, high })));
+    const { left, top } = places.find((box) => box.top > 40 && box.top + high < height - 40 && this.free(box)) ?? places[0];
+    Object.assign(this.keep.style, { left: `${left}px`, top: `${top}px` });
+  }
+
+  /** Whether a box over the tree covers no node, no step of the roll-out and no number. */
+  free({ left, top, wide, high }) {
+    const { view } = this;
+    const covers = (x, y, r) => x > left - r && x < left + wide + r && y > top - r && y < top + high + r;
+    const { rolled, pills } = view.overlay;
+    if (rolled.steps.some((step) => covers(step.x, step.y, step.r + 4))) return false;
+    if (pills.some((pill) => pill.left < left + wide && pill.left + pill.width > left && pill.top < top + high && pill.top + 16 > top)) return false;
+    for (let x = left; x <= left + wide; x += high) {
+      const place = view.layout.places.get(view.nearest(x, top + high / 2, high));
+      if (place && covers(...view.viewport.screen(place), NODE)) return false;
+    }
+    return true;
   }
 
   async keepRollout() {

@@ -7,6 +7,7 @@ import { ColourBy } from "./colour_by.js";
 import { el } from "./dom.js";
 import { Find } from "./find.js";
 import { Folds } from "./folds.js";
+import { ghosts } from "./ghosts.js";
 import { Layout } from "./layout.js";
 import { Minimap } from "./minimap.js";
 import { Overlay } from "./overlay.js";
@@ -74,6 +75,7 @@ export class TreeView {
     store.addEventListener("selected", () => {
       this.rolled.fresh = false;
       this.announce();
+      this.fitGhosts();
     });
     this.folds.addEventListener("changed", () => this.folded());
     this.colouring.addEventListener("changed", () => this.recolour());
@@ -119,18 +121,36 @@ export class TreeView {
     this.redraw();
   }
 
-  /** A roll-out that comes is shown, until another node is looked at. One that was there before is not news. */
+  /** A roll-out that comes is shown, until another node is looked at or acted upon. One that was there before is not news. */
   watchRollout() {
     const { tree, past } = this.store;
     if (!tree || past) return;
     const print = tree.rollout ? `${tree.rollout.node} ${tree.rollout.steps.map((step) => step.text).join("\n")}` : "";
-    if (print === this.rolled.print) return;
-    this.rolled = { print, fresh: print !== "" && this.rolled.print !== null };
+    if (print === this.rolled.print) {
+      if (tree.acted !== this.rolled.acted) this.rolled.fresh = false; // something else was done since
+      return;
+    }
+    this.rolled = { print, fresh: print !== "" && this.rolled.print !== null, acted: tree.acted };
+    this.fitGhosts();
   }
 
   /** Whether the steps of the last roll-out are shown: while its node is looked at, or when it has just come. */
   get ghostly() {
     return this.ghosts && (this.rolled.fresh || this.store.tree?.rollout?.node === this.store.selected);
+  }
+
+  /** What is to be fitted: the tree, and the steps of the roll-out that is shown. */
+  get extent() {
+    const { extent } = this.layout;
+    const rolled = this.ghostly && ghosts(this.world);
+    if (!rolled) return extent;
+    const { column } = this.layout.places.get(rolled.node).goal;
+    return { ...extent, columns: Math.max(extent.columns, column + rolled.steps.length) };
+  }
+
+  /** Where the whole tree is kept in view, so are the steps of a roll-out that comes. */
+  fitGhosts() {
+    if (this.mode === "fit" && this.extent !== this.layout.extent) this.fitIfNeeded();
   }
 
   relayout() {
@@ -185,15 +205,15 @@ export class TreeView {
   }
 
   fit(animated = true) {
-    this.move(this.viewport.fitted(this.layout.extent, this.pads), animated && this.layout.places.size > 1);
+    this.move(this.viewport.fitted(this.extent, this.pads), animated && this.layout.places.size > 1);
   }
 
   /** Refit only when the tree outgrows the view or has become far too small for it. */
   fitIfNeeded() {
-    const { pads } = this;
-    const goal = this.viewport.fitted(this.layout.extent, pads);
+    const { pads, extent } = this;
+    const goal = this.viewport.fitted(extent, pads);
     const now = this.viewport.motion?.view ?? this.viewport;
-    const { top, bottom, columns } = this.layout.extent;
+    const { top, bottom, columns } = extent;
     const high = now.y + top * now.row >= pads.top - 6 &&
       now.y + bottom * now.row <= this.viewport.height - pads.bottom + 6;
     const wide = now.x + (columns + 1) * now.column <= this.viewport.width + 6;

@@ -73,6 +73,13 @@ export class VerdictButtons {
     this.element.hidden = node.parent === null && !answered;
   }
 
+  /** Bring the buttons of a step, or of its answer, into view, with the focus on the first. */
+  offer(answer) {
+    const [first] = answer ? this.grades : this.marks;
+    this.element.scrollIntoView({ block: "center" });
+    first.focus({ preventScroll: true });
+  }
+
   /** What a press would say: the same mark again takes it back. */
   verdict(kind, value) {
     const node = this.node.id;

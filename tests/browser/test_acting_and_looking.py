@@ -135,6 +135,96 @@ def test_a_roll_out_is_shown_with_its_node(
     assert keep.is_hidden()
 
 
+def test_what_the_iteration_did_is_not_said_of_an_act(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    page = shown(tab, address, bench, session, None)
+    drawn = """() => {
+      const { overlay } = window.lab.view;
+      const words = [];
+      const pill = overlay.pill;
+      overlay.pill = (x, y, r, text) => words.push(text);
+      window.lab.view.drawNow();
+      overlay.pill = pill;
+      return words;
+    }"""
+    bench.steering.rewind(session, bench.steering.history(session)[3].last)
+    page.wait_for_function("window.lab.store.tree.iteration === 3")
+    page.click("#lab-step")
+    page.wait_for_function("window.lab.store.tree.iteration === 4 && !window.lab.store.busy")
+    page.wait_for_function(f"({drawn})().length > 0")  # V has moved
+    bench.steering.write(session, 1, "a step of mine")
+    bench.wait(session, timeout=LONG)
+    page.wait_for_function("[...window.lab.store.nodes.values()].at(-1).prm !== null")
+    page.wait_for_function("window.lab.store.tree.acted && !window.lab.store.busy")
+    assert page.evaluate(drawn) == []
+    assert "evaluated" not in page.inner_text(".lab-status")
+    page.click("#lab-step")
+    page.wait_for_function("window.lab.store.tree.iteration === 5 && !window.lab.store.busy")
+    assert page.evaluate("window.lab.store.tree.acted") is False
+
+
+def test_steps_that_were_kept_are_no_ghosts(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)
+    page = shown(tab, address, bench, session, node)
+    bench.steering.roll_out(session, node, 3)
+    bench.wait(session, timeout=LONG)
+    first = bench.node(session, node)["rolled_out"]["steps"][0]["text"]
+    bench.steering.write(session, node, first.strip())  # a person had the same first step
+    bench.wait(session, timeout=LONG)
+    keep = page.locator(".lab-keep")
+    keep.wait_for(state="visible")
+    page.click(".lab-rolled button:text-is('Keep as nodes')")
+    page.wait_for_selector(".lab-rolled button:text-is('Kept as nodes')")
+    keep.wait_for(state="hidden")
+    assert page.evaluate("window.lab.view.overlay.rolled") is None
+
+
+def test_a_roll_out_stays_in_view_and_uncovered(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    """Where the whole tree is kept in view, and wherever the button to keep it finds room."""
+    nodes = bench.export(session)["nodes"]
+    deep = max((n for n in nodes if n["verdict"] != "end"), key=lambda n: n["depth"])["id"]
+    inner = next(n["id"] for n in nodes if n["parent"] == 0 and n["visits"] > 1)
+    page = shown(tab, address, bench, session, None)
+    for node in (deep, inner):
+        bench.steering.roll_out(session, node, 4)
+        bench.wait(session, timeout=LONG)
+        select(page, node)
+        page.wait_for_function(
+            """(id) => window.lab.view.overlay.rolled?.node === id
+              && !window.lab.view.viewport.motion && !window.lab.view.frame""",
+            arg=node,
+        )
+        steps = page.evaluate("window.lab.view.overlay.rolled.steps.map((one) => [one.x, one.y])")
+        canvas = page.locator(".lab-canvas").bounding_box()
+        assert all(10 < x < canvas["width"] - 10 for x, _ in steps)
+        box = page.locator(".lab-keep").bounding_box()
+        assert box["x"] + box["width"] < canvas["x"] + canvas["width"]
+        at = page.evaluate("window.lab.store.order.map((id) => window.lab.position(id))")
+        points = [(one["x"], one["y"]) for one in at]
+        points += [(canvas["x"] + x, canvas["y"] + y) for x, y in steps]
+        for x, y in points:
+            assert not (
+                box["x"] - 4 < x < box["x"] + box["width"] + 4
+                and box["y"] - 4 < y < box["y"] + box["height"] + 4
+            )
+
+
+def test_a_best_value_that_no_step_has_is_the_nodes_own(
+    tab: OpenTab, bench: Workbench, address: str, session: str
+) -> None:
+    node = leaf(bench, session)
+    bench.steering.overrule(session, node, 1.0)
+    bench.steering.roll_out(session, node, 3)
+    bench.wait(session, timeout=LONG)
+    page = shown(tab, address, bench, session, node)
+    page.wait_for_selector(".lab-rolled-head:has-text('best 1.00, the V that the node had itself')")
+
+
 def test_the_tip_goes_when_its_node_moves_away(
     tab: OpenTab, bench: Workbench, address: str, session: str
 ) -> None:

@@ -247,6 +247,16 @@ def test_a_batch_waits_for_a_stepped_search(
     assert page.locator("[data-sheet=datasets] .lab-badge").is_visible()
     page.click("#lab-stop")
     page.wait_for_selector(".lab-status-batch:has-text('left')")
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 860})
+        pill = page.locator(".lab-status-batch").bounding_box()
+        for other in (".lab-time", ".lab-tree", ".lab-status-cell.is-answer"):
+            box = page.locator(other).bounding_box()
+            assert (
+                box["y"] + box["height"] <= pill["y"] + 0.5
+                or pill["y"] + pill["height"] <= box["y"]
+            )
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.click(".lab-status-batch")
     page.wait_for_selector(".lab-batch-top .lab-button:has-text('Stop')")
     bench.stop_batch(key)

@@ -141,6 +141,9 @@ def test_human_and_prm(tab: OpenTab, bench: Workbench, address: str, session: st
     page.click(f".lab-insight-row:has-text('{best.rows} rows') >> nth=0")
     page.wait_for_selector(".lab-sheet[data-sheet=study]", state="hidden")
     assert page.evaluate("window.lab.store.selected") == best.node
+    page.wait_for_function("document.activeElement.matches('.lab-reward .lab-verdict.is-right')")
+    button = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+    assert 0 < button["top"] < button["bottom"] < page.viewport_size["height"]
 
 
 def test_the_round_lens_has_nothing_to_compare_before_a_round(

@@ -243,6 +243,38 @@ def test_what_was_done_to_a_node_is_seen(page: Any, fake: FakeWorkbench, session
     page.keyboard.press("k")
 
 
+def test_the_legend_goes_as_everything_that_opens(page: Any) -> None:
+    sheet = page.locator(".lab-legend-sheet")
+    page.evaluate("window.lab.store.select(1)")
+    page.focus(".lab-canvas")
+    page.keyboard.press("k")
+    sheet.wait_for(state="visible")
+    sheet.locator("h3").first.click()
+    assert sheet.is_visible()
+    page.keyboard.press("Escape")
+    sheet.wait_for(state="hidden", timeout=5000)
+    assert page.evaluate("window.lab.store.selected") == 1
+    page.focus(".lab-canvas")
+    page.keyboard.press("Escape")  # the next one is the tree's again
+    assert page.evaluate("window.lab.store.selected") is None
+    page.click("[aria-label='What the marks mean']")
+    sheet.wait_for(state="visible")
+    page.locator(".lab-status").click(position={"x": 3, "y": 3})
+    sheet.wait_for(state="hidden", timeout=5000)
+
+
+def test_verdicts_are_said_beside_their_marks(page: Any) -> None:
+    page.evaluate("window.lab.view.colouring.choose('verdict')")
+    kinds = page.locator(".lab-scale-kind")
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 860})
+        shown = [kind.bounding_box() for kind in kinds.all()]
+        assert kinds.locator("span").first.is_visible()
+        assert "right" in kinds.all_inner_texts()[1]
+        assert all(box["x"] > 0 and box["x"] + box["width"] < width for box in shown)
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
 def test_a_phase_shows_its_numbers(page: Any, fake: FakeWorkbench, session: str) -> None:
     drawn = """() => {
       const { overlay } = window.lab.view;
@@ -370,6 +402,32 @@ def test_the_same_tree_as_a_table(page: Any, fake: FakeWorkbench, session: str) 
     page.keyboard.press("t")
     assert page.evaluate("window.lab.store.selected") == best
     assert str(best) in places(page)
+
+
+def test_steps_are_read_in_the_table_whatever_was_done_to_them(page: Any) -> None:
+    page.evaluate("window.lab.table.show(true)")
+    step = "the sum of all of these numbers is 4 * 4 + 9 = 25"
+    done = {"overruled": 0.9, "locked": True, "made_by": "rollout", "mark": "right", "note": True}
+    page.evaluate(
+        """([step, done]) => {
+          const { store, table } = window.lab;
+          const node = store.nodes.get(1);
+          Object.assign(node, done, { step, tags: ["look"] });
+          table.order();
+          store.select(1);
+        }""",
+        [step, done],
+    )
+    text = page.locator("#lab-node-row-1 .lab-table-text")
+    marks = page.locator("#lab-node-row-1 .lab-table-marks")
+    assert text.bounding_box()["width"] > 120
+    assert marks.locator("small").all_inner_texts()[:2] == ["locked", "roll-out"]
+    assert "kept from a roll-out" in marks.get_attribute("title")
+    column = page.locator("[role=columnheader]").first.bounding_box()["width"]
+    assert column > 2 * page.locator("[role=columnheader]").last.bounding_box()["width"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator(".lab-table-scroll").bounding_box()["height"] > 200
+    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_the_inspector_folds_away(page: Any) -> None:

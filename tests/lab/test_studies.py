@@ -62,6 +62,34 @@ def test_frames_give_the_tree_at_every_event(make: Make) -> None:
             assert facts.get("answer") == outcome(tree).answer
 
 
+def test_a_tree_tells_whether_a_person_has_acted_since_its_last_iteration(make: Make) -> None:
+    bench = make()
+    session = searched(bench, 3)
+
+    def told() -> bool:
+        """As the present says it, and as its history does."""
+        now = bench.delta(session, -1)["tree"]["acted"]
+        _, facts = folded(bench.studies.timelines.frames(session)["frames"])
+        assert facts["acted"] is now
+        return bool(now)
+
+    assert told() is False
+    bench.verdicts.mark(session, 2, "wrong")
+    assert told() is False
+    bench.steering.overrule(session, 1, 0.9)
+    assert told() is True
+    bench.steering.undo(session)
+    assert told() is False
+    bench.steering.redo(session)
+    assert told() is True
+    finish(bench, session, iterations=1)
+    assert told() is False
+    bench.steering.write(session, 0, "a step of mine")
+    bench.wait(session, timeout=LONG)
+    assert told() is True
+    assert make().delta(session, -1)["tree"]["acted"] is True
+
+
 def test_frames_come_in_parts_and_begin_anew_where_the_log_went_back(make: Make) -> None:
     bench = make()
     session = searched(bench, 4)
