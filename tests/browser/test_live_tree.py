@@ -276,11 +276,11 @@ def test_the_form_is_walked_with_tab(tab: OpenTab, fake_address: str) -> None:
         assert lists.count() == 0
     page.keyboard.press("Tab")
     lists.wait_for()
-    page.wait_for_selector("#lab-form [role=option].active[aria-label='MCTS*']")
+    page.wait_for_selector("#lab-form [role=option].active[aria-label='MCTS*']:visible")
     page.keyboard.press("ArrowDown")
-    page.wait_for_selector("#lab-form [role=option].active:not([aria-label='MCTS*'])")
+    page.wait_for_selector("#lab-form [role=option].active:not([aria-label='MCTS*']):visible")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#lab-form [role=listbox]", state="hidden")
+    lists.wait_for(state="hidden")
     assert page.input_value("input[aria-label='Algorithm']") != "MCTS*"
 
 
