@@ -166,9 +166,7 @@ def _conclusion(log: list[ev.AnyEvent]) -> ev.Concluded:
     tree = Tree.fold(log)
     groups = answers.answer_groups(map(tree.node, tree.ends))
     best = max(tree.ends, key=lambda leaf: tree.node(leaf).value, default=0)
-    winner = groups[0] if groups else None
-    voted, chosen = (winner.node, winner.best) if winner else (None, best)
-    return ev.Concluded("complete", best, voted, chosen)
+    return answers.concluded("complete", best, groups, by_vote=True)
 
 
 def _unlike(solutions: Iterable[Solution]) -> dict[Steps, Solution]:

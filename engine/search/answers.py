@@ -1,9 +1,10 @@
 """Choosing a final answer from the finished solutions of a tree."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from engine import events as ev
 from engine.tree import Node, Tree
 
 
@@ -81,6 +82,22 @@ def answer_groups(
         group = AnswerGroup(answer, len(nodes), weight, nodes[0].id, best.id, best.accepted)
         summed.append(group)
     return sorted(summed, key=lambda group: -group.weight)
+
+
+def concluded(
+    reason: ev.StopReason, best: int, groups: Sequence[AnswerGroup], by_vote: bool
+) -> ev.Concluded:
+    """The end of a run, with the answers that its tree gives.
+
+    Args:
+        reason: why it ended.
+        best: the node that is best by the algorithm's own rule.
+        groups: as `answer_groups` gives them, the winner first.
+        by_vote: whether the winner of the vote answers, if there is one, and not `best`.
+    """
+    winner = groups[0] if groups else None
+    chosen = winner.best if by_vote and winner else best
+    return ev.Concluded(reason, best, winner.node if winner else None, chosen)
 
 
 def _left_sum(values: Iterable[float]) -> float:

@@ -1,7 +1,7 @@
 """What sampling and beam search share: growing many partial solutions by one step at a time."""
 
 from engine import events as ev
-from engine.search.answers import AnswerGroup, answer_groups, best_solution
+from engine.search.answers import AnswerGroup, answer_groups, best_solution, concluded
 from engine.search.asking import judge, look_for_answers
 from engine.search.requests import (
     Branching,
@@ -99,8 +99,5 @@ def conclude_from(tree: Tree, ends: list[int], choice: str, reason: ev.StopReaso
     yield from look_for_answers(tree, ends)
     leaves = [tree.node(end) for end in ends]
     best = best_solution(leaves)
-    found = answer_groups(leaves)
-    winner = found[0] if found else None
     first = 0 if best is None else best.id
-    chosen = winner.best if choice == "vote" and winner else first
-    yield ev.Concluded(reason, first, winner.node if winner else None, chosen)
+    yield concluded(reason, first, answer_groups(leaves), choice == "vote")

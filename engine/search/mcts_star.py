@@ -197,10 +197,7 @@ def conclude(tree: Tree, params: MctsStarParams, reason: ev.StopReason) -> Scrip
     else:
         best = _best(tree, leaves, params)
         yield from look_for_answers(tree, [*asked, best])
-    found = groups(tree, params)
-    winner = found[0] if found else None
-    chosen = winner.best if params.final_choice == "vote" and winner else best
-    yield ev.Concluded(reason, best, winner.node if winner else None, chosen)
+    yield answers.concluded(reason, best, groups(tree, params), params.final_choice == "vote")
 
 
 def end_leaves(tree: Tree, params: MctsStarParams) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from engine import events as ev
 from engine.search import chains
-from engine.search.answers import AnswerGroup, answer_groups, best_solution
+from engine.search.answers import AnswerGroup, answer_groups, best_solution, concluded
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
 from engine.tree import Node, Tree
@@ -99,11 +99,8 @@ def conclude(tree: Tree, params: SamplingParams, reason: ev.StopReason) -> Scrip
     leaves = [tree.node(i) for i in end_leaves(tree, params)]
     scores = {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
     best = best_solution(leaves, scores)
-    found = groups(tree, params)
-    winner = found[0] if found else None
     first = 0 if best is None else best.id
-    chosen = first if params.final_choice == "best" or winner is None else winner.best
-    yield ev.Concluded(reason, first, winner.node if winner else None, chosen)
+    yield concluded(reason, first, groups(tree, params), params.final_choice != "best")
 
 
 def solution_score(tree: Tree, leaf: Node, how: str) -> float:
