@@ -26,6 +26,17 @@ WAIT = 60_000  # milliseconds; generous, because a slow machine is no failure
 
 Serve = Callable[[Any], str]
 
+# What stands on the plates that lie over the tree.
+PLATES = """() => {
+  const { overlay } = window.lab.view;
+  const words = [];
+  const pill = overlay.pill;
+  overlay.pill = (x, y, r, text) => words.push(text);
+  window.lab.view.drawNow();
+  overlay.pill = pill;
+  return words;
+}"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs a browser."""

@@ -9,7 +9,7 @@ import pytest
 
 from engine import events as ev
 from lab.workbench import Workbench
-from tests.browser.conftest import WAIT, select, wait_nodes
+from tests.browser.conftest import PLATES, WAIT, select, wait_nodes
 from tests.browser.fake_workbench import FakeWorkbench
 from tests.lab.benches import LONG
 
@@ -139,25 +139,16 @@ def test_what_the_iteration_did_is_not_said_of_an_act(
     tab: OpenTab, bench: Workbench, address: str, session: str
 ) -> None:
     page = shown(tab, address, bench, session, None)
-    drawn = """() => {
-      const { overlay } = window.lab.view;
-      const words = [];
-      const pill = overlay.pill;
-      overlay.pill = (x, y, r, text) => words.push(text);
-      window.lab.view.drawNow();
-      overlay.pill = pill;
-      return words;
-    }"""
     bench.steering.rewind(session, bench.steering.history(session)[3].last)
     page.wait_for_function("window.lab.store.tree.iteration === 3")
     page.click("#lab-step")
     page.wait_for_function("window.lab.store.tree.iteration === 4 && !window.lab.store.busy")
-    page.wait_for_function(f"({drawn})().length > 0")  # V has moved
+    page.wait_for_function(f"({PLATES})().length > 0")  # V has moved
     bench.steering.write(session, 1, "a step of mine")
     bench.wait(session, timeout=LONG)
     page.wait_for_function("[...window.lab.store.nodes.values()].at(-1).prm !== null")
     page.wait_for_function("window.lab.store.tree.acted && !window.lab.store.busy")
-    assert page.evaluate(drawn) == []
+    assert page.evaluate(PLATES) == []
     assert "evaluated" not in page.inner_text(".lab-status")
     page.click("#lab-step")
     page.wait_for_function("window.lab.store.tree.iteration === 5 && !window.lab.store.busy")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import wait_nodes
+from tests.browser.conftest import PLATES, wait_nodes
 from tests.browser.fake_workbench import PROBLEMS, FakeWorkbench
 
 SIZE = 61
@@ -276,24 +276,15 @@ def test_verdicts_are_said_beside_their_marks(page: Any) -> None:
 
 
 def test_a_phase_shows_its_numbers(page: Any, fake: FakeWorkbench, session: str) -> None:
-    drawn = """() => {
-      const { overlay } = window.lab.view;
-      const words = [];
-      const pill = overlay.pill;
-      overlay.pill = (x, y, r, text) => words.push(text);
-      window.lab.view.drawNow();
-      overlay.pill = pill;
-      return words;
-    }"""
     before = fake.runs[session].nodes[0]["value"]
     fake.grow(session, SIZE + 1)
     wait_nodes(page, SIZE + 1)
     after = fake.runs[session].nodes[0]["value"]
-    assert any(f"{before:.2f} \u2192 {after:.2f}" in words for words in page.evaluate(drawn))
+    assert any(f"{before:.2f} \u2192 {after:.2f}" in words for words in page.evaluate(PLATES))
     for phase, expected in (("selected", " = "), ("expanded", "new"), ("evaluated", "V 0.")):
         fake.hold(session, phase)
         page.wait_for_function("(p) => window.lab.store.tree.phase === p", arg=phase)
-        assert any(expected in words for words in page.evaluate(drawn))
+        assert any(expected in words for words in page.evaluate(PLATES))
 
 
 def test_a_roll_out_is_shown_beside_the_tree(page: Any, fake: FakeWorkbench, session: str) -> None:
