@@ -14,7 +14,7 @@ from engine import events as ev
 from engine.errors import ImportFileError
 from engine.search import answers
 from engine.search.driver import create
-from engine.tasks.grading import extract_answer
+from engine.tasks.final_answer import extract_answer
 from engine.tasks.problems import LONGEST_QUESTION
 from engine.tree import Tree
 

@@ -30,7 +30,7 @@ from engine.models.pool import Handle, ModelPool
 from engine.models.prompting import Prompter, Tokens
 from engine.models.reading import open_reader
 from engine.randomness import generator
-from engine.tasks.grading import extract_answer
+from engine.tasks.final_answer import extract_answer
 from engine.tasks.step_format import FILE_NAME, StepFormat, load_step_format, read_critic_reply
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import tokenize
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.tasks.grading import extract_answer
+from engine.tasks.final_answer import extract_answer
 from engine.tasks.printed import as_written
 
 SOLVE_IN_CODE = """\

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.errors import ParameterError, TaskError
 from engine.tasks.benchmarks import Shape, shape_of
-from engine.tasks.grading import extract_answer
+from engine.tasks.final_answer import extract_answer
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_files
 from engine.tasks.tables import Row, Table, kind_of, open_tables
 

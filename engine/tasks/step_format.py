@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from engine.errors import TaskError
 from engine.events import Verdict
 from engine.tasks import code_steps
-from engine.tasks.grading import extract_answer
+from engine.tasks.final_answer import extract_answer
 from engine.tasks.stories import number_sentences
 
 FILE_NAME = "step_format.json"

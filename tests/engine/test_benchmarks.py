@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from engine.tasks.datasets import Dataset, Rejected, read_dataset
-from engine.tasks.grading import CHECKERS, extract_answer, grade
+from engine.tasks.final_answer import extract_answer
+from engine.tasks.grading import CHECKERS, grade
 
 GSM8K = {
     "question": "A robe takes 2 bolts of blue fiber and half that much white fiber.  How many?",

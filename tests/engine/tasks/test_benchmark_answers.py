@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from engine.tasks.benchmarks import Texts, shape_of
-from engine.tasks.grading import extract_answer, grade
+from engine.tasks.final_answer import extract_answer
+from engine.tasks.grading import grade
 
 Case = dict[str, Any]
 CASES: dict[str, list[Case]] = tomllib.loads(

@@ -8,7 +8,8 @@ import pytest
 
 from engine.errors import TaskError
 from engine.tasks.algebra import Helper
-from engine.tasks.grading import extract_answer, grade
+from engine.tasks.final_answer import extract_answer
+from engine.tasks.grading import grade
 from engine.tasks.numerals import number_of
 
 
