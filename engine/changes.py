@@ -124,6 +124,7 @@ def _give_children(
                 attempt=child.attempt,
                 tokens=child.tokens,
                 logprob=child.logprob,
+                end=child.end,
                 iteration=tree.iteration,
                 origin=origin,
                 source=source or tree.source,

@@ -16,7 +16,9 @@ import msgspec
 from engine.errors import EventError
 
 Verdict = Literal["unknown", "continue", "end"]
-VerdictSource = Literal["", "text", "logits", "reply", "dead_end", "gate", "depth"]
+VerdictSource = Literal["", "text", "logits", "reply", "turn", "dead_end", "gate", "depth"]
+"""What said whether a solution is finished; "turn": the model's end-of-turn token."""
+
 ExpansionStatus = Literal["expanded", "end_by_critic", "end_no_proposals", "skipped_end"]
 Mark = Literal["", "right", "wrong", "unclear"]
 Origin = Literal["policy", "person", "rollout"]
@@ -47,7 +49,10 @@ class Pick(msgspec.Struct, frozen=True):
 
 
 class NewNode(msgspec.Struct, frozen=True):
-    """A child as it was created; `slot` and `attempt` address its random numbers."""
+    """A child as it was created; `slot` and `attempt` address its random numbers.
+
+    end: probability of the end-of-turn token that the model wrote after it, None if it wrote none.
+    """
 
     id: int
     step: str
@@ -55,6 +60,7 @@ class NewNode(msgspec.Struct, frozen=True):
     attempt: int = 0
     tokens: int = 0
     logprob: float | None = None
+    end: float | None = None
 
 
 class Rejected(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ class Node:
         answer, correct, summary: what was found; correct is None without an oracle answer.
         slot, attempt: address of its random numbers below its parent.
         tokens, logprob: length and log-probability of the sampled step.
+        end: probability of the end-of-turn token that the model wrote after it, None for none.
         iteration: in which it was created.
         note: a person's words, "" if none.
         mark, mark_reason: a person's verdict on the step, and why.
@@ -78,6 +79,7 @@ class Node:
     attempt: int = 0
     tokens: int = 0
     logprob: float | None = None
+    end: float | None = None
     iteration: int = 0
     note: str = ""
     mark: ev.Mark = ""

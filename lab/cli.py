@@ -78,6 +78,7 @@ def page(
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
     prm_format: options.PrmFormat = None,
+    step_format: options.StepFormat = None,
     home: options.Home = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -152,6 +153,7 @@ def search(
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
     prm_format: options.PrmFormat = None,
+    step_format: options.StepFormat = None,
     home: options.Home = None,
 ) -> None:
     """Search for the answer to a question, and show the tree.

@@ -95,6 +95,7 @@ def doctor(
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
     prm_format: options.PrmFormat = None,
+    step_format: options.StepFormat = None,
     home: options.Home = None,
 ) -> None:
     """Say what this machine can run: versions, memory, GPU, 4-bit kernel, writable home.

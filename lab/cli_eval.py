@@ -66,6 +66,7 @@ def evaluate(
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
     prm_format: options.PrmFormat = None,
+    step_format: options.StepFormat = None,
     home: options.Home = None,
 ) -> None:
     """Ask problems by several methods within the same tokens, and say which differences are real.

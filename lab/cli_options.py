@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from lab.workbench import Workbench
 
 Split = Literal["samples", "heldout", "pool", "dev", "train"]
-MODEL_OPTIONS = ("policy", "prm", "quant", "device", "dtype", "kv_budget", "prm_format")
+MODEL_OPTIONS = (
+    "policy",
+    "prm",
+    "quant",
+    "device",
+    "dtype",
+    "kv_budget",
+    "prm_format",
+    "step_format",
+)
 APPLICATION = "rest-mcts-lab"
 
 
@@ -93,6 +102,16 @@ PrmFormat = Annotated[
         text="How a process reward model of others is read; auto looks at its files.",
         panel=_MODELS,
         metavar="NAME",
+    ),
+]
+StepFormat = Annotated[
+    str | None,
+    _shared(
+        "--step-format",
+        text="How the policy is prompted and its words become steps: natural, numbered, code, "
+        "reference, or a file; auto looks at its files.",
+        panel=_MODELS,
+        metavar="NAME|FILE",
     ),
 ]
 Json = Annotated[

@@ -86,6 +86,7 @@ def train(
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
     prm_format: options.PrmFormat = None,
+    step_format: options.StepFormat = None,
     home: options.Home = None,
 ) -> None:
     """Search a pool of problems, learn from the trees, and say whether that helped.

@@ -90,6 +90,7 @@ def solve(
     dtype: options.Dtype = None,
     kv_budget: options.KvBudget = None,
     prm_format: options.PrmFormat = None,
+    step_format: options.StepFormat = None,
     home: options.Home = None,
 ) -> None:
     """Search every problem of a dataset, and say how many answers are right.

@@ -14,6 +14,7 @@ from engine.errors import ModelError, ParameterError, TaskError
 from engine.models.base import Policy, ProcessRewardModel
 from engine.models.loading import HUB_ID, ModelSpec, locate
 from engine.models.progress import Progress, untold
+from engine.tasks.step_format import choose_step_format
 from engine.training.examples import Example
 from engine.training.learner import Learnt, Tell
 from engine.training.recipes import Recipe
@@ -147,12 +148,18 @@ def kv_budget(text: str) -> float | None:
 def specs(settings: ModelSettings) -> tuple[ModelSpec, ModelSpec]:
     """(policy, process reward model) that the settings mean."""
     return (
-        _spec(settings.policy, "tiny-policy", settings),
+        _spec(settings.policy, "tiny-policy", settings, step_format=settings.step_format),
         _spec(settings.prm, "tiny-prm", settings, settings.prm_format),
     )
 
 
-def _spec(model: str, bundled: str, settings: ModelSettings, prm_format: str = "auto") -> ModelSpec:
+def _spec(
+    model: str,
+    bundled: str,
+    settings: ModelSettings,
+    prm_format: str = "auto",
+    step_format: str = "auto",
+) -> ModelSpec:
     path = str(Path(str(files("assets"))) / "models" / bundled) if model == BUNDLED else model
     return ModelSpec.model_validate(
         {
@@ -161,6 +168,7 @@ def _spec(model: str, bundled: str, settings: ModelSettings, prm_format: str = "
             "device": settings.device,
             "dtype": settings.dtype,
             "prm_format": None if prm_format == "auto" else prm_format,
+            "step_format": None if step_format == "auto" else step_format,
         }
     )
 
@@ -169,9 +177,15 @@ def check(settings: ModelSettings) -> None:
     """Refuse models that are not there, without loading any or asking a network.
 
     Raises:
-        ParameterError: a folder is missing, or is no model's; the K/V budget is no size.
+        ParameterError: a folder is missing, or is no model's; there is no such step format; the K/V
+            budget is no size.
     """
     kv_budget(settings.kv_budget)
+    if settings.step_format != "auto":
+        try:
+            choose_step_format(settings.step_format)
+        except TaskError as error:
+            raise ParameterError(str(error)) from error
     for model in (settings.policy, settings.prm):
         hub_id = HUB_ID.fullmatch(model) and not Path(model).exists()
         if model != BUNDLED and not hub_id:

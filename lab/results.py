@@ -21,6 +21,8 @@ class ModelSettings(msgspec.Struct, frozen=True):
         quant: "nf4", "int8" or "none".
         device: "auto", "cpu", "cuda" or "cuda:<number>".
         dtype: "auto", "bf16", "fp16" or "fp32".
+        step_format: how the policy is prompted and read: a name, a file, or "auto" for what its
+            files say; see `engine.tasks.step_format`.
         prm_format: how the process reward model is read, see `engine.models.prm_formats`; "auto"
             looks at its files.
         kv_budget: "auto", "unlimited", "0" or a size such as "512MiB"; changes no result.
@@ -33,6 +35,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     dtype: str = "auto"
     kv_budget: str = "auto"
     prm_format: str = "auto"
+    step_format: str = "auto"
 
     def label(self, model: str) -> str:
         """How a log names one of the models: enough to load it again."""

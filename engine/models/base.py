@@ -112,6 +112,10 @@ class ProposalRequest(msgspec.Struct, frozen=True):
     code: bool = False
 
 
+ENDED = "the solution was finished before"
+"""Why a reply that is nothing but the end of the turn gives no step."""
+
+
 class Completion(msgspec.Struct, frozen=True):
     """A proposed step.
 
@@ -122,6 +126,9 @@ class Completion(msgspec.Struct, frozen=True):
         tokens: sampled token ids, stop token included.
         logprobs: natural log-probability of each token under the untempered model.
         usage: what it took.
+        end: where the reply ended with the model's end-of-turn token and the step format takes that
+            for the end of the solution, its probability. Without a step the solution was finished
+            before it.
     """
 
     raw: str | None
@@ -130,6 +137,7 @@ class Completion(msgspec.Struct, frozen=True):
     tokens: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     usage: Usage = NO_USAGE
+    end: float | None = None
 
 
 class PrefixRequest(msgspec.Struct, frozen=True):

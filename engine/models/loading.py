@@ -39,6 +39,11 @@ class ModelSpec(BaseModel):
     trust_remote_code: bool = Field(
         default=False, description="Run Python code that the model brings."
     )
+    step_format: str | None = Field(
+        default=None,
+        description="How a policy is prompted and read: a name or a file; found out from its files "
+        "if not given.",
+    )
     prm_format: str | None = Field(
         default=None,
         description="How a process reward model is prompted and read, by name; found out from its "

@@ -18,6 +18,18 @@ from engine.tasks.step_format import (
     Piece,
     StepFormat,
 )
+from engine.tasks.thoughts import (
+    MARKS as THOUGHT_MARKS,
+)
+from engine.tasks.thoughts import (
+    as_solution,
+    by_marks,
+    closing_of,
+    is_open,
+    split_thought,
+    without_marks,
+    without_thoughts,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,11 +40,14 @@ MARKS = ("LABQUESTIONLABQUESTION", "LABSOLUTIONLABSOLUTION", "LABFOLLOWUPLABFOLL
 """Stand in for texts while the chat template is rendered, so that no template sees them."""
 
 
+_SOLUTION = "\n\nSolution:\n"
 _WITHOUT_CHAT = (
     'Put a step_format.json with {"kind": "numbered", "chat": false} beside the model to do '
     "without it."
 )
 _VERDICTS = ("Yes", "No")
+_SWITCHES = ("enable_thinking", "thinking")
+"""What chat templates call the switch that lets a model think first."""
 _REMEMBERED = 2048
 
 
@@ -82,7 +97,13 @@ class PieceEncoder:
 
 
 class Prompter:
-    """Writes prompts for one tokenizer and step format."""
+    """Writes prompts for one tokenizer and step format.
+
+    Attributes:
+        chat: whether the tokenizer's chat template is used.
+        opens: what the prompt begins the model's thought with where thoughts are kept, "" if
+            nothing: it stands at the beginning of the first step.
+    """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", step_format: StepFormat) -> None:
         self.tokenizer: Any = tokenizer
@@ -90,8 +111,16 @@ class Prompter:
         self.chat = step_format.chat and bool(getattr(tokenizer, "chat_template", None))
         # A chat template writes its own BOS.
         self._encoder = PieceEncoder(tokenizer, () if self.chat else opening_tokens(tokenizer))
-        self._first = self._render(1) if self.chat else ("", "")
-        self._second = self._render(2) if self.chat else ("", "", "")
+        thinks = step_format.thinking != "off"
+        self._first = self._render(1, thinks) if self.chat else ("", "")
+        self.opens = ""
+        if self.chat and thinks:
+            before, after = self._first
+            place = _opening_place(after)
+            self._first, self.opens = (before, after[:place]), after[place:]
+        elif self.chat:
+            self._first = self._without_thought(self._first)
+        self._second = self._without_thought(self._render(2, False)) if self.chat else ("", "", "")
         # A text is asked about several times in a row: proposed from, judged, counted.
         self._proposal = lru_cache(maxsize=_REMEMBERED)(self._encoded)
 
@@ -101,14 +130,36 @@ class Prompter:
         With a chat template: the question as the user's message and the steps as the beginning of
         the assistant's reply, exactly where the model itself would have written them.
         """
-        return self._proposal(question, "".join(steps), analysis)
+        return self._proposal(question, self.format.joined(steps), analysis)
 
     def _encoded(self, question: str, solution: str, analysis: str) -> Tokens:
-        return self._encoder.encode([*self._opening(question, analysis), Piece(solution, False)])
+        return self._encoder.encode([*self._opening(question, analysis), *self._solution(solution)])
+
+    def _solution(self, solution: str) -> list[Piece]:
+        """A solution's text; the marks of a thought that it begins with are control tokens."""
+        if self.format.thinking == "off":
+            return [Piece(solution, False)]
+        thought, rest = split_thought(solution)
+        if thought or not solution:
+            marks = by_marks(thought or self.opens)
+            return [*(Piece(text, mark) for text, mark in marks), Piece(rest, False)]
+        closed = f"{self.opens}{closing_of(self.opens)}\n\n" if self.opens else ""
+        return [Piece(closed, True), Piece(rest, False)]
+
+    def end(self, question: str, steps: Sequence[str]) -> Tokens:
+        """The prefix after which the end-of-text token tells that the solution is finished."""
+        solution = self.format.joined(steps)
+        solution = solution.rstrip() if self.format.ends_turn else solution
+        return self._proposal(question, solution, "")
+
+    def after_thought(self, question: str, thought: str, analysis: str = "") -> Tokens:
+        """The prefix after a thought, from which the first step is written."""
+        return self._proposal(question, thought, analysis)
 
     def value(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix whose last token, the last step's closing one, a value is read at."""
-        return self.proposal(question, steps)
+        solution = self.format.closed(self.format.joined(as_solution(steps)))
+        return self._encoder.encode([*self._opening(question), *self._solution(solution)])
 
     def verdict(self, question: str, steps: Sequence[str]) -> Tokens:
         """The prefix after which the next token tells Yes (finished) from No."""
@@ -164,12 +215,29 @@ class Prompter:
         if self.chat:
             return [Piece(self._first[0], True), *text, Piece(self._first[1] + begins, True)]
         if self.format.kind != "lines":
-            return [*text, Piece(f"\n\nSolution:\n{begins}", True)]
+            return [
+                Piece(self._shown_before(), True),
+                *text,
+                Piece(f"{_SOLUTION}{begins}", True),
+            ]
         return text
 
+    def _shown_before(self) -> str:
+        """System message and examples in a plain prompt."""
+        shown = f"{self.format.system.strip()}\n\n" if self.format.system.strip() else ""
+        for example in self.format.examples:
+            asked = "".join(piece.text for piece in self.format.instruction(example.question))
+            shown += f"{asked}{_SOLUTION}{example.solution.strip()}\n\n\n"
+        return shown
+
     def follow_up(self, question: str, steps: Sequence[str], ask: str) -> Tokens:
-        """The prefix after which a reply to a question of ours about a solution begins."""
-        solution = "".join(steps)
+        """The prefix after which a reply to a question of ours about a solution begins.
+
+        Thoughts are left out, and none begins.
+        """
+        solution = self.format.joined(steps)
+        if self.format.thinking != "off":
+            solution = without_thoughts(solution)
         if not self.chat:
             asked = Piece(f"{self.format.reply_ends}\n{ask}\nReply:", True)
             return self._encoder.encode([*self._opening(question), Piece(solution, False), asked])
@@ -185,15 +253,50 @@ class Prompter:
             ]
         )
 
-    def _render(self, turns: int) -> tuple[str, ...]:
+    def _render(self, turns: int, thinks: bool) -> tuple[str, ...]:
         """The template's text around 1 (question) or 2 (and solution) marked messages."""
-        messages = [{"role": "user", "content": MARKS[0]}]
+        messages = []
+        if self.format.system:
+            messages.append({"role": "system", "content": self.format.system})
+        for example in self.format.examples:
+            asked = "".join(piece.text for piece in self.format.instruction(example.question))
+            messages += [
+                {"role": "user", "content": asked},
+                {"role": "assistant", "content": example.solution},
+            ]
+        messages.append({"role": "user", "content": MARKS[0]})
         if turns == 2:
             messages += [
                 {"role": "assistant", "content": MARKS[1]},
                 {"role": "user", "content": MARKS[2]},
             ]
-        return split_template(self.tokenizer, messages, MARKS[:turns], True, _WITHOUT_CHAT)
+        return split_template(
+            self.tokenizer, messages, MARKS[:turns], True, _WITHOUT_CHAT, thinks=thinks
+        )
+
+    def _without_thought(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
+        """A template's text in which no thought is open where the reply begins.
+
+        A model whose template says nothing of thoughts, but whose tokenizer has a token for them,
+        gets one that is closed at once.
+        """
+        *before, after = pieces
+        if is_open(after):
+            return (*before, f"{after.rstrip()}\n\n{closing_of(after)}\n\n")
+        if without_marks(after) == after:
+            names = _control_names(self.tokenizer)
+            pair = next((pair for pair in THOUGHT_MARKS if set(pair) <= names), None)
+            if pair:
+                return (*before, f"{after}{pair[0]}\n\n{pair[1]}\n\n")
+        return pieces
+
+
+def _opening_place(text: str) -> int:
+    """Where the thought begins that a text ends in; its end if it ends in none."""
+    if not is_open(text):
+        return len(text)
+    thought = text.rfind(next(piece for piece, mark in reversed(by_marks(text)) if mark))
+    return thought
 
 
 def split_template(
@@ -202,6 +305,7 @@ def split_template(
     marks: Sequence[str],
     generation: bool,
     cure: str,
+    thinks: bool = False,
 ) -> tuple[str, ...]:
     """The text of a chat template around marks in its messages; one piece more than marks.
 
@@ -211,14 +315,18 @@ def split_template(
         marks: see `MARKS`.
         generation: whether the text ends where the assistant's reply begins.
         cure: what a person can do where the template cannot be used so.
+        thinks: whether a model that can think before it replies is let to, where its template has
+            a switch for that.
 
     Raises:
         ModelError: the template fails, or repeats, drops or turns around a message.
     """
     try:
-        # A model that can think aloud first is asked not to: its steps are the thoughts.
         text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=generation, enable_thinking=False
+            messages,
+            tokenize=False,
+            add_generation_prompt=generation,
+            **dict.fromkeys(_SWITCHES, thinks),
         )
     except Exception as error:  # templates are programs of the model's authors
         raise ModelError(f"The model's chat template cannot be used ({error}). {cure}") from error

@@ -4,14 +4,16 @@ Everything that a person could disagree with (prompts, step rules, stop text) is
 sampling and batching are in `engine.models.decoding`.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError, TaskError
 from engine.events import Verdict
 from engine.models.base import (
+    ENDED,
     NO_USAGE,
     Asked,
     Completion,
@@ -31,7 +33,14 @@ from engine.models.prompting import Prompter, Tokens
 from engine.models.reading import open_reader
 from engine.randomness import generator
 from engine.tasks.final_answer import extract_answer
-from engine.tasks.step_format import FILE_NAME, StepFormat, load_step_format, read_critic_reply
+from engine.tasks.step_format import (
+    FILE_NAME,
+    StepFormat,
+    choose_step_format,
+    load_step_format,
+    read_critic_reply,
+)
+from engine.tasks.thoughts import begins_mark, closing_of, is_open
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,16 +61,26 @@ class _Prompt:
     address: tuple[object, ...]
 
 
+@dataclass(frozen=True)
+class _Thought:
+    """What stands before a first step: its text, marks included, and what was sampled for it."""
+
+    text: str
+    decoded: Decoded
+
+
 class TransformersPolicy:
     """See `engine.models.base.Policy`.
 
     Args:
         reader: of the model.
         step_format: how it is prompted and read.
+        told: whether the format is part of the model's files, and so of its fingerprint.
     """
 
-    def __init__(self, reader: Reader, step_format: StepFormat) -> None:
+    def __init__(self, reader: Reader, step_format: StepFormat, told: bool = True) -> None:
         handle = reader.handle
+        self._of_format = "" if told else f"+{step_format.digest}"
         self.reader = reader
         self.handle = handle
         self.format = step_format
@@ -80,8 +99,8 @@ class TransformersPolicy:
 
     @property
     def identity(self) -> str:
-        """Name, fingerprint (step format included), quantisation, precision and adapter."""
-        return self.handle.identity
+        """Name, fingerprint, quantisation, precision, adapter, and the step format."""
+        return self.handle.identity + self._of_format
 
     def _way(self, request: Asked) -> tuple[StepFormat, Prompter]:
         """How a request is prompted and read."""
@@ -97,16 +116,50 @@ class TransformersPolicy:
         Raises:
             ModelError: a question alone fills the model's context.
         """
-        rows = [self._proposal_row(request) for request in requests]
+        thoughts = self._thoughts(requests)
+        rows = [self._proposal_row(*item) for item in zip(requests, thoughts, strict=True)]
         decoded = self._decode(rows)
-        return [self._completion(*item) for item in zip(requests, rows, decoded, strict=True)]
+        return [
+            self._completion(*item) for item in zip(requests, thoughts, rows, decoded, strict=True)
+        ]
+
+    def _thoughts(self, requests: Sequence[ProposalRequest]) -> "list[_Thought | None]":
+        """What the model thinks before a first step, where thoughts are kept; None where it does
+        not. A thought that reaches its limit is closed for it.
+        """
+        found: list[_Thought | None] = [None] * len(requests)
+        if self.format.thinking != "keep":
+            return found
+        asked = [i for i, one in enumerate(requests) if not one.steps and not one.code]
+        opens = self.prompter.opens
+        rows = []
+        for i in asked:
+            row = self._proposal_row(requests[i], None)
+            ends = partial(self._thought_ends, prefix=row.prefix)
+            rows.append(replace(row, limit=self.format.max_think_tokens, ends=ends))
+        for i, row, decoded in zip(asked, rows, self._decode(rows), strict=True):
+            text = opens + (self._words(decoded, row.prefix) or "")
+            if closing := closing_of(text):
+                text = f"{text.rstrip()}\n{closing}\n\n"
+            found[i] = _Thought(text, decoded)
+        return found
+
+    def _thought_ends(self, tokens: Sequence[int], prefix: Tokens) -> bool:
+        """Whether a model has closed its thought, or writes without one."""
+        text = self.prompter.opens + self.prompter.text(tokens, prefix)
+        return not begins_mark(text) and not is_open(text)
 
     def _decode(self, rows: Sequence[Row]) -> list[Decoded]:
         return self.reader.decode(rows, frozenset(self.end_tokens))
 
-    def _proposal_row(self, request: ProposalRequest) -> Row:
+    def _proposal_row(self, request: ProposalRequest, thought: "_Thought | None") -> Row:
         form, prompter = self._way(request)
-        prefix = prompter.proposal(request.question, request.steps, request.analysis)
+        if thought is None:
+            begun = prompter.opens if not request.steps else ""
+            prefix = prompter.proposal(request.question, request.steps, request.analysis)
+        else:
+            begun = thought.text
+            prefix = prompter.after_thought(request.question, begun, request.analysis)
         context = self.handle.base.context
         if not request.steps and len(prefix) >= context:
             raise ModelError(
@@ -120,7 +173,11 @@ class TransformersPolicy:
             partial(generator, "proposal", *address),
             request.sampling,
             limit,
-            self._stops(form.is_whole, form.last_characters, prefix),
+            self._stops(
+                lambda text: form.is_whole(begun + text, request.steps),
+                form.last_characters,
+                prefix,
+            ),
         )
 
     def _ends_with(self, mark: str, prefix: Tokens) -> Callable[[Sequence[int]], bool]:
@@ -164,29 +221,52 @@ class TransformersPolicy:
             known = known if broken else text
         return found
 
-    def _completion(self, request: ProposalRequest, row: Row, decoded: Decoded) -> Completion:
-        raw = self._words(decoded, row.prefix)
+    def _completion(
+        self, request: ProposalRequest, thought: "_Thought | None", row: Row, decoded: Decoded
+    ) -> Completion:
+        form, prompter = self._way(request)
+        words = self._words(decoded, row.prefix)
+        begun = thought.text if thought else prompter.opens if not request.steps else ""
+        raw = words if words is None and not thought else begun + (words or "")
         unfinished = decoded.stopped in ("limit", "context")
-        step, reason = self._way(request)[0].normalise(raw, request.steps, unfinished)
+        step, reason = form.normalise(raw, request.steps, unfinished)
+        end = None
+        if (
+            decoded.stopped == "eos"
+            and form.ends_turn
+            and (step or "") == (raw if (raw or "").strip() else "")
+        ):
+            end = math.exp(decoded.logprobs[-1])
+            reason = reason and ENDED
         if not decoded.tokens:
             reason = f"the solution fills the context of {self.handle.base.context} tokens"
+        parts = [thought.decoded, decoded] if thought else [decoded]
         return Completion(
-            raw, step, reason, tuple(decoded.tokens), tuple(decoded.logprobs), decoded.usage
+            raw,
+            step,
+            reason,
+            tuple(token for part in parts for token in part.tokens),
+            tuple(value for part in parts for value in part.logprobs),
+            sum((part.usage for part in parts), NO_USAGE),
+            end,
         )
 
     def judge(self, requests: Sequence[PrefixRequest], mode: CriticMode) -> list[Judgement]:
         """The self-critic.
 
-        The text rule of the step format decides first, without the model; the empty solution is
-        never finished. Then, by mode and format: the probability of the end-of-text token right
-        after the solution, the logits of Yes against No, or the critic's own words.
+        The words of the solution decide first, without the model; the empty solution is never
+        finished, nor one whose thought is open or after which the model went on writing. Then, by
+        mode and format: the probability of the end-of-text token right after the solution, the
+        logits of Yes against No, or the critic's own words.
         """
         results: dict[int, Judgement] = {}
         for i, request in enumerate(requests):
             if not request.steps:
                 results[i] = Judgement("continue", "text")
-            elif self._way(request)[0].says_end(request.steps, request.printed):
+            elif self._way(request)[0].ending(request.steps, request.printed).finished:
                 results[i] = Judgement("end", "text")
+            elif self._way(request)[0].goes_on(request.steps):
+                results[i] = Judgement("continue", "text")
         waiting = [i for i in range(len(requests)) if i not in results]
         asked = [requests[i] for i in waiting]
         if self.format.critic == "eos":
@@ -199,7 +279,7 @@ class TransformersPolicy:
         return [results[i] for i in range(len(requests))]
 
     def _judge_by_end_token(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
-        prefixes = [self._way(r)[1].proposal(r.question, r.steps) for r in requests]
+        prefixes = [self._way(r)[1].end(r.question, r.steps) for r in requests]
         ends = list(self.end_tokens)
 
         def read(logits: "Tensor") -> float:
@@ -269,14 +349,18 @@ class TransformersPolicy:
     def summarise(self, requests: Sequence[PrefixRequest]) -> list[Summary]:
         """The final answer of each solution.
 
-        Read from the text where it states one. Otherwise a model of the numbered kind is asked for
-        it in one short reply; one of the lines kind could not answer, so there is no answer.
+        Read from the text where it states one. Otherwise, of the natural kind, the last formula or
+        number of the text; a model of the numbered kind is asked for it in one short reply; one of
+        the lines kind could not answer, so there is no answer.
         """
         results: dict[int, Summary] = {}
         for i, request in enumerate(requests):
-            stated = self._way(request)[0].stated_answer(request.steps, request.printed)
-            if stated is not None:
-                results[i] = Summary(*stated)
+            form = self._way(request)[0]
+            ending = form.ending(request.steps, request.printed)
+            if ending.words:
+                results[i] = Summary(ending.words, ending.answer)
+            elif form.kind == "natural" and request.steps:
+                results[i] = Summary(*form.last_words(request.steps))
             elif self.format.kind == "lines" or not request.steps:
                 results[i] = Summary("", None)
         waiting = [i for i in range(len(requests)) if i not in results]
@@ -303,7 +387,7 @@ class TransformersPolicy:
         elif reply.source == "reply":
             prefix = prompter.analysis(question, steps)
         elif self.format.critic == "eos":
-            prefix = prompter.proposal(question, steps)
+            prefix = prompter.end(question, steps)
         else:
             prefix = prompter.verdict(question, steps)
         sampled = () if isinstance(reply, Valuation) else reply.tokens
@@ -343,20 +427,33 @@ def _end_tokens(handle: Handle) -> tuple[int, ...]:
 
 
 def load_policy(spec: ModelSpec, pool: ModelPool) -> TransformersPolicy:
-    """Open a policy; its step format is read from its directory, or else its base's.
+    """Open a policy; see `read_format` for its step format.
 
     Raises:
         ModelError: the model cannot be loaded, or its step format is not one.
     """
     handle = pool.open(spec)
-    return TransformersPolicy(open_reader(handle, pool.store), read_format(handle))
+    form, told = read_format(handle, spec.step_format)
+    return TransformersPolicy(open_reader(handle, pool.store), form, told)
 
 
-def read_format(handle: Handle) -> StepFormat:
-    """The step format beside the adapter, else beside the base, else the default one."""
+def read_format(handle: Handle, named: str | None = None) -> tuple[StepFormat, bool]:
+    """The step format of a model, and whether its files hold it.
+
+    It is the one that a person names, else the one beside the adapter, else beside the base, else
+    the default for its kind.
+
+    Raises:
+        ModelError: there is no such format.
+    """
     beside = (handle.directory, handle.base.directory)
-    directory = next((d for d in beside if (d / FILE_NAME).exists()), handle.base.directory)
+    directory = next((d for d in beside if (d / FILE_NAME).exists()), None)
+    chat = bool(getattr(handle.base.tokenizer, "chat_template", None))
     try:
-        return load_step_format(directory)
+        if named is not None:
+            return choose_step_format(named), False
+        if directory is not None:
+            return load_step_format(directory), True
+        return load_step_format(handle.base.directory, chat), False
     except TaskError as error:
         raise ModelError(str(error)) from error

@@ -38,6 +38,7 @@ from engine.models.prompting import PieceEncoder, Prompter, Tokens
 from engine.models.reading import open_reader
 from engine.models.transformers_policy import read_format
 from engine.tasks.step_format import StepFormat
+from engine.tasks.thoughts import as_solution
 
 __all__ = [
     "HEAD_CONFIG",
@@ -60,6 +61,7 @@ class TransformersPRM:
         reader: of the model; what its format needs lies in its handle's directory.
         step_format: how question and steps become one text; for the lab's own format.
         form: how the model is prompted and read.
+        told: whether the step format is part of the model's files, and so of its fingerprint.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class TransformersPRM:
         reader: Reader,
         step_format: StepFormat,
         form: PRMFormat = FORMATS["value-head"],
+        told: bool = True,
     ) -> None:
+        self._of_format = "" if told else f"+{step_format.digest}"
         self.reader = reader
         self.handle = reader.handle
         self.form = form
@@ -82,6 +86,8 @@ class TransformersPRM:
         if self.form.format != "value-head":
             settings = hashlib.sha256(self.form.model_dump_json().encode()).hexdigest()[:8]
             own = f"{self.form.format}-{settings}-{own}"
+        else:
+            own += self._of_format
         return f"{self.handle.identity}+{own}"
 
     @property
@@ -138,7 +144,7 @@ class TransformersPRM:
         return self._prefix(request)
 
     def _prefix(self, request: PrefixRequest) -> Tokens:
-        return self._value(request.question, request.steps) if request.steps else ()
+        return self._value(request.question, as_solution(request.steps)) if request.steps else ()
 
 
 def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[ValueTexts, Readout]:
@@ -178,7 +184,8 @@ def load_prm(spec: ModelSpec, pool: ModelPool) -> TransformersPRM:
     handle = pool.open(spec)
     form = find_format(spec.path, (handle.directory, handle.base.directory), spec.prm_format)
     _require_body(handle)
-    return TransformersPRM(open_reader(handle, pool.store), read_format(handle), form)
+    step_format, told = read_format(handle)
+    return TransformersPRM(open_reader(handle, pool.store), step_format, form, told)
 
 
 def _require_body(handle: Handle) -> None:

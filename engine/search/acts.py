@@ -12,14 +12,13 @@ from engine import events as ev
 from engine.errors import EventError, ParameterError
 from engine.models.base import Sampling
 from engine.node import Node
-from engine.search.asking import judge, look_for_answers
+from engine.search.asking import judge, look_for_answers, verdicts
 from engine.search.backup import mean_of_children
 from engine.search.parameters import parse
 from engine.search.registry import algorithm, params_of
 from engine.search.requests import (
     Branching,
     Evaluate,
-    Judge,
     Part,
     Proposal,
     Proposals,
@@ -248,7 +247,7 @@ def roll_out(node: int, steps: int) -> Act:
             text = (*text, found.accepted[0].step)
             value = _clamped(tree, (yield Evaluate((text,)))[0])
             best = max(best, value)
-            verdict = yield from _verdict(text)
+            (verdict,) = yield from verdicts([(text, found.accepted[0])])
             taken.append(ev.RolloutStep([text[-1]], [value], 0, value, verdict))
             if verdict == "end":
                 break
@@ -257,11 +256,6 @@ def roll_out(node: int, steps: int) -> Act:
         yield ev.Acted()
 
     return script
-
-
-def _verdict(text: tuple[str, ...]) -> Part[ev.Verdict]:
-    verdict: ev.Verdict = (yield Judge((text,)))[0].verdict
-    return verdict
 
 
 def _look_at(tree: Tree, new: list[int]) -> Part[None]:
@@ -326,9 +320,7 @@ def _distinct(tree: Tree, parent: Node, accepted: Sequence[Proposal]) -> list[ev
         if item.step not in seen:
             seen.add(item.step)
             number = len(tree.nodes) + len(new)
-            new.append(
-                ev.NewNode(number, item.step, item.slot, item.attempt, item.tokens, item.logprob)
-            )
+            new.append(item.node(number))
     return new
 
 

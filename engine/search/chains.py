@@ -2,7 +2,7 @@
 
 from engine import events as ev
 from engine.search.answers import AnswerGroup, answer_groups, best_solution, concluded
-from engine.search.asking import judge, look_for_answers
+from engine.search.asking import judge, look_for_answers, no_step
 from engine.search.requests import (
     Branching,
     Evaluate,
@@ -53,7 +53,7 @@ def grow(
         status: ev.ExpansionStatus = "expanded" if children or more else "end_no_proposals"
         yield ev.Expanded(node, status, children, texts, proposals.rejected)
         if not children and not more:
-            yield ev.Judged(node, "end", "dead_end")
+            yield no_step(node, proposals)
         new += [child.id for child in children]
     return new
 
@@ -65,10 +65,7 @@ def _new_nodes(first: int, proposals: Proposals, distinct: bool) -> list[ev.NewN
         if not distinct or item.step not in seen:
             seen.add(item.step)
             kept.append(item)
-    return [
-        ev.NewNode(first + i, item.step, item.slot, item.attempt, item.tokens, item.logprob)
-        for i, item in enumerate(kept)
-    ]
+    return [item.node(first + i) for i, item in enumerate(kept)]
 
 
 def evaluate(tree: Tree, nodes: list[int]) -> Part[None]:

@@ -9,8 +9,9 @@ from typing import Literal
 from engine import events as ev
 from engine.models.base import Steps
 from engine.search import chains
+from engine.search.asking import verdicts
 from engine.search.parameters import Parameters, parameter
-from engine.search.requests import Branching, Evaluate, Judge, Part, Script, propose
+from engine.search.requests import Branching, Evaluate, Part, Script, propose
 from engine.tree import Tree
 
 
@@ -64,18 +65,18 @@ def _look(tree: Tree, nodes: list[int], params: LookaheadParams) -> Part[None]:
             break
         branchings = [Branching(texts[i], (0,)) for i in going]
         replies = yield from propose(tree, branchings, params.attempts, temperature=0.0)
-        grown = []
+        grown = {}
         for start, reply in zip(going, replies, strict=True):
             if reply.accepted:
                 texts[start] = (*texts[start], reply.accepted[0].step)
-                grown.append(start)
+                grown[start] = reply.accepted[0]
         if not grown:
             break
-        verdicts = yield Judge(tuple(texts[i] for i in grown))
-        for start, verdict in zip(grown, verdicts, strict=True):
-            step = ev.RolloutStep([texts[start][-1]], None, 0, None, verdict.verdict)
+        found = yield from verdicts([(texts[i], last) for i, last in grown.items()])
+        for start, verdict in zip(grown, found, strict=True):
+            step = ev.RolloutStep([texts[start][-1]], None, 0, None, verdict)
             taken[start].append(step)
-        ended = {n for n, v in zip(grown, verdicts, strict=True) if v.verdict == "end"}
+        ended = {n for n, verdict in zip(grown, found, strict=True) if verdict == "end"}
         going = [i for i in grown if i not in ended]
     if not nodes:
         return

@@ -17,7 +17,7 @@ from engine import events as ev
 from engine.models.base import Steps
 from engine.randomness import choose
 from engine.search import answers
-from engine.search.asking import judge, look_for_answers
+from engine.search.asking import judge, look_for_answers, no_step, verdicts
 from engine.search.backup import backups
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import (
@@ -316,7 +316,7 @@ def _expand(tree: Tree, node: Node, params: MctsStarParams) -> Part[list[int]]:
     texts = [proposal.step for proposal in accepted]
     if not accepted and not node.expanded:
         yield ev.Expanded(node.id, "end_no_proposals", [], [], rejected)
-        yield ev.Judged(node.id, "end", "dead_end")
+        yield no_step(node.id, proposals)
         yield from look_for_answers(tree, [node.id])
         return []
     children = _distinct(tree, node, accepted)
@@ -336,16 +336,7 @@ def _distinct(tree: Tree, node: Node, accepted: list[Proposal]) -> list[ev.NewNo
     for item in accepted:
         if item.step not in seen:
             seen.add(item.step)
-            children.append(
-                ev.NewNode(
-                    len(tree.nodes) + len(children),
-                    item.step,
-                    item.slot,
-                    item.attempt,
-                    item.tokens,
-                    item.logprob,
-                )
-            )
+            children.append(item.node(len(tree.nodes) + len(children)))
     return children
 
 
@@ -415,7 +406,7 @@ def _roll(
             value = _clamp((yield Evaluate(((*text, candidates[chosen]),)))[0], params)
         text = (*text, candidates[chosen])
         best = max(best, value)
-        verdict = (yield Judge((text,)))[0].verdict
+        (verdict,) = yield from verdicts([(text, proposals.accepted[chosen])])
         steps.append(ev.RolloutStep(candidates, values, chosen, value, verdict))
         if verdict == "end":
             break

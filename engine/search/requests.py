@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from engine.events import Event, Rejected
+from engine.events import Event, NewNode, Rejected
 from engine.models.base import Completion, CriticMode, Judgement, Steps
 from engine.tree import Tree
 
@@ -76,13 +76,26 @@ class FinalAnswer(msgspec.Struct, frozen=True):
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """An accepted step with the address it came from."""
+    """An accepted step with the address it came from; `end` as of `Completion`."""
 
     slot: int
     attempt: int
     step: str
     tokens: int
     logprob: float | None
+    end: float | None = None
+
+    def node(self, identifier: int) -> NewNode:
+        """The child that it becomes."""
+        return NewNode(
+            identifier,
+            self.step,
+            self.slot,
+            self.attempt,
+            self.tokens,
+            self.logprob,
+            self.end,
+        )
 
 
 Request = Propose | Evaluate | Judge | Summarise | Execute
@@ -104,10 +117,14 @@ class Branching(msgspec.Struct, frozen=True):
 
 
 class Proposals(msgspec.Struct, frozen=True):
-    """Accepted steps in slot order, repeated texts included, and the rejected replies."""
+    """Accepted steps in slot order, repeated texts included, and the rejected replies.
+
+    end: where a reply said that the solution was finished before it, the probability of that.
+    """
 
     accepted: list[Proposal]
     rejected: list[Rejected]
+    end: float | None = None
 
 
 def propose(
@@ -116,20 +133,22 @@ def propose(
     """One step per slot of every branching, trying a slot again while its reply gives no step.
 
     A slot takes the first of attempts 0..attempts-1 with a usable step; a slot without any gives
-    nothing. All slots still open are asked in one request. Replies depend on their address alone,
-    so the result does not depend on how calls are batched. A temperature goes before the search's;
-    at 0 the reply is always the same, so that a slot has one attempt.
+    nothing, nor does one whose reply says that the solution is finished. All slots still open are
+    asked in one request. Replies depend on their address alone, so the result does not depend on
+    how calls are batched. A temperature goes before the search's; at 0 the reply is always the
+    same, so that a slot has one attempt.
     """
     if (tree.source.temperature if temperature is None else temperature) == 0:
         attempts = 1
     accepted: list[dict[int, Proposal]] = [{} for _ in branchings]
     rejected: list[list[Rejected]] = [[] for _ in branchings]
+    ended: list[dict[int, float]] = [{} for _ in branchings]
     for attempt in range(attempts):
         waiting = [
             (index, Ask(item.steps, slot, attempt, item.analysis, temperature))
             for index, item in enumerate(branchings)
             for slot in item.slots
-            if slot not in accepted[index]
+            if slot not in accepted[index] and slot not in ended[index]
         ]
         if not waiting:
             break
@@ -140,9 +159,15 @@ def propose(
             else:
                 raw = completion.raw or ""
                 rejected[index].append(Rejected(ask.slot, attempt, raw, completion.reason))
+                if completion.end is not None:
+                    ended[index][ask.slot] = completion.end
     return [
-        Proposals([found[slot] for slot in item.slots if slot in found], refused)
-        for item, found, refused in zip(branchings, accepted, rejected, strict=True)
+        Proposals(
+            [found[slot] for slot in item.slots if slot in found],
+            refused,
+            max(ends.values(), default=None),
+        )
+        for item, found, refused, ends in zip(branchings, accepted, rejected, ended, strict=True)
     ]
 
 
@@ -166,10 +191,14 @@ def those_that_run(tree: Tree, steps: Steps, found: Proposals) -> Part[Proposals
         if end.ended != "done"
     ]
     return Proposals(
-        [item for item, end in pairs if end.ended == "done"], [*found.rejected, *failed]
+        [item for item, end in pairs if end.ended == "done"],
+        [*found.rejected, *failed],
+        found.end,
     )
 
 
 def _proposal(ask: Ask, completion: Completion) -> Proposal:
     logprob = sum(completion.logprobs) if completion.logprobs else None
-    return Proposal(ask.slot, ask.attempt, completion.step, len(completion.tokens), logprob)
+    return Proposal(
+        ask.slot, ask.attempt, completion.step, len(completion.tokens), logprob, completion.end
+    )

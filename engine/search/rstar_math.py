@@ -17,7 +17,7 @@ from typing import Literal
 from engine import events as ev
 from engine.errors import ParameterError
 from engine.search import chains
-from engine.search.asking import judge, look_for_answers
+from engine.search.asking import judge, look_for_answers, no_step
 from engine.search.backup import averages
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import (
@@ -107,16 +107,13 @@ def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
     proposals = (yield from propose(tree, [Branching(steps, slots)], params.attempts))[0]
     texts = [item.step for item in proposals.accepted]
     distinct = list({item.step: item for item in reversed(proposals.accepted)}.values())[::-1]
-    valid = yield from those_that_run(tree, steps, Proposals(distinct, proposals.rejected))
-    children = [
-        ev.NewNode(
-            len(tree.nodes) + k, item.step, item.slot, item.attempt, item.tokens, item.logprob
-        )
-        for k, item in enumerate(valid.accepted)
-    ]
+    valid = yield from those_that_run(
+        tree, steps, Proposals(distinct, proposals.rejected, proposals.end)
+    )
+    children = [item.node(len(tree.nodes) + k) for k, item in enumerate(valid.accepted)]
     if not children:
         yield ev.Expanded(node.id, "end_no_proposals", [], texts, valid.rejected)
-        yield ev.Judged(node.id, "end", "dead_end")
+        yield no_step(node.id, valid)
         return
     yield ev.Expanded(node.id, "expanded", children, texts, valid.rejected)
     new = [child.id for child in children]

@@ -12,10 +12,10 @@ from engine import events as ev
 from engine.errors import ParameterError
 from engine.models.base import Steps
 from engine.search import chains
-from engine.search.asking import judge, look_for_answers
+from engine.search.asking import judge, look_for_answers, verdicts
 from engine.search.backup import averages
 from engine.search.parameters import Parameters, parameter
-from engine.search.requests import Branching, FinalAnswer, Judge, Part, Script, Summarise, propose
+from engine.search.requests import Branching, FinalAnswer, Part, Script, Summarise, propose
 from engine.tree import Node, Tree
 
 
@@ -116,7 +116,7 @@ def _reward(tree: Tree, leaf: Node, params: UctParams) -> Part[float]:
         if not proposals.accepted:
             break
         text = (*text, proposals.accepted[0].step)
-        verdict = (yield Judge((text,)))[0].verdict
+        (verdict,) = yield from verdicts([(text, proposals.accepted[0])])
         ended = verdict == "end"
         steps.append(ev.RolloutStep([text[-1]], None, 0, None, verdict))
     reward = 0.0

@@ -1,13 +1,14 @@
 """How a model is prompted and how its words become a step.
 
-Three kinds. `lines`: a small model trained for one layout: a fixed prompt, one step per line, the
-line taken as it is (the bundled models; described by `step_format.json` beside the weights).
-`numbered`: any other model: it is asked for "Step k: ..." lines, and what it writes is cleaned and
-renumbered. `code`: a model that solves by a program (`engine.tasks.code_steps`); so is one of the
-numbered kind where a search runs code. This module knows text only: tokens and chat templates are
-in `engine.models.prompting`.
+Four kinds. `natural`: a chat model that writes in its own way, taken to the letter
+(`engine.tasks.natural_steps`). `numbered`: a model that is asked for "Step k: ..." lines; what it
+writes is cleaned and renumbered (`engine.tasks.numbered_steps`), as the reference does. `lines`: a
+small model trained for one layout: a fixed prompt, one step per line (the bundled models). `code`:
+a model that solves by a program (`engine.tasks.code_steps`); so is a chat model where a search runs
+code. This module knows text only: tokens and chat templates are in `engine.models.prompting`.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -18,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from engine.errors import TaskError
 from engine.events import Verdict
-from engine.tasks import code_steps
-from engine.tasks.final_answer import extract_answer
+from engine.tasks import code_steps, natural_steps, numbered_steps
+from engine.tasks.final_answer import Ending, extract_answer, read_ending
+from engine.tasks.natural_steps import Unit
 from engine.tasks.stories import number_sentences
+from engine.tasks.thoughts import is_open, without_thoughts
 
 FILE_NAME = "step_format.json"
 
@@ -31,6 +34,12 @@ When the problem is solved, end the last step with "The answer is ...".
 
 Problem: {question}"""
 """Default prompt of the numbered kind."""
+
+ASK_NATURAL = """\
+{question}
+
+Reason step by step, and put your final answer in \\boxed{}."""
+"""Default message of the natural kind: what chat models are used to."""
 
 REMARK = "\n\nA remark on the steps written so far: "
 ASK_VERDICT = (
@@ -48,9 +57,7 @@ ASK_SUMMARY = (
     "State the final answer to the problem in one line, beginning with: The final answer is"
 )
 
-_NEXT_STEP = "Next step:"
-_STEP_NUMBER = re.compile(r"[#*\s]*Step\s*\d+\s*[:.)]\**\s*")
-_LATER_STEP = re.compile(r"\s*\n?[#*]*(?:Step\s+\d+\s*:|Next step:)")
+_BLANK_LINE_ENDS = re.compile(r"\n[^\S\n]*\n$")
 
 
 class Piece(NamedTuple):
@@ -70,6 +77,15 @@ class Normalised(NamedTuple):
     reason: str = ""
 
 
+class Solved(BaseModel):
+    """A solved problem that is shown before the question."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: str = Field(min_length=1)
+    solution: str = Field(min_length=1)
+
+
 class StepFormat(BaseModel):
     """Prompt and step rules of one model.
 
@@ -78,16 +94,41 @@ class StepFormat(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["lines", "numbered", "code"] = "lines"
+    kind: Literal["natural", "lines", "numbered", "code"] = "lines"
     prompt: str = Field(
-        default=SOLVE, description="Text before the first step; the first {question} is replaced."
+        default=SOLVE,
+        description="Text before the first step; the first {question} is replaced. Of the natural "
+        "kind see `user`.",
+    )
+    system: str = Field(default="", description="System message; empty for the template's own.")
+    user: str = Field(
+        default=ASK_NATURAL,
+        description="The user's message of the natural kind; the first {question} is replaced.",
+    )
+    examples: tuple[Solved, ...] = Field(
+        default=(), description="Solved problems that go before, for the natural kind."
+    )
+    unit: Unit = Field(
+        default="paragraph",
+        description="What is a step of the natural kind: a paragraph, a line, or what stands "
+        "between two headings.",
+    )
+    thinking: Literal["off", "keep", "steps"] = Field(
+        default="off",
+        description="Of a model that thinks first: no thought, a thought kept before the first "
+        "step, or parts of the thought as steps. The latter two for the natural kind.",
+    )
+    max_think_tokens: int = Field(
+        default=2048, ge=1, le=131_072, description="Longest thought in tokens where it is kept."
     )
     code_prompt: str = Field(
         default=code_steps.SOLVE_IN_CODE,
-        description="The same where a search runs code, for the numbered kind.",
+        description="The prompt where a search runs code, for the natural and the numbered kind.",
     )
     number_sentences: bool = Field(default=False, description="Number the question's sentences.")
-    step_end: str = Field(default="\n", min_length=1, description="A step ends with this text.")
+    step_end: str = Field(
+        default="\n", min_length=1, description="A step ends with this text; see `unit`, too."
+    )
     final_prefix: str = Field(
         default="",
         description="A step that begins so states the final answer; empty: there is none.",
@@ -108,20 +149,33 @@ class StepFormat(BaseModel):
         default=1, ge=1, description="Shortest step in characters without such a head."
     )
     reject_repeats: bool = Field(
-        default=False,
-        description="Reject a step whose text occurs anywhere in the steps before it.",
+        default=False, description="Reject a step that is one of the steps before it."
     )
     reject_unfinished: bool = Field(
         default=True, description="Reject a step that reached its token limit before its end."
     )
+    rules: Literal["ours", "reference"] = Field(
+        default="ours",
+        description='"reference": a solution ends where "answer is" or \\boxed occurs anywhere, '
+        "and a step that occurs within the steps before it is a repeat.",
+    )
 
     @model_validator(mode="after")
-    def _has_question(self) -> "StepFormat":
-        if "{question}" not in self.prompt or "{question}" not in self.code_prompt:
-            raise ValueError("the prompt must contain {question}")
+    def _fits_its_kind(self) -> "StepFormat":
+        for name in ("prompt", "user", "code_prompt"):
+            if "{question}" not in getattr(self, name):
+                raise ValueError(f"the {name} must contain {{question}}")
         if self.kind != "lines" and self.step_end != "\n":
-            writes = "one step per line" if self.kind == "numbered" else "whole lines"
-            raise ValueError(f'the {self.kind} kind writes {writes}: step_end must be "\\n"')
+            writes = {"numbered": "one step per line", "code": "whole lines"}
+            raise ValueError(
+                f"the {self.kind} kind writes {writes.get(self.kind, 'steps by its unit')}: "
+                'step_end must be "\\n"'
+            )
+        if self.kind != "natural" and self.thinking != "off":
+            raise ValueError(
+                f"thinking cannot be {self.thinking!r} in the {self.kind} kind, which writes steps "
+                'anew: it takes "off", or use the natural kind'
+            )
         return self
 
     def for_code(self) -> "StepFormat":
@@ -129,10 +183,23 @@ class StepFormat(BaseModel):
 
         Of the lines kind it is the same: what such a model writes is its author's business.
         """
-        if self.kind != "numbered":
+        if self.kind not in ("natural", "numbered"):
             return self
-        own = {name: getattr(self, name) for name in ("chat", "critic", "number_sentences")}
-        return CODE.model_copy(update={**own, "prompt": self.code_prompt})
+        names = ("chat", "number_sentences", "system")
+        own = {name: getattr(self, name) for name in names}
+        critic = self.critic if self.kind == "numbered" else CODE.critic
+        return CODE.model_copy(update={**own, "critic": critic, "prompt": self.code_prompt})
+
+    @property
+    def digest(self) -> str:
+        """Tells formats apart: kind and 8 hex digits."""
+        fields = self.model_dump_json(exclude_defaults=True)
+        return f"{self.kind}-{hashlib.sha256(fields.encode()).hexdigest()[:8]}"
+
+    @property
+    def ends_turn(self) -> bool:
+        """Whether the model's end-of-turn token is the end of the solution."""
+        return self.kind == "natural"
 
     @property
     def reply_begins(self) -> str:
@@ -149,11 +216,48 @@ class StepFormat(BaseModel):
         """`is_whole` changes only with one of these."""
         return code_steps.LAST_CHARACTERS if self.kind == "code" else self.step_end[-1]
 
-    def is_whole(self, text: str) -> bool:
-        """Whether a model that is still writing has ended its step."""
+    def joined(self, steps: Sequence[str]) -> str:
+        """A solution's text as the model goes on from it: its own words to the letter.
+
+        A step that a person wrote ends with one line end; as a paragraph it gets its blank line.
+        """
+        if self.kind != "natural" or self.unit != "paragraph":
+            return "".join(steps)
+        return "".join(
+            f"{step}\n" if step.endswith("\n") and not _BLANK_LINE_ENDS.search(step) else step
+            for step in steps
+        )
+
+    def closed(self, text: str) -> str:
+        """A solution's text with the mark that closes its last step, where values are read."""
+        if self.kind != "natural" or text.endswith("\n"):
+            return text
+        return f"{text}\n\n" if self.unit == "paragraph" else f"{text}\n"
+
+    def is_whole(self, text: str, steps: Sequence[str] = ()) -> bool:
+        """Whether a model that is still writing has ended its step.
+
+        text: of the step so far. steps: those before it.
+        """
         if self.kind == "code":
             return code_steps.is_whole(text)
+        if self.kind == "numbered":
+            return numbered_steps.is_whole(text)
+        if self.kind == "natural":
+            return self._first_end(text, steps) is not None
         return self.step_end in text.lstrip()
+
+    def _first_end(self, text: str, steps: Sequence[str]) -> int | None:
+        thoughts = self.thinking == "steps"
+        return natural_steps.first_end(text, self.joined(steps), self.unit, thoughts)
+
+    def split(self, reply: str) -> list[str]:
+        """The steps of a whole reply, as they would have been taken one after the other, and
+        refused ones left out; see `normalise`.
+        """
+        if self.kind == "natural":
+            return natural_steps.split(reply, self.unit, self.thinking == "steps")
+        return [reply] if reply else []
 
     def instruction(self, question: str, analysis: str = "") -> list[Piece]:
         """The text before the first step: what the user says, or the whole plain prompt.
@@ -164,7 +268,8 @@ class StepFormat(BaseModel):
         question = question.strip()
         if self.number_sentences:
             question = number_sentences(question)
-        before, after = self.prompt.split("{question}", 1)
+        template = self.user if self.kind == "natural" else self.prompt
+        before, after = template.split("{question}", 1)
         pieces = [Piece(before, True), Piece(question, False), Piece(after, True)]
         if analysis.strip() and self.kind != "lines":
             pieces += [Piece(REMARK, True), Piece(analysis.strip(), False)]
@@ -184,22 +289,42 @@ class StepFormat(BaseModel):
             return Normalised("", "empty")
         if unfinished and self.reject_unfinished:
             return Normalised("", "unfinished")
+        if self.kind == "natural":
+            return self._taken(raw, steps)
         if self.kind == "code":
             return self._normalised_code(raw, steps)
         if self.kind == "lines":
             body = self._until_end(raw)
             head, shortest = "", self.min_bare
         else:
-            announced, body = _without_head(raw)
+            announced, body = numbered_steps.read_step(raw)
             head = f"Step {len(steps) + 1}: "
             shortest = self.min_announced if announced else self.min_bare
         if not body.strip():
             return Normalised("", "empty")
         if len(body.strip()) < shortest:
             return Normalised("", "too short")
-        if self.reject_repeats and body.strip() in "".join(steps):
+        if self._repeats(body, steps):
             return Normalised("", "repeated")
         return Normalised(head + body + self.step_end)
+
+    def _taken(self, raw: str, steps: Sequence[str]) -> Normalised:
+        """The first step of a reply, to the letter."""
+        step = raw[: self._first_end(raw, steps)]
+        if self.thinking != "steps" and not without_thoughts(step).strip():
+            return Normalised("", "a thought alone")
+        if self._repeats(step, steps):
+            return Normalised("", "repeated")
+        return Normalised(step)
+
+    def _repeats(self, body: str, steps: Sequence[str]) -> bool:
+        """Whether a step is to be refused as one that was there before."""
+        if not self.reject_repeats:
+            return False
+        body = body.strip()
+        if self.rules == "reference":
+            return body in "".join(steps)
+        return body in {_HEAD.sub("", step, count=1).strip() for step in steps}
 
     def _normalised_code(self, raw: str, steps: Sequence[str]) -> Normalised:
         """A comment with its number, and Python; without any only where it states the answer."""
@@ -211,7 +336,7 @@ class StepFormat(BaseModel):
         if not code_steps.has_code(code) and not code_steps.states_answer(f"{sentence}\n{code}"):
             return Normalised("", "no code")
         body = f"{sentence}\n{code}".strip()
-        if self.reject_repeats and body in "".join(steps):
+        if self._repeats(body, steps):
             return Normalised("", "repeated")
         return Normalised(f"# Step {len(steps) + 1}: {body}{self.step_end}")
 
@@ -219,37 +344,59 @@ class StepFormat(BaseModel):
         start = len(raw) - len(raw.lstrip("\r\n"))
         return raw[start:].split(self.step_end, 1)[0].rstrip("\r\n")
 
-    def says_end(self, steps: Sequence[str], printed: str | None = None) -> bool:
-        """The text rule: the words alone say that the solution is finished.
+    def goes_on(self, steps: Sequence[str]) -> bool:
+        """Whether the last step shows by itself that the model went on writing after it, or is
+        still thinking: then nobody need be asked whether the solution is finished.
+        """
+        if self.kind != "natural" or not steps:
+            return False
+        return bool(_BLANK_LINE_ENDS.search(steps[-1])) or is_open("".join(steps))
 
-        True if "answer is" or a LaTeX box occurs anywhere, also in an intermediate remark (the
-        rule of the reference), or a step begins with `final_prefix`. Of code that was run: if it
-        has printed an answer. printed: what it printed, None if it was not run.
+    def ending(self, steps: Sequence[str], printed: str | None = None) -> Ending:
+        """Whether the words alone say that the solution is finished, and its answer.
+
+        By the step that begins with `final_prefix`, else by `read_ending`; by the reference's rule
+        "answer is" or a LaTeX box anywhere, also in an intermediate remark. Of code that was run:
+        whether it has printed an answer. No end is read inside a thought.
+
+        printed: what a program printed, None if it was not run.
         """
         if self.kind == "code":
-            return code_steps.ends(steps, printed)
-        text = "".join(steps)
-        return "answer is" in text or "\\boxed" in text or self._final_step(steps) is not None
+            words, answer = code_steps.answer_of(steps, printed) or ("", None)
+            return Ending(code_steps.ends(steps, printed), answer, words)
+        final = self._final_step(steps)
+        if final is not None:
+            answer = final.removeprefix(self.final_prefix).strip() or None
+            return Ending(True, answer, final.strip())
+        if self.rules == "reference":
+            stating = next((step for step in reversed(steps) if _states(step)), None)
+            if stating is None:
+                return Ending(False, None, "")
+            return Ending(True, extract_answer(stating), stating.strip())
+        return read_ending("".join(steps))
+
+    def last_words(self, steps: Sequence[str]) -> tuple[str, str | None]:
+        """Of a solution that ended without stating an answer: its last line, and the last formula
+        or number of it.
+        """
+        text = without_thoughts("".join(steps)).strip()
+        return text.rpartition("\n")[2].strip(), extract_answer(text)
 
     def _final_step(self, steps: Sequence[str]) -> str | None:
         if not self.final_prefix:
             return None
         return next((s for s in reversed(steps) if s.startswith(self.final_prefix)), None)
 
-    def stated_answer(
-        self, steps: Sequence[str], printed: str | None = None
-    ) -> tuple[str, str | None] | None:
-        """(the words that state the final answer, the answer), None if there are none."""
-        if self.kind == "code":
-            return code_steps.answer_of(steps, printed)
-        final = self._final_step(steps)
-        if final is not None:
-            return final.strip(), final.removeprefix(self.final_prefix).strip() or None
-        for step in reversed(steps):
-            if self.says_end((step,)):
-                return step.strip(), extract_answer(step)
-        return None
 
+def _states(step: str) -> bool:
+    """The reference's rule: these words anywhere end a solution."""
+    return "answer is" in step or "\\boxed" in step
+
+
+NATURAL = StepFormat(
+    kind="natural", max_step_tokens=512, critic="eos", chat=True, reject_unfinished=False
+)
+"""The default for a chat model without a `step_format.json`: its own way of writing."""
 
 NUMBERED = StepFormat(
     kind="numbered",
@@ -261,7 +408,10 @@ NUMBERED = StepFormat(
     reject_repeats=True,
     reject_unfinished=False,
 )
-"""The default for a model without a `step_format.json`: the rules of the reference."""
+"""The default for a base model without a `step_format.json`: near to the rules of the reference."""
+
+REFERENCE = NUMBERED.model_copy(update={"rules": "reference"})
+"""The rules of the reference implementation, for conformance."""
 
 CODE = StepFormat(
     kind="code",
@@ -276,37 +426,58 @@ CODE = StepFormat(
 )
 """The default of the code kind."""
 
-_DEFAULTS = {"numbered": NUMBERED, "code": CODE}
+NAMED = {"natural": NATURAL, "numbered": NUMBERED, "code": CODE, "reference": REFERENCE}
+"""Formats that can be chosen by name."""
+
+_HEAD = re.compile(r"(?:# )?Step \d+: ")
 
 
-def _without_head(raw: str) -> tuple[bool, str]:
-    """Whether a reply announces its step, and the step's text on one line."""
-    text = raw.strip()
-    announced = True
-    if _NEXT_STEP in text:
-        text = text.split(_NEXT_STEP, 1)[1]
-    elif match := _STEP_NUMBER.match(text):
-        text = text[match.end() :]
-    else:
-        announced = False
-    text = _LATER_STEP.split(text, maxsplit=1)[0]
-    return announced, " ".join(line.strip() for line in text.splitlines() if line.strip())
+def load_step_format(directory: Path, chat: bool = False) -> StepFormat:
+    """The format of the model in a directory.
 
+    Without a `step_format.json` that is `NATURAL` for a chat model, `NUMBERED` for another one.
 
-def load_step_format(directory: Path) -> StepFormat:
-    """The format of the model in a directory; `NUMBERED` if it has no `step_format.json`.
+    Args:
+        directory: of the model.
+        chat: whether its tokenizer has a chat template.
 
     Raises:
         TaskError: the file cannot be read, or a field is unknown or out of range.
     """
     path = directory / FILE_NAME
-    if not path.exists():
-        return NUMBERED
+    if path.exists():
+        return read_step_format(path)
+    return NATURAL if chat else NUMBERED
+
+
+def choose_step_format(name: str) -> StepFormat:
+    """The format that a person names: one of `NAMED`, or a file.
+
+    Raises:
+        TaskError: there is neither, or the file is no step format.
+    """
+    if name in NAMED:
+        return NAMED[name]
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise TaskError(
+            f"There is no step format '{name}': name one of {', '.join(NAMED)}, or a JSON file "
+            "with the fields of docs/models.md."
+        )
+    return read_step_format(path)
+
+
+def read_step_format(path: Path) -> StepFormat:
+    """The format in a file.
+
+    Raises:
+        TaskError: it cannot be read, or a field is unknown or out of range.
+    """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
             raise TaskError(f"{path} must hold a JSON object with the fields of a step format.")
-        if (default := _DEFAULTS.get(str(fields.get("kind")))) is not None:
+        if (default := NAMED.get(str(fields.get("kind")))) is not None:
             fields = {**default.model_dump(), **fields}
         return StepFormat(**fields)
     except ValidationError as error:

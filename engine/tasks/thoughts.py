@@ -5,6 +5,7 @@ the reply shows its closing mark alone.
 """
 
 import re
+from collections.abc import Sequence
 
 MARKS: tuple[tuple[str, str], ...] = (
     ("<think>", "</think>"),
@@ -60,6 +61,41 @@ def without_thoughts(text: str) -> str:
         kept.append(text[place:begin])
         place = end
     return "".join(kept) + text[place:]
+
+
+def without_marks(text: str) -> str:
+    """A text whose thoughts are left in, without their marks."""
+    return _ANY.sub("", text) if _ANY.search(text) else text
+
+
+def begins_mark(text: str) -> bool:
+    """Whether a text is so far nothing but the beginning of an opening mark, or blank."""
+    said = text.strip().lower()
+    return any(opening.lower().startswith(said) for opening, _ in MARKS)
+
+
+def by_marks(text: str) -> list[tuple[str, bool]]:
+    """A text cut at the marks of thoughts: (piece, whether it is a mark); joined it is the text."""
+    pieces, place = [], 0
+    for mark in _ANY.finditer(text):
+        pieces += [(text[place : mark.start()], False), (mark[0], True)]
+        place = mark.end()
+    return [piece for piece in [*pieces, (text[place:], False)] if piece[0]]
+
+
+def as_solution(steps: Sequence[str]) -> tuple[str, ...]:
+    """Steps as they are valued: without thoughts that one of them holds whole, and where parts of a
+    thought are steps, without its marks.
+    """
+    if not _ANY.search("".join(steps)):
+        return tuple(steps)
+    found: list[str] = []
+    before = ""
+    for step in steps:
+        inside = is_open(before) or is_open(before + step)
+        found.append(without_marks(step) if inside else without_thoughts(step))
+        before += step
+    return tuple(found)
 
 
 def split_thought(text: str) -> tuple[str, str]:

@@ -129,8 +129,8 @@ def open_pair(directory: Path, device: str, quant: Quant, pool: ModelPool) -> Pa
     """
     policy, prm = (_open(directory, adapter, device, quant, pool) for adapter in (POLICY, PRM))
     return Pair(
-        TransformersPolicy(open_reader(policy, pool.store), read_format(policy)),
-        TransformersPRM(open_reader(prm, pool.store), read_format(prm)),
+        TransformersPolicy(open_reader(policy, pool.store), read_format(policy)[0]),
+        TransformersPRM(open_reader(prm, pool.store), read_format(prm)[0]),
         pool,
     )
 

@@ -39,7 +39,8 @@ def policy(exact: Handle) -> TransformersPolicy:
 
 @pytest.fixture(scope="module")
 def chat(chat_model: Path) -> TransformersPolicy:
-    return load_policy(ModelSpec(path=str(chat_model), quant="none", device="cpu"), ModelPool())
+    spec = ModelSpec(path=str(chat_model), quant="none", device="cpu", step_format="numbered")
+    return load_policy(spec, ModelPool())
 
 
 def proposals() -> list[ProposalRequest]:

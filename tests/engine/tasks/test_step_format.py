@@ -10,7 +10,9 @@ from engine.errors import TaskError
 from engine.tasks.grading import grade
 from engine.tasks.printed import as_written
 from engine.tasks.step_format import (
+    NATURAL,
     NUMBERED,
+    REFERENCE,
     Piece,
     StepFormat,
     load_step_format,
@@ -37,14 +39,14 @@ def test_there_are_traces() -> None:
 def test_replies_of_the_reference_become_its_steps(trace: dict[str, Any]) -> None:
     for prefix, slots in trace["policy"].items():
         for attempt in (attempt for slot in slots for attempt in slot):
-            found = NUMBERED.normalise(attempt["raw"], split_steps(prefix))
+            found = REFERENCE.normalise(attempt["raw"], split_steps(prefix))
             assert found.step == attempt["step"], (prefix, attempt)
             assert bool(found.reason) == (found.step == "")
 
 
 def test_the_text_rule_and_critic_replies_of_the_reference(trace: dict[str, Any]) -> None:
     for prefix, end in trace["end"].items():
-        assert NUMBERED.says_end(split_steps(prefix)) == end["text_rule"], prefix
+        assert REFERENCE.ending(split_steps(prefix)).finished == end["text_rule"], prefix
         if end["critic_replies"]:
             verdict = read_critic_reply(end["critic_replies"][-1]).verdict
             assert f"<{verdict}>" == end["flag"], prefix
@@ -52,9 +54,9 @@ def test_the_text_rule_and_critic_replies_of_the_reference(trace: dict[str, Any]
 
 def test_answers_of_the_reference(trace: dict[str, Any]) -> None:
     for prefix, row in trace["summary"].items():
-        stated = NUMBERED.stated_answer(split_steps(prefix))
-        if stated is not None:
-            assert stated[1] == row["extracted"], prefix
+        stated = REFERENCE.ending(split_steps(prefix))
+        if stated.finished:
+            assert stated.answer == row["extracted"], prefix
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,13 @@ def test_answers_of_the_reference(trace: dict[str, Any]) -> None:
         ("Step 2. add 3 and 4", "Step 2: add 3 and 4\n"),
         ("add 3\nand 4", "Step 2: add 3 and 4\n"),
         ("Step 2: add 3 and 4\nStep 3: stop", "Step 2: add 3 and 4\n"),
+        ("### Step 2: add 3 and 4\n\n### Step 3: stop", "Step 2: add 3 and 4\n"),
+        ("- **Step 2.** add 3 and 4\n- **Step 3.** stop", "Step 2: add 3 and 4\n"),
+        ("STEP 2 - add 3 and 4 ###", "Step 2: add 3 and 4\n"),
+        ("**Step 2: add 3 and 4**", "Step 2: add 3 and 4\n"),
+        ("step 2) so\n\\[\n3 + 4 = 7\n\\]", "Step 2: so \\[ 3 + 4 = 7 \\]\n"),
         ("Next step: add 3 and 4 Next step: stop", "Step 2: add 3 and 4\n"),
-        ("Use Step 1: it helps", "Step 2: Use\n"),
+        ("As in Step 1: we halve", "Step 2: As in Step 1: we halve\n"),
     ],
 )
 def test_numbered_replies_are_cleaned(raw: str, step: str) -> None:
@@ -82,11 +89,16 @@ def test_numbered_replies_are_cleaned(raw: str, step: str) -> None:
         ("Step 2:", "empty"),
         ("no", "too short"),
         ("Next step: x", "too short"),
-        ("Next step: begin", "repeated"),
+        ("Next step: begin here", "repeated"),
     ],
 )
 def test_rejected_replies_say_why(raw: str | None, reason: str) -> None:
     assert NUMBERED.normalise(raw, ("Step 1: begin here\n",)) == ("", reason)
+
+
+def test_a_part_of_a_step_before_is_a_repeat_by_the_rules_of_the_reference_alone() -> None:
+    assert NUMBERED.normalise("Next step: begin", ("Step 1: begin here\n",)).step
+    assert REFERENCE.normalise("Next step: begin", ("Step 1: begin here\n",)).reason == "repeated"
 
 
 def test_rejecting_repeats_is_a_choice() -> None:
@@ -101,10 +113,8 @@ def test_lines_are_taken_as_they_are() -> None:
 
 
 def test_the_final_line_ends_a_solution_and_states_its_answer() -> None:
-    assert not LINES.says_end(("27 + 15 = 42\n",))
-    assert LINES.says_end(("27 + 15 = 42\n", "Answer: 42\n"))
-    assert LINES.stated_answer(("27 + 15 = 42\n", "Answer: 42\n")) == ("Answer: 42", "42")
-    assert LINES.stated_answer(("27 + 15 = 42\n",)) is None
+    assert not LINES.ending(("27 + 15 = 42\n",)).finished
+    assert LINES.ending(("27 + 15 = 42\n", "Answer: 42\n")) == (True, "42", "Answer: 42")
 
 
 def test_a_question_cannot_write_the_prompt() -> None:
@@ -143,6 +153,7 @@ def test_critic_replies(reply: str | None, verdict: str, analysis: str) -> None:
 
 def test_formats_are_read_from_files(tmp_path: Path) -> None:
     assert load_step_format(tmp_path) is NUMBERED
+    assert load_step_format(tmp_path, chat=True) is NATURAL
     path = tmp_path / "step_format.json"
     path.write_text('{"prompt": "Q: {question}\\n", "critic": "eos"}')
     assert load_step_format(tmp_path).kind == "lines"
@@ -226,10 +237,9 @@ def test_a_step_with_code_has_a_sentence_and_python(raw: str, reason: str) -> No
 )
 def test_what_a_program_printed_is_its_answer(last: str, printed: str | None, answer: str) -> None:
     steps = ("# Step 1: Begin.\na = 1\n", last)
-    assert CODING.says_end(steps, printed)
-    stated = CODING.stated_answer(steps, printed)
-    assert stated is not None
-    assert stated[1] == answer
+    assert CODING.ending(steps, printed).finished
+    stated = CODING.ending(steps, printed)
+    assert stated.answer == answer
 
 
 @pytest.mark.parametrize(
@@ -274,9 +284,8 @@ def test_a_step_with_code_ends_where_the_next_begins(text: str, whole: bool) -> 
 )
 def test_answers_as_python_prints_them_are_read(printed: str, gold: str) -> None:
     for line in (f"The answer is {printed}", printed):
-        stated = CODING.stated_answer(("# Step 1: Print.\nprint(x)\n",), f"{line}\n")
-        assert stated is not None
-        assert grade(stated[1], gold), stated
+        stated = CODING.ending(("# Step 1: Print.\nprint(x)\n",), f"{line}\n")
+        assert grade(stated.answer, gold), stated
 
 
 def test_answers_that_are_no_python_stay_as_they_are() -> None:
@@ -284,19 +293,18 @@ def test_answers_that_are_no_python_stay_as_they_are() -> None:
     hostile = ["(" * 400, "-" * 900 + "1", "1" * 990, "1e" + "9" * 99, "__import__(os).abort()"]
     for text in [*same, *hostile, "x**" * 2000]:
         assert as_written(text) == text
-    stated = CODING.stated_answer(("# Step 1: The closed interval.\nprint([a, b])\n",), "[2, 3]\n")
-    assert stated == ("[2, 3]", "[2, 3]"), "two values in brackets may be an interval"
-    stated = CODING.stated_answer(("# Step 1: Print.\n",), "in all 0.30000000000000004\n")
-    assert stated is not None
-    assert stated[1] == "0.3"
+    stated = CODING.ending(("# Step 1: The closed interval.\nprint([a, b])\n",), "[2, 3]\n")
+    assert stated[1:] == ("[2, 3]", "[2, 3]"), "two values in brackets may be an interval"
+    stated = CODING.ending(("# Step 1: Print.\n",), "in all 0.30000000000000004\n")
+    assert stated.answer == "0.3"
 
 
 def test_code_that_has_not_printed_an_answer_goes_on() -> None:
     called = ('# Step 1: The answer is near.\ndef f(): print("The answer is", 1)\n',)
-    assert not CODING.says_end(called, "")
-    assert CODING.stated_answer(called, "") is None
-    assert not CODING.says_end(called, "7\n")
-    assert CODING.stated_answer(called, "6\n7\n") == ("7", "7")
+    assert not CODING.ending(called, "").finished
+    assert CODING.ending(called, "").answer is None
+    assert not CODING.ending(called, "7\n").finished
+    assert CODING.ending(called, "6\n7\n") == (False, "7", "7")
 
 
 def test_a_model_trained_on_one_layout_keeps_it_where_code_runs() -> None:

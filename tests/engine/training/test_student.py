@@ -90,7 +90,7 @@ def open_policy_unread() -> TransformersPolicy:
     base = ModelPool().open(ModelSpec(path=str(MODELS / "tiny-policy"), device="cpu")).base
     base.unfit = "not tried"
     handle = Handle(base, None, base.directory)
-    return TransformersPolicy(open_reader(handle, KVStore(0)), read_format(handle))
+    return TransformersPolicy(open_reader(handle, KVStore(0)), read_format(handle)[0])
 
 
 def test_gradients_agree_with_those_of_weights_that_were_never_quantised_again(
