@@ -6,9 +6,8 @@ known by the fields that they have. The right answer is stated in the words by w
 (see `engine.tasks.grading`).
 """
 
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -17,8 +16,8 @@ from engine.errors import TaskError
 from engine.tasks import options
 from engine.tasks.cells import found_names, same_name
 from engine.tasks.choices import WORD_FOR_WORD, same_words
-from engine.tasks.grading import check_within
-from engine.tasks.measures import measure_of
+from engine.tasks.final_answer import extract_answer
+from engine.tasks.measures import answered_measure
 from engine.tasks.numerals import number_of
 from engine.tasks.questions import NUMBERS, STORIES, image_fields
 
@@ -201,14 +200,14 @@ def _choice_answer(content: str, answers: Sequence[str], others: Texts) -> Posed
 
 
 def _math_shepherd(content: str, answers: Sequence[str], others: Texts) -> Posed | None:
-    """Math-Shepherd: a question with a solution whose steps are marked, right if the last one is."""
+    """Math-Shepherd: a solution whose steps are marked, right if the last one is."""
     marked = answers[0] if answers else ""
     question = re.split(r"\s*\bStep 1:", content, maxsplit=1)[0].strip()
     if question == content or not re.search(r"[+-]\s*$", marked):
         return None
     if marked.rstrip().endswith("-"):
         raise TaskError("its solution is marked as wrong, and it has no other answer")
-    return Posed(question, marked.rstrip().removesuffix("+").rstrip())
+    return Posed(question, extract_answer(marked.rstrip(" \n+")) or "")
 
 
 def _one(row: Texts, field: str) -> str:
@@ -246,6 +245,7 @@ SHAPES = (
 )  # fmt: skip
 """Benchmarks whose fields need more than their names; the first that has all its fields is taken.
 Files of "content" and "answer" are as ReST-MCTS* publishes its benchmarks."""
+
 
 def shape_of(there: Sequence[str], given: Mapping[str, Sequence[str]] | None = None) -> Shape:
     """What the fields of a dataset are.
@@ -337,25 +337,19 @@ def near(number: str, unit: str, tolerance: str) -> str:
         tolerance: "5 %" of the number, "0.1" in its unit, "" or 0 for none.
 
     Raises:
-        TaskError: the tolerance is none, or as large as the number.
+        TaskError: the tolerance is none, or 100 % and more.
     """
     number, unit = (" ".join(text.replace("$", "").split()) for text in (number, unit))
-    measure = measure_of(number)
-    if not number or not tolerance.strip() or measure is None:
-        return f"{number} {unit}" if measure and number_of(f"{number} {unit}") else number
-    found = _TOLERANCE.fullmatch(tolerance.strip())
+    if answered_measure(number) is None:
+        return number
+    measured = f"{number} {unit}".strip()
+    found = _TOLERANCE.fullmatch(tolerance.strip() or "0")
     if found is None:
         raise TaskError(f"its tolerance is neither a number nor percents: {tolerance[:40]!r}")
-    percent = Fraction(found["number"])
-    if not found["percent"] and percent:
-        if not measure.value:
-            raise TaskError(f"a tolerance of {tolerance.strip()} about 0 cannot be compared")
-        percent = 100 * percent / abs(measure.value)
-    if not percent < 100:
-        raise TaskError(f"its tolerance, {tolerance.strip()}, is as large as the answer {number}")
-    if not percent:
-        return near(number, unit, "")
-    # Rounded up: an answer at the very edge of the tolerance is right.
-    written = f"{math.ceil(percent * 10**6) / 10**6:.6f}".rstrip("0").rstrip(".")
-    stated = f"{number} {unit}".strip() + f" within {written} %"
-    return stated if check_within(number, stated) else number
+    size, percent = Fraction(found["number"]), found["percent"]
+    if percent and size >= 100:
+        raise TaskError(f"its tolerance is all of the answer: {tolerance[:40]!r}")
+    written = f"{float(size):.9f}".rstrip("0").rstrip(".")
+    if written == "0":
+        return measured if number_of(measured) is not None else number
+    return f"{measured} within {written}{' %' if percent else ''}"

@@ -43,7 +43,9 @@ def is_empty(value: object) -> bool:
     """Whether a cell says nothing: null, a blank text, NaN, an empty list or object, false."""
     if isinstance(value, str):
         return not value.strip()
-    return is_nan(value) or value is None or value is False or (isinstance(value, (list, dict)) and not value)
+    if isinstance(value, (list, dict)):
+        return not value
+    return value is None or value is False or is_nan(value)
 
 
 def is_nan(value: object) -> bool:
@@ -58,7 +60,7 @@ def text_of(row: Row, field: str) -> str:
 
 def number_or_text(row: Row, field: str) -> str:
     """The text or number in a field as a text, "" where it is missing."""
-    return _written(field, value_of(row, field))
+    return written(field, value_of(row, field))
 
 
 def texts_of(row: Row, field: str) -> list[str]:
@@ -67,12 +69,13 @@ def texts_of(row: Row, field: str) -> list[str]:
     """
     value = value_of(row, field)
     items = value if isinstance(value, list) else [value]
-    found = [{True: "Yes", False: "No"}[item] if isinstance(item, bool) else _written(field, item)
+    found = [{True: "Yes", False: "No"}[item] if isinstance(item, bool) else written(field, item)
              for item in items]  # fmt: skip
     return [text for text in found if text]
 
 
-def _written(field: str, value: object) -> str:
+def written(field: str, value: object) -> str:
+    """A text or number as a text, "" for null; raises TaskError for what is neither."""
     if isinstance(value, float) and not math.isfinite(value):
         raise TaskError(f"{field!r} is {_NOT_FINITE.get(value, 'NaN')}, not a number")
     if isinstance(value, float) and value.is_integer() and abs(value) < _PLAIN_WHOLE:

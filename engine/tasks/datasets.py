@@ -19,7 +19,6 @@ from engine.tasks.posing import first_index, posed
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_files
 from engine.tasks.tables import Row, Table, open_tables
 
-
 _SHOWN = 40
 
 

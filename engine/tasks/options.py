@@ -15,7 +15,7 @@ from string import ascii_uppercase
 import msgspec
 
 from engine.errors import TaskError
-from engine.tasks.cells import same_name
+from engine.tasks.cells import same_name, written
 from engine.tasks.choices import JUDGEMENTS
 from engine.tasks.tables import kind_of
 
@@ -28,13 +28,15 @@ _COLUMN = re.compile(
     r"|(?P<kind2>(?i:option|choice|answer|opt?)[ _]?)(?P<label2>[A-Ja-j])"
     r"|(?P<kind3>(?i:option|choice|ending)[ _]?)(?P<label3>\d)"
 )
-_LABEL = r"[(\[]?\s?([A-Za-z])\s?[)\].:\uff0e\uff1a\u3001]"
+_LABEL = r"[(\[]? ?([A-Za-z]) ?[)\].:\uff0e\uff1a\u3001]"
 _LABELLED = re.compile(rf"{_LABEL}\s*(?=\S)")
 _LABEL_IN_TEXT = re.compile(rf"(?:^|(?<=[\s,;\u3000])){_LABEL}(?=\s|\S)")
 _QUOTED = re.compile(r"\s*(?:'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\")\s*(,|$)", re.DOTALL)
 _LETTER = re.compile(r"[(\[]?([A-Za-z])[)\].:]?")
 _LETTERS = re.compile(r"[A-Z](?:[\s,;&/\u3001]*(?:and\s+)?[A-Z])*")
 _MOST = len(ascii_uppercase)
+_TEXTS = ("text", "value", "content", "option")
+_LABELS = ("label", "key", "id", "letter")
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -52,8 +54,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def option_columns(there: Iterable[str]) -> list[str]:
-    """Fields that hold an option each, in their order: A, B, C; "Option 1", "Option 2"; else none.
-    """
+    """Fields that hold an option each, in their order: A, B, C; "Option 1", "Option 2"."""
     groups: dict[str, dict[str, str]] = {}
     for field in there:
         if found := _COLUMN.fullmatch(field):
@@ -95,7 +96,7 @@ def options_of(field: str, value: object) -> Options | None:
     if isinstance(value, dict):
         texts, labels = value.get("text", value.get("choices")), value.get("label")
         if isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels):
-            value = dict(zip(map(str, labels), texts, strict=True))
+            value = dict(zip([written(field, one) for one in labels], texts, strict=True))
             if len(value) < len(texts):
                 raise TaskError(f"{field!r} has a label twice")
         elif isinstance(texts, list):
@@ -129,10 +130,9 @@ def _of_objects(field: str, items: list[dict[str, object]]) -> dict[str, object]
     """Options that are objects with a text and a label."""
     found: dict[str, object] = {}
     for place, item in enumerate(items):
-        text = next((item[name] for name in ("text", "value", "content", "option") if name in item),
-                    None)  # fmt: skip
-        label = next((item[name] for name in ("label", "key", "id", "letter") if name in item), None)
-        named = str(label) if label is not None else ascii_uppercase[place % _MOST]
+        text = next((item[name] for name in _TEXTS if name in item), None)
+        label = next((item[name] for name in _LABELS if name in item), None)
+        named = ascii_uppercase[place % _MOST] if label is None else written(field, label)
         if named in found:
             raise TaskError(f"{field!r} has the label {named[:20]!r} twice")
         found[named] = text
@@ -145,14 +145,9 @@ def _checked(field: str, values: list[object], labels: list[str]) -> Options:
         raise TaskError(f"{field!r} has {count}; there can be 2 to {_MOST}")
     texts = []
     for place, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value != value:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise TaskError(f"option {ascii_uppercase[place]} of {field!r} is {kind_of(value)}")
-        texts.append(str(value).replace("\r\n", "\n").strip())
-    if not "".join(texts).isascii():
-        try:
-            "".join(texts).encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise TaskError(f"{field!r} is not valid Unicode text") from error
+        texts.append(written(field, value))
     own = [_LABELLED.match(text) for text in texts]
     if all(m and m[1].upper() == ascii_uppercase[k] for k, m in enumerate(own)):
         texts = [text[m.end() :] for text, m in zip(texts, own, strict=True) if m]
@@ -234,7 +229,7 @@ def shown(question: str, options: Options, several: bool = False) -> str:
 
 
 def stated(options: Options, right: Iterable[int]) -> str:
-    """The right options in the words by which they are compared: "option B: Tin", "options A, C"."""
+    """The right options as they are compared: "option B: Tin", "options A, C"."""
     places = sorted(set(right))
     letters = ", ".join(ascii_uppercase[place] for place in places)
     if len(places) > 1:
@@ -263,7 +258,7 @@ def right_places(field: str, value: object, options: Options, first: int = 0) ->
 def _read(field: str, value: object, options: Options, first: int) -> frozenset[int]:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    said = str(value).strip()
+    said = str(value) if isinstance(value, (bool, list, dict)) else written(field, value)
     read = [_by_judgement(value, options)]
     if not isinstance(value, bool):
         read = [_by_label(said, options), _by_index(said, options, first)]

@@ -13,7 +13,9 @@ STORIES = ("body", "passage", "context", "article", "table")
 NUMBERS = ("numbers", "nums", "num_list", "number_list")
 """Fields with the numbers that stand for placeholders."""
 
-_IMAGE_FIELD = re.compile(r"(?:decoded)?(?:image|img|picture|figure|diagram)(?:path|file|url)?s?\d*")
+_IMAGE_FIELD = re.compile(
+    r"(?:decoded)?(?:image|img|picture|figure|diagram)(?:path|file|url)?s?\d*"
+)
 _IMAGE = re.compile(
     r"<image(?: ?\d{1,3})?>|<img[ _][^<>]{0,300}>|!\[[^\]\n]{0,300}\]\([^)\n]{1,2000}\)"
     r"|\\includegraphics\b"
@@ -73,10 +75,11 @@ def filled(content: str, numbers: str | Sequence[str]) -> str:
 
     def of(found: re.Match[str]) -> str:
         nonlocal counted
-        if letter := found["letter"]:
+        groups = found.groupdict()
+        if letter := groups.get("letter"):
             place = ord(letter) - ord("a")
         else:
-            digits = found["number"] or found["num"] or found["n"] or ""
+            digits = groups["number"] or groups["num"] or groups.get("n") or ""
             place = int(digits) if digits else counted
             counted += not digits
         if place >= len(values):
