@@ -252,14 +252,16 @@ def shape_of(there: Sequence[str], given: Mapping[str, Sequence[str]] | None = N
 
     Args:
         there: names of its fields.
-        given: which of them is what of a problem, see `USUAL`; a content or an answer that is given
-            goes before what is known of a benchmark.
+        given: which of them is what of a problem, see `USUAL`; a content, an answer or a tolerance
+            that is given goes before what is known of a benchmark.
     """
     given = given or {}
     found = Shape()
     if not {"content", "answer"} & set(given):
         names = {same_name(field) for field in there}
         found = next((shape for shape in SHAPES if _has(names, shape)), found)
+    if "tolerance" in given and found.pose is _scibench_in_a_text:
+        found = Shape()  # that is all that it says
     content = tuple(given.get("content", ())) or tuple(found_names(there, found.content))
     options_, wrong = _options(there, found, given)
     return msgspec.structs.replace(

@@ -196,7 +196,7 @@ def _told(shape: Shape) -> dict[str, str]:
     """What is read as what."""
     told = {
         "content": shape.content,
-        "answer": shape.answer[:1],
+        "answer": shape.answer,
         "options": (*shape.options, *shape.wrong),
         "unit": (shape.unit,),
         "tolerance": (shape.tolerance,),

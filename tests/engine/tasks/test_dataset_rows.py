@@ -113,6 +113,9 @@ def test_fields_are_joined_as_they_are_named(tmp_path: Path) -> None:
     assert other.problems[0].answer == "3 within 0.5"
     fixed = read(tmp_path, row, fields={"content": "Ask", "answer": "Right", "tolerance": "1 %"})
     assert fixed.problems[0].answer == "3 within 1 %"
+    stated = {"content": "How long? The unit of the answer should be cm.", "answer": 50.7}
+    given = {"tolerance": "1 %"}
+    assert read(tmp_path, stated, fields=given).problems[0].answer == "50.7 within 1 %"
     with pytest.raises(TaskError, match="no field 'Asked'"):
         read(tmp_path, row, fields={"content": "Story,Asked"})
     with pytest.raises(TaskError, match="no field 'about 5'"):
@@ -236,7 +239,7 @@ def test_a_number_of_thousands_of_digits_is_refused(place: str) -> None:
         "label of an option": {"options": [{"label": huge, "text": "x"}]},
         "Numbers": {"Numbers": [huge]},
     }.get(place, {place: huge})
-    with pytest.raises(TaskError, match="usable number|not a text"):
+    with pytest.raises(TaskError, match=r"usable number|not a text"):
         posed(row, shape_of(list(row)))
 
 
