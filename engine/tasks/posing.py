@@ -27,6 +27,9 @@ from engine.tasks.options import (
 )
 from engine.tasks.tables import Row
 
+_MANY = 20
+"""Indexes that tell where they begin: of fewer one may be too large by mistake."""
+
 
 def posed(row: Row, shape: Shape, first: int = 0) -> Posed:
     """What a row asks; its answer is "" where it has none.
@@ -45,10 +48,10 @@ def posed(row: Row, shape: Shape, first: int = 0) -> Posed:
 
 
 def first_index(rows: Iterator[Row], shape: Shape) -> int:
-    """The index of the first option: 0, but 1 where answers have the number of options and none
-    is 0.
+    """The index of the first option: 0, but 1 where one of many answers is the number of options
+    and none is 0.
     """
-    last = False
+    last, count = False, 0
     for row in rows:
         answer = next((value for _, value in _filled(row, shape.answer)), None)
         try:
@@ -58,8 +61,9 @@ def first_index(rows: Iterator[Row], shape: Shape) -> int:
             continue
         if index == 0:
             return 0
+        count += options is not None
         last = last or (options is not None and index == len(options.texts))
-    return int(last)
+    return int(last and count >= _MANY)
 
 
 def _question(row: Row, shape: Shape) -> str:

@@ -78,10 +78,11 @@ def test_the_right_answer_among_wrong_ones_stands_anywhere_and_always_there(tmp_
 @pytest.mark.parametrize(
     ("indexes", "golds"),
     [
-        ([0, 1, 2], ["A", "B", "C"]),
-        ([1, 2, 3], ["A", "B", "C"]),
-        (["1", "2", "3"], ["A", "B", "C"]),
-        ([1, 2], ["B", "C"]),
+        ([0, 1, 2] * 8, ["A", "B", "C"] * 8),
+        ([1, 2, 3] * 8, ["A", "B", "C"] * 8),
+        (["1", "2", "3"] * 8, ["A", "B", "C"] * 8),
+        ([1, 2] * 12, ["B", "C"] * 12),
+        ([1, 2, 3], ["B", "C"]),
     ],
 )
 def test_indexes_from_one_on_are_known_by_the_last(
