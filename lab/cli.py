@@ -4,12 +4,13 @@ import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.errors import ExportError, ImportFileError, LabError, ParameterError, TaskError
 from engine.models.hardware import prepare_environment
+from engine.tasks.problems import SPLITS
 from lab import __version__, terminal
 from lab import cli_options as options
 
@@ -213,7 +214,7 @@ def _given(ctx: typer.Context, *names: str) -> list[str]:
 
 def _problem(bench: "Workbench", identifier: str) -> tuple[str, str | None]:
     """Question and answer of a bundled problem."""
-    for split in get_args(options.Split):
+    for split in SPLITS:
         for found in bench.problems(split=split):
             if found.id == identifier:
                 return found.content, found.answer

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from engine.errors import ParameterError
+from engine.tasks.problems import SPLITS
+from lab import cli_datasets, terminal
 from lab import cli_options as options
-from lab import terminal
 
 if TYPE_CHECKING:
     from engine.search.parameters import ParameterInfo
@@ -14,12 +16,35 @@ if TYPE_CHECKING:
 
 def problems(
     ctx: typer.Context,
-    split: Annotated[options.Split, typer.Option(help="Which part of the problems.")] = "heldout",
+    dataset: Annotated[
+        str | None,
+        typer.Argument(
+            help="A file or folder as `lab solve` takes it. Default: bundled problems.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Which part of the bundled problems: {', '.join(SPLITS)} (default: heldout); or "
+            "which split of a folder that has several.",
+            show_default=False,
+        ),
+    ] = None,
+    field: cli_datasets.Field = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
     as_json: options.Json = False,
     home: options.Home = None,
 ) -> None:
-    """List bundled problems; `lab search --problem ID` asks one."""
+    """List the problems of a dataset as they would be asked, with right answers and what is left
+    out; without a dataset bundled problems. `lab search --problem ID` asks one of these.
+    """
+    if dataset is not None:
+        _of_dataset(ctx, dataset, split, cli_datasets.field_names(field), limit, as_json)
+        return
+    if field:
+        raise ParameterError("--field is for a dataset: name a file or folder.")
+    split = split or "heldout"
     with options.workbench(ctx) as bench:
         found: list[dict[str, Any]] = [
             msgspec.to_builtins(problem) for problem in bench.problems(split=split, limit=limit)
@@ -31,6 +56,38 @@ def problems(
 
     columns = [("id", "left"), ("question", "left"), ("answer", "right")]
     rows = [(str(one["id"]), one["content"], str(one["answer"])) for one in found]
+    terminal.out().print(render.table(columns, rows))
+
+
+def _of_dataset(
+    ctx: typer.Context,
+    source: str,
+    split: str | None,
+    fields: dict[str, str],
+    limit: int,
+    as_json: bool,
+) -> None:
+    with options.workbench(ctx) as bench:
+        found = bench.dataset(source, fields, split)
+    shown = found.problems[:limit]
+    cli_datasets.tell(found)
+    if as_json:
+        terminal.print_json(
+            {
+                "dataset": cli_datasets.described(found),
+                "count": len(found.problems),
+                "ungraded": found.ungraded,
+                "problems": msgspec.to_builtins(shown),
+            }
+        )
+        return
+    from rich.text import Text
+
+    from lab import render
+
+    columns = [("problem", "left"), ("question", "left"), ("right answer", "left")]
+    asked = [Text("\n").join(map(terminal.plain, one.content.split("\n"))) for one in shown]
+    rows = [(one.label, text, one.answer or "-") for one, text in zip(shown, asked, strict=True)]
     terminal.out().print(render.table(columns, rows))
 
 

@@ -11,6 +11,7 @@ import typer
 
 from lab import cli_options as options
 from lab import terminal
+from lab.cli_datasets import tell_left_out
 
 if TYPE_CHECKING:
     from lab.evaluation_states import EvaluationState
@@ -91,6 +92,8 @@ def evaluate(
     )
     with options.workbench(ctx) as bench:
         check(bench.models)
+        most = None if limit is None else skip + limit
+        tell_left_out(bench.dataset(dataset, limit=most))
         evaluation = bench.evaluations.start(asked, name, fresh)
         finished = _follow(bench, evaluation)
         _show(bench, evaluation, as_json)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
+from lab import cli_datasets, terminal
 from lab import cli_options as options
-from lab import terminal
 
 if TYPE_CHECKING:
     from engine.tasks.datasets import Rejected
@@ -31,14 +31,7 @@ def import_file(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="A name for the batch; else the file's.")] = "",
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--field",
-            metavar="NAME=FIELD",
-            help="Which field of questions is content, answer or id, again and again.",
-        ),
-    ] = None,
+    field: cli_datasets.Field = None,
     algorithm: Annotated[str, typer.Option(help="How questions are to be searched.")] = "mcts_star",
     param: Annotated[
         list[str] | None,
@@ -59,7 +52,6 @@ def import_file(
     Rows that cannot be read are told by their line, and then nothing is imported: exit code 2.
     """
     from lab.cli import BAD_INPUT, parameters
-    from lab.cli_solve import field_names
     from lab.imports import Asking
 
     with options.workbench(ctx) as bench:
@@ -68,7 +60,7 @@ def import_file(
             source,
             kind=kind,
             name=name,
-            fields=field_names(field or []),
+            fields=cli_datasets.field_names(field),
             skip_bad=skip_bad,
             asking=Asking(algorithm, params, sampling, seed),
         )

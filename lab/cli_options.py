@@ -18,7 +18,6 @@ from lab import terminal
 if TYPE_CHECKING:
     from lab.workbench import Workbench
 
-Split = Literal["samples", "heldout", "pool", "dev", "train"]
 MODEL_OPTIONS = (
     "policy",
     "prm",

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from lab import cli_options as options
 from lab import terminal
+from lab.cli_datasets import tell_left_out
 
 if TYPE_CHECKING:
     from engine.training.verdict import Comparison
@@ -116,7 +117,11 @@ def train(
         check(bench.models)
         # A library that prints must not spoil the one object on standard output.
         with redirect_stdout(sys.stderr):
-            _tell(bench.rounds.plan(settings, fresh))
+            plan = bench.rounds.plan(settings, fresh)
+            _tell(plan)
+            most = None if heldout_limit is None else settings.skipped + heldout_limit
+            for source, limit in ((settings.pool, pool_limit), (settings.heldout, most)):
+                tell_left_out(bench.dataset(source, limit=limit))
             series = bench.rounds.start(settings, fresh)
             finished = follow(bench, series)
         states = [one for one in bench.rounds.states() if one.series == series][::-1]

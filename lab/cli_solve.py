@@ -11,12 +11,11 @@ import msgspec
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from engine.errors import ParameterError
+from lab import cli_datasets, terminal
 from lab import cli_options as options
-from lab import terminal
 
 if TYPE_CHECKING:
-    from engine.tasks.datasets import Dataset, Rejected
+    from engine.tasks.datasets import Dataset
     from lab.workbench import BatchState, Workbench
     from sessions.batches import BatchProblem
 
@@ -67,14 +66,7 @@ def solve(
         int | None, typer.Option(min=1, help="Most policy tokens that every search may generate.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same trees.")] = 0,
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--field",
-            metavar="NAME=FIELD",
-            help="Which field of the dataset is content, answer or id, again and again.",
-        ),
-    ] = None,
+    field: cli_datasets.Field = None,
     split: Annotated[
         str | None, typer.Option(help="Which split of a folder that has several.")
     ] = None,
@@ -106,8 +98,8 @@ def solve(
     with options.workbench(ctx) as bench:
         check(bench.models)
         params, sampling = parameters(bench, param or [])
-        found = bench.dataset(dataset, field_names(field or []), split, limit)
-        _tell(found)
+        found = bench.dataset(dataset, cli_datasets.field_names(field), split, limit)
+        cli_datasets.tell(found)
         if hint := bench.hint(found.problems[0].content, params):
             terminal.notice(hint)
         # A library that prints must not spoil the one object on standard output.
@@ -139,45 +131,6 @@ def solve(
             raise typer.Exit(INTERRUPTED)
         if state.failed or state.status == "failed":
             raise typer.Exit(FAILED)
-
-
-def field_names(texts: list[str]) -> dict[str, str]:
-    """`NAME=FIELD` texts as a mapping.
-
-    Raises:
-        ParameterError: one is no such text.
-    """
-    fields = {}
-    for text in texts:
-        name, sign, field = text.partition("=")
-        if not sign or not name.strip() or not field.strip():
-            raise ParameterError(
-                f"--field takes NAME=FIELD, such as content=question, not {text!r}."
-            )
-        fields[name.strip()] = field.strip()
-    return fields
-
-
-def _tell(dataset: "Dataset") -> None:
-    """What was read, and what was not."""
-    split = f", split {dataset.split}" if dataset.split else ""
-    fields = ", ".join(f"{name} from {field!r}" for name, field in dataset.fields.items())
-    ungraded = f"; {dataset.ungraded:,} without an answer" if dataset.ungraded else ""
-    terminal.notice(
-        f"{dataset.source}{split}: {len(dataset.problems):,} problems ({fields}){ungraded}."
-    )
-    _tell_rows("are no problems", dataset.rejected)
-    _tell_rows("are there already", dataset.repeated)
-
-
-def _tell_rows(what: str, rows: "list[Rejected]") -> None:
-    if not rows:
-        return
-    terminal.notice(f"{len(rows):,} of its rows {what} and are left out:")
-    for row in rows[:_SHOWN]:
-        terminal.notice(f"  {row.place}: {row.reason}")
-    if len(rows) > _SHOWN:
-        terminal.notice(f"  and {len(rows) - _SHOWN:,} more (--json lists all)")
 
 
 def _run(bench: "Workbench", batch: str) -> bool:
@@ -276,13 +229,7 @@ def _report(
     return {
         "batch": state.id,
         "name": state.name,
-        "dataset": {
-            "source": dataset.source,
-            "split": dataset.split,
-            "fields": dataset.fields,
-            "rejected": msgspec.to_builtins(dataset.rejected),
-            "repeated": msgspec.to_builtins(dataset.repeated),
-        },
+        "dataset": cli_datasets.described(dataset),
         "algorithm": state.setting["algorithm"],
         "params": state.setting["params"],
         "seed": state.setting["seed"],

@@ -8,6 +8,7 @@ import typer
 
 from lab import cli_options as options
 from lab import terminal
+from lab.cli_datasets import tell_left_out
 
 if TYPE_CHECKING:
     from lab.evaluations import Evaluations
@@ -88,6 +89,7 @@ def verify(
         wanted = [one for one in ASKED if {one, one + VOTES} & set(names)]
         check_asked(asked, wanted, bench.models)
         problems = bench.dataset(dataset, limit=limit)
+        tell_left_out(problems)
         if problems.ungraded:
             raise ParameterError(
                 f"{dataset} has {problems.ungraded:,} problems without a right answer: comparing "

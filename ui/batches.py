@@ -21,6 +21,7 @@ BUNDLED = ("samples", "heldout", "dev", "pool", "train")
 MOST_ROWS = 200
 """Problems of a batch in one answer, and bad rows of a dataset that are told one by one."""
 
+_FIELDS = ("content", "answer", "options", "tolerance", "id")
 _PARALLEL = 16
 _EXAMPLES = 3
 _LONGEST = 400
@@ -36,7 +37,7 @@ class Order(msgspec.Struct, frozen=True):
 
     Attributes:
         source: a path, or the name of bundled problems.
-        fields: which field of the dataset is content, answer or id.
+        fields: which field of the dataset is content, answer, options, tolerance or id.
         split: of a folder with several, None if none is named.
         limit: of problems, None for all.
         parallel: searches at a time.
@@ -66,7 +67,7 @@ def order(entered: Mapping[str, Any]) -> Order:
     if not source:
         raise PageError("Name a file or folder on this machine, or bundled problems.")
     given = entered.get("fields") or {}
-    fields = {name: str(given.get(name) or "").strip() for name in ("content", "answer", "id")}
+    fields = {name: str(given.get(name) or "").strip() for name in _FIELDS}
     return Order(
         source=_absolute(source),
         fields={name: field for name, field in fields.items() if field},

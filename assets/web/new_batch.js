@@ -6,7 +6,8 @@
 import { el } from "./dom.js";
 import { block, count, line } from "./text.js";
 
-const READ = ["source", "content", "answer", "id", "split", "limit"];
+const FIELDS = ["content", "answer", "options", "tolerance", "id"];
+const READ = ["source", ...FIELDS, "split", "limit"];
 
 export class NewBatch {
   /**
@@ -40,10 +41,12 @@ export class NewBatch {
         this.bundled,
         el("div", { class: "lab-fields-row" }, this.field("limit", "Problems at most", { placeholder: "all", numeric: true })),
         el("details", {}, el("summary", { text: "Fields and split" }),
-          el("p", { class: "lab-muted", text: "Usual names (question, problem, answer, solution \u2026) are found by themselves." }),
+          el("p", { class: "lab-muted", text: "Usual names (question, choices, answer, solution \u2026) are found by themselves. Several fields are joined by commas: Body,Question." }),
           el("div", { class: "lab-fields-row" },
             this.field("content", "Question in", { placeholder: "found by name" }),
             this.field("answer", "Right answer in", { placeholder: "found by name" }),
+            this.field("options", "Options in", { placeholder: "found by name" }),
+            this.field("tolerance", "Right within", { placeholder: "a field, or 5 %" }),
             this.field("id", "Id in", { placeholder: "found by name" }),
             this.field("split", "Split", { placeholder: "the only one" }))),
         this.report),
@@ -83,7 +86,7 @@ export class NewBatch {
     const value = (name) => this.fields[name].value;
     return {
       source: value("source"), split: value("split"), limit: value("limit"),
-      fields: { content: value("content"), answer: value("answer"), id: value("id") },
+      fields: Object.fromEntries(FIELDS.map((name) => [name, value(name)])),
       iterations: value("iterations"), tokens: value("tokens"), parallel: value("parallel"), name: value("name"),
       fresh: this.fields.fresh.checked,
     };

@@ -13,18 +13,13 @@ from pathlib import Path
 import msgspec
 
 from engine.errors import ParameterError, TaskError
-from engine.tasks.benchmarks import Shape, shape_of
-from engine.tasks.final_answer import extract_answer
+from engine.tasks.benchmarks import USUAL, Shape, is_tolerance, shape_of
+from engine.tasks.cells import is_empty, number_or_text
+from engine.tasks.posing import first_index, posed
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_files
-from engine.tasks.tables import Row, Table, kind_of, open_tables
+from engine.tasks.tables import Row, Table, open_tables
 
-USUAL = {
-    "content": ("content", "question", "problem", "prompt", "input", "query"),
-    "answer": ("answer", "solution", "gold", "target", "output", "label"),
-    "id": ("id", "unique_id", "problem_id", "question_id", "problemid"),
-}
-"""Fields of a problem, and what they are called in datasets, in small letters or others; the first
-that is there is taken."""
+_SHOWN = 40
 
 
 class DatasetProblem(msgspec.Struct, frozen=True):
@@ -61,11 +56,14 @@ class Dataset(msgspec.Struct, frozen=True):
     Attributes:
         source: as it was named: a path, or a bundled split.
         split: "" where there is only one.
-        fields: which of its fields were read as content, answer and id.
+        fields: which of its fields were read as content, answer, options and so on; several are
+            joined by commas, as `read_dataset` takes them.
         problems: all that can be asked.
         rejected: rows that are no problem.
-        repeated: rows that ask again what an earlier one asked, or have its id.
+        repeated: rows that ask again what an earlier one asked, with the same options.
         benchmark: whose rows they are, if it has rules of its own; see `engine.tasks.benchmarks`.
+
+    Every row that was read is a problem, rejected or repeated.
     """
 
     source: str
@@ -102,15 +100,17 @@ def read_dataset(
 
     Args:
         source: a path, or the name of a bundled split; a folder of such a name is "./heldout".
-        fields: which field of the dataset is "content", "answer" or "id"; the rest is found by its
-            usual name, see `USUAL`.
+        fields: which field of the dataset is "content", "answer", "options", "unit", "tolerance"
+            or "id"; the rest is found by its usual name, see `engine.tasks.benchmarks.USUAL`.
+            Several fields, joined by commas, are joined to one question, are options one each, or
+            hold the answer in the first that is filled. A tolerance may be given itself: "5 %".
         split: of a folder with several.
         limit: read no more after so many problems.
 
     Raises:
         TaskError: it cannot be read, has several splits and none was named, has no field with
             questions, or holds no problem.
-        ParameterError: `fields` has another name than content, answer or id.
+        ParameterError: `fields` has another name than these.
     """
     for name in fields or {}:
         if name not in USUAL:
@@ -138,79 +138,104 @@ def read_dataset(
 def _read(
     source: str, split: str, tables: Sequence[Table], given: Mapping[str, str], limit: int | None
 ) -> Dataset:
-    shape = None if {"content", "answer"} & set(given) else shape_of(_there(tables))
-    if shape is not None:
-        own = {"content": shape.content, "answer": shape.answer, "id": shape.id}
-        given = {**{name: field for name, field in own.items() if field}, **given}
-    fields = _fields(source, tables, given)
-    reader = _Reader(fields, shape)
-    found = Dataset(
-        source,
-        split,
-        fields,
-        reader.problems,
-        reader.rejected,
-        reader.repeated,
-        shape.name if shape is not None else "",
-    )
-    others = shape.others if shape is not None else ()
-    for place, row in _rows(tables, list(dict.fromkeys([*fields.values(), *others]))):
-        if limit is not None and len(found.problems) >= limit:
-            break
-        reader.take(place, row)
-    if not found.problems:
-        why = f": {found.rejected[0].place}: {found.rejected[0].reason}" if found.rejected else ""
-        raise TaskError(f"{source} holds no problem{why}.")
-    return found
-
-
-def _there(tables: Sequence[Table]) -> list[str]:
-    return list(dict.fromkeys(name for table in tables for name in table.fields))
-
-
-def _fields(source: str, tables: Sequence[Table], given: Mapping[str, str]) -> dict[str, str]:
-    """Which field of the dataset is which of a problem's."""
-    there = _there(tables)
-    small = {name.lower(): name for name in reversed(there)}
-    listed = ", ".join(repr(name) for name in there[:20]) or "none"
-    fields: dict[str, str] = {}
-    for name, usual in USUAL.items():
-        wanted = given.get(name)
-        if wanted is not None and wanted not in there:
-            raise TaskError(f"{source} has no field {wanted!r}; its fields are: {listed}.")
-        found = wanted or next(
-            (one if one in there else small[one.lower()] for one in usual if one.lower() in small),
-            None,
-        )
-        if found is not None:
-            fields[name] = found
-    if "content" not in fields:
+    there = [name for table in tables for name in [*table.fields, *table.inside]]
+    there = list(dict.fromkeys(there))
+    shape = shape_of(there, _given(source, there, given))
+    listed = _listed(there)
+    if not shape.content:
         raise TaskError(
             f"{source} has no field with questions that is known ({', '.join(USUAL['content'])}): "
             f"map one of its fields to content. They are: {listed}."
         )
-    return fields
+    reader = _Reader(shape, _first_index(tables, shape))
+    for place, row in _rows(tables, _wanted(shape)):
+        if limit is not None and len(reader.problems) >= limit:
+            break
+        reader.take(place, row)
+    if not reader.problems:
+        bad = reader.rejected
+        why = f": {bad[0].place}: {bad[0].reason}" if bad else ""
+        raise TaskError(f"{source} holds no problem{why}.")
+    return Dataset(
+        source,
+        split,
+        _told(shape),
+        reader.problems,
+        reader.rejected,
+        reader.repeated,
+        shape.name,
+    )
+
+
+def _listed(there: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in there[:20]) or "none"
+
+
+def _given(source: str, there: Sequence[str], given: Mapping[str, str]) -> dict[str, list[str]]:
+    """The fields that a person has mapped, each of them as the file spells it."""
+    found: dict[str, list[str]] = {}
+    for name, text in given.items():
+        fields = [text] if text in there else [one.strip() for one in text.split(",")]
+        missing = [one for one in fields if one not in there]
+        if missing and not (name == "tolerance" and is_tolerance(text)):
+            raise TaskError(
+                f"{source} has no field {missing[0]!r}; its fields are: {_listed(there)}."
+            )
+        found[name] = [text] if missing else fields
+    return found
+
+
+def _wanted(shape: Shape) -> list[str]:
+    """The fields that a row is read with."""
+    several = (shape.content, shape.answer, shape.options, shape.wrong, shape.others, shape.images)
+    one = (shape.id, shape.unit, shape.tolerance, shape.numbers)
+    return [field for field in dict.fromkeys([*sum(several, ()), *one]) if field]
+
+
+def _told(shape: Shape) -> dict[str, str]:
+    """What is read as what."""
+    told = {
+        "content": shape.content,
+        "answer": shape.answer,
+        "options": (*shape.options, *shape.wrong),
+        "unit": (shape.unit,),
+        "tolerance": (shape.tolerance,),
+        "id": (shape.id,),
+    }
+    return {name: ",".join(fields) for name, fields in told.items() if any(fields)}
 
 
 def _rows(tables: Sequence[Table], wanted: Sequence[str]) -> Iterator[tuple[str, Row | str]]:
     for table in tables:
         before = f"{table.file}, " if table.file else ""
-        there = [name for name in wanted if name in table.fields]
+        outer = [name if name in table.fields else name.partition(".")[0] for name in wanted]
+        there = [name for name in dict.fromkeys(outer) if name in table.fields]
         for number, row in table.rows(there):
             yield f"{before}{table.unit} {number}", row
 
 
-class _Reader:
-    """Takes rows one by one and sorts them."""
+def _first_index(tables: Sequence[Table], shape: Shape) -> int:
+    if not shape.options:
+        return 0
+    rows = (row for _, row in _rows(tables, [*shape.options, *shape.answer]))
+    return first_index((row for row in rows if not isinstance(row, str)), shape)
 
-    def __init__(self, fields: Mapping[str, str], shape: Shape | None = None) -> None:
+
+class _Reader:
+    """Takes rows one by one and sorts them.
+
+    Args:
+        shape: what their fields are.
+        first: the index of the first option.
+    """
+
+    def __init__(self, shape: Shape, first: int) -> None:
         self.problems: list[DatasetProblem] = []
         self.rejected: list[Rejected] = []
         self.repeated: list[Rejected] = []
-        self._fields = fields
         self._shape = shape
-        self._contents: dict[str, str] = {}
-        self._ids: dict[str, str] = {}
+        self._first = first
+        self._contents: dict[str, DatasetProblem] = {}
 
     def take(self, place: str, row: Row | str) -> None:
         """Keep a row as a problem, or as what it is instead."""
@@ -223,78 +248,32 @@ class _Reader:
             self.rejected.append(Rejected(place, str(error)))
             return
         # White space is how a file is laid out, not what is asked.
-        content = " ".join(problem.content.split())
-        if content in self._contents:
-            reason = f"asks what {self._contents[content]} asks"
-        elif problem.id and problem.id in self._ids:
-            reason = f"has the id {problem.id!r} of {self._ids[problem.id]}"
-        else:
-            self._contents[content] = place
-            if problem.id:
-                self._ids[problem.id] = place
+        known = self._contents.setdefault(" ".join(problem.content.split()), problem)
+        if known is problem:
             self.problems.append(problem)
             return
+        reason = f"asks what {known.place} asks"
+        if None not in (known.answer, problem.answer) and known.answer != problem.answer:
+            reason += f", with another answer: {_cut(problem.answer)}, there {_cut(known.answer)}"
         self.repeated.append(Rejected(place, reason))
 
     def _problem(self, place: str, row: Row) -> DatasetProblem:
-        identifier = self._number_or_text(self._fields.get("id", ""), row)
-        content, answer = self._posed(row)
-        if not content:
-            raise TaskError(f"{self._fields['content']!r} is missing or empty")
-        for name, text in (("content", content), ("id", identifier), ("answer", answer)):
+        shape = self._shape
+        identifier = "" if is_empty(row.get(shape.id)) else number_or_text(row, shape.id)
+        found = posed(row, shape, self._first)
+        for names, text in (
+            (shape.content, found.content),
+            ((shape.id,), identifier),
+            (shape.answer, found.answer),
+        ):
             if len(text) > LONGEST_QUESTION:
-                raise TaskError(_too_long(self._fields[name], text))
-        return DatasetProblem(identifier, content, answer or None, place)
-
-    def _posed(self, row: Row) -> tuple[str, str]:
-        """The question and its right answer, "" if there is none."""
-        if self._shape is None:
-            field = self._fields["content"]
-            answer = self._number_or_text(self._fields.get("answer", ""), row)
-            return self._text(field, row.get(field)), final_answer(answer)
-        names = dict.fromkeys((self._shape.content, self._shape.answer, *self._shape.others))
-        posed = self._shape.pose({name: self._texts(name, row) for name in names})
-        return posed.content, posed.answer
-
-    def _texts(self, field: str, row: Row) -> list[str]:
-        value = row.get(field)
-        items = value if isinstance(value, list) else [value]
-        found = [self._number_or_text(field, {field: item}) for item in items]
-        return [text for text in found if text]
-
-    def _number_or_text(self, field: str, row: Row) -> str:
-        value = row.get(field)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            try:
-                return str(value)
-            except ValueError as error:  # a whole number of thousands of digits
-                raise TaskError(f"{field!r} is not a usable number") from error
-        return self._text(field, value)
-
-    def _text(self, field: str, value: object) -> str:
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise TaskError(f"{field!r} is {kind_of(value)}, not a text")
-        if not value.isascii():
-            try:
-                value.encode("utf-8")
-            except UnicodeEncodeError as error:
-                raise TaskError(f"{field!r} is not valid Unicode text") from error
-        return value.replace("\r\n", "\n").strip()
+                raise TaskError(_too_long(names[0], text))
+        return DatasetProblem(identifier, found.content, found.answer or None, place)
 
 
 def _too_long(field: str, text: str) -> str:
     return f"{field!r} has {len(text):,} characters; it can have {LONGEST_QUESTION:,}"
 
 
-def final_answer(text: str) -> str:
-    r"""The right answer that a dataset's field states: after "####", in a LaTeX box or after
-    "answer is" if it is a worked solution, else the text itself; "" if there is none.
-    """
-    if "####" in text:
-        return text.rsplit("####", 1)[1].strip().partition("\n")[0].strip()
-    lower = text.lower()
-    if "\\boxed" in text or "\n" in text or "answer is" in lower or "answer:" in lower:
-        return extract_answer(text) or text.strip()
-    return text.strip()
+def _cut(text: str | None) -> str:
+    return repr((text or "")[:_SHOWN])

@@ -28,6 +28,7 @@ LOOKED_AT = 100
 
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _METADATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
+_WRAPPERS = ("data", "rows", "examples", "problems", "instances", "items")
 _BATCH = 1000
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 12
@@ -41,12 +42,14 @@ class Table(msgspec.Struct, frozen=True):
         unit: what the numbers count.
         fields: names of the fields; of JSON those of the first rows.
         rows: reads it from the start.
+        inside: names of fields of the objects in fields: "choices.text".
     """
 
     file: str
     unit: Literal["line", "item", "row"]
     fields: list[str]
     rows: Reader
+    inside: list[str] = []
 
 
 def open_tables(source: Path, split: str | None = None) -> tuple[str, list[Table]]:
@@ -149,9 +152,25 @@ def _json(path: Path, name: str) -> Table:
             if not lines:
                 raise _unreadable(path, error) from error
         else:
-            items = [_object(item) for item in (value if isinstance(value, list) else [value])]
+            items = [_object(item) for item in _items(value)]
             return _table(name, "item", lambda _: enumerate(items, start=1))
     return _table(name, "line", lambda _: _json_lines(path))
+
+
+def _items(value: object) -> list[object]:
+    """The rows of a JSON value: of a list, of an object that names each row, of the list in an
+    object such as {"data": [...]}; else the value itself.
+    """
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict) and value:
+        held = list(value.values())
+        if len(held) > 1 and all(isinstance(item, dict) for item in held):
+            return [{"id": name, **item} for name, item in value.items()]
+        lists = [value[name] for name in _WRAPPERS if isinstance(value.get(name), list)]
+        if len(lists) == 1 and set(map(type, lists[0])) == {dict}:
+            return list(lists[0])
+    return [value]
 
 
 def _is_json(text: bytes) -> bool:
@@ -165,7 +184,12 @@ def _is_json(text: bytes) -> bool:
 def _table(name: str, unit: Literal["line", "item", "row"], rows: Reader) -> Table:
     """A table whose fields are those of its first rows."""
     first = [row for _, row in islice(rows(()), LOOKED_AT) if isinstance(row, dict)]
-    return Table(name, unit, list(dict.fromkeys(key for row in first for key in row)), rows)
+    fields = dict.fromkeys(key for row in first for key in row)
+    inside = dict.fromkeys(
+        f"{key}.{inner}" for row in first for key in row if isinstance(row[key], dict)
+        for inner in row[key]
+    )  # fmt: skip
+    return Table(name, unit, list(fields), rows, list(inside))
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Row | str]]:
@@ -268,10 +292,18 @@ def _parquet(path: Path, name: str) -> Table:
             raise _unreadable(path, _brief(error)) from error
 
     try:
-        fields = list(pq.read_schema(path).names)
+        schema = pq.read_schema(path)
     except pa.ArrowException as error:
         raise _unreadable(path, _brief(error)) from error
-    return Table(name, "row", fields, rows)
+    return Table(name, "row", list(schema.names), rows, _inside(schema))
+
+
+def _inside(schema: Any) -> list[str]:
+    """Names of the fields in the structs of an Arrow schema."""
+    import pyarrow as pa
+
+    structs = [field for field in schema if pa.types.is_struct(field.type)]
+    return [f"{field.name}.{inner.name}" for field in structs for inner in field.type]
 
 
 def _numbered(batches: Iterable[list[Row]]) -> Iterator[tuple[int, Row | str]]:
@@ -317,4 +349,5 @@ def _saved(folder: Path) -> Table:
         except (datasets.table.pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _unreadable(folder, _brief(error)) from error
 
-    return Table("", "row", list(found.column_names), rows)
+    schema = found.features.arrow_schema
+    return Table("", "row", list(found.column_names), rows, _inside(schema))

@@ -101,6 +101,25 @@ def test_a_batch_from_the_file_to_the_accuracy(
     page.wait_for_function("document.querySelectorAll('.lab-rows .lab-row.is-wrong').length > 2")
 
 
+def test_fields_are_mapped_on_the_sheet(
+    tab: OpenTab, bench: FakeWorkbench, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.offer("some", ["What is 1 plus 1?"])
+    read: list[Any] = []
+    found = bench.dataset
+    monkeypatch.setattr(
+        bench, "dataset", lambda source, fields, *more: read.append(fields) or found(source)
+    )
+    page = tab(address)
+    new_batch(page, "some")
+    page.click(".lab-new-batch summary")
+    given = {"content": "Body,Question", "options": "A,B", "tolerance": "5 %"}
+    for name, field in given.items():
+        enter(page, name, field)
+    page.wait_for_selector(".lab-primary:has-text('Start 1 search')")
+    assert read[-1] == given
+
+
 def test_refusals_stand_on_the_sheet(tab: OpenTab, bench: FakeWorkbench, address: str) -> None:
     bench.offer("some", ["What is 1 plus 1?"])
     page = tab(address)

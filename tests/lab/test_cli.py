@@ -299,6 +299,34 @@ def wait_for_an_iteration(file: Path, running: fresh.Command) -> None:
     pytest.fail("no iteration was finished in 200 s")
 
 
+def test_problems_of_a_file_are_listed_with_what_is_left_out(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"Body": "Ann has 3 nuts", "Question": "How many?", "Answer": 3.0},
+        {"Body": "Ann has number0 nuts", "Question": "How many?", "Answer": 3.0},
+        {"Body": "Ann has 3 nuts", "Question": "How many?", "Answer": 4.0},
+        {"Body": "Bo\u001b[2J has 2 nuts", "Question": "How many?", "Answer": None},
+    ]
+    path = tmp_path / "nuts.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    told = lab("problems", str(path), "--limit", "1", "--json", home=tmp_path)
+    assert told.json["problems"] == [
+        {"id": "", "content": "Ann has 3 nuts. How many?", "answer": "3", "place": "line 1"}
+    ]
+    assert (told.json["count"], told.json["ungraded"]) == (2, 1)
+    assert [row["place"] for row in told.json["dataset"]["rejected"]] == ["line 2"]
+    assert [row["place"] for row in told.json["dataset"]["repeated"]] == ["line 3"]
+    assert "line 2: its question has the placeholder 'number0'" in told.err
+    assert "with another answer: '4', there '3'" in told.err
+    fields = ("--field", "content=Question,Body", "--field", "tolerance=10 %")
+    listed = lab("problems", str(path), *fields, home=tmp_path)
+    assert "How many? Ann has 3 nuts" in listed.out
+    assert "\u001b[2J" not in listed.out + listed.err
+    twice = ("--field", "content=Body", "--field", "content=Question")
+    refused = lab("problems", str(path), *twice, home=tmp_path)
+    assert "content=Body,Question" in refused.err
+    assert "name a file" in lab("problems", *fields, home=tmp_path).err
+
+
 def test_problems_are_listed_and_algorithms_described(tmp_path: Path) -> None:
     problems = lab("problems", "--limit", "3", "--json", home=tmp_path).json["problems"]
     assert len(problems) == 3

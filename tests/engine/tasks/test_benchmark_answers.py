@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from engine.tasks.benchmarks import Texts, shape_of
+from engine.tasks.benchmarks import shape_of
 from engine.tasks.final_answer import extract_answer
 from engine.tasks.grading import grade
+from engine.tasks.posing import posed
 
 Case = dict[str, Any]
 CASES: dict[str, list[Case]] = tomllib.loads(
@@ -25,25 +26,17 @@ KINDS = {"options": "multiple-choice", "judgements": "judge", "blanks": "filling
 
 def gold_of(benchmark: str, case: Case) -> str:
     """The right answer in the words by which it is compared, as a row of the benchmark gives it."""
-    fields: Texts | None = None
+    row: dict[str, Any] | None = None
     if benchmark == "SciBench":
-        fields = {
-            "problem_text": ["Q?"],
-            "answer_number": [case["answer"]],
-            "unit": [case["unit"]],
-        }
+        row = {"problem_text": "Q?", "answer_number": case["answer"], "unit": case["unit"]}
     elif benchmark in KINDS:
-        fields = {
-            "question": [case.get("question", QUESTION)],
+        row = {
+            "question": case.get("question", QUESTION),
             "answer": [case["answer"]],
-            "type": [KINDS[benchmark]],
-            "ability": ["Base Knowledge"],
+            "type": KINDS[benchmark],
+            "ability": "Base Knowledge",
         }
-    if fields is None:
-        return str(case["answer"])
-    shape = shape_of(fields)
-    assert shape is not None
-    return shape.pose(fields).answer
+    return str(case["answer"]) if row is None else posed(row, shape_of(list(row))).answer
 
 
 @pytest.mark.parametrize("benchmark", CASES)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import ParameterError, TaskError
-from engine.tasks.datasets import Dataset, Rejected, final_answer, read_dataset
+from engine.tasks.datasets import Dataset, Rejected, read_dataset
+from engine.tasks.posing import final_answer
 from engine.tasks.problems import LONGEST_QUESTION, bundled_problems
 
 ROWS = [
@@ -113,8 +114,8 @@ def test_bad_rows_are_told_by_their_line_and_the_rest_runs(tmp_path: Path) -> No
         {"id": 3, "answer": "1"},
         {"id": 4, "content": "  "},
         {"id": 5, "content": 12},
-        {"id": 6, "content": "q", "answer": [1]},
-        {"id": 7, "content": "q", "answer": True},
+        {"id": 6, "content": "q", "answer": {"a": 1}},
+        {"id": 7, "content": "q", "answer": [[1]]},
         {"id": [8], "content": "q"},
         {"id": 9, "content": "x" * (LONGEST_QUESTION + 1)},
         r'{"id": 10, "content": "\ud800"}',
@@ -122,15 +123,16 @@ def test_bad_rows_are_told_by_their_line_and_the_rest_runs(tmp_path: Path) -> No
         "",
         {"id": 11, "content": " First?\n"},
         {"id": 1, "content": "Another?"},
-        '{"id": 12, "content": "Second?", "answer": NaN}',
+        '{"id": 12, "content": "Third?", "answer": NaN}',
         '{"id": 13, "content": "a\udcff"}',
     ]
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     path.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
     found = read_dataset(str(path))
-    assert contents(found) == ["First?", "Second?"]
+    assert contents(found) == ["First?", "Another?"]
+    assert [problem.id for problem in found.problems] == ["1", "1"]
     told = {item.place: item.reason for item in found.rejected}
-    assert list(told) == [f"line {n}" for n in (*range(2, 14), 18)]
+    assert list(told) == [f"line {n}" for n in (*range(2, 14), 17, 18)]
     for line, words in [
         (2, "not JSON"),
         (3, "a list, not an object"),
@@ -138,18 +140,16 @@ def test_bad_rows_are_told_by_their_line_and_the_rest_runs(tmp_path: Path) -> No
         (5, "'content' is missing or empty"),
         (6, "'content' is missing or empty"),
         (7, "'content' is a number, not a text"),
-        (8, "'answer' is a list"),
-        (9, "'answer' is true or false"),
+        (8, "'answer' is an object"),
+        (9, "'answer' is a list"),
         (10, "'id' is a list"),
         (11, "'content' has 20,001 characters; it can have 20,000"),
         (12, "not valid Unicode"),
+        (17, "'answer' is NaN"),
         (18, "not JSON"),
     ]:
         assert words in told[f"line {line}"]
-    assert found.repeated == [
-        Rejected("line 15", "asks what line 1 asks"),
-        Rejected("line 16", "has the id '1' of line 1"),
-    ]
+    assert found.repeated == [Rejected("line 15", "asks what line 1 asks")]
 
 
 def test_rows_of_a_csv_file_that_are_none(tmp_path: Path) -> None:
