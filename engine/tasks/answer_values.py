@@ -1,0 +1,165 @@
+"""The value in the words that state an answer: where it begins, where it ends, what is joined to it."""
+
+import re
+from typing import NamedTuple
+
+from engine.tasks import answer_words as words
+from engine.tasks import choices
+from engine.tasks.numerals import number_of, trimmed
+
+LONGEST_PHRASE = 12
+"""Words of an answer without a number or a formula."""
+
+_MOST_VALUES = 8
+_FORMULA = (
+    r"(?:\$\$((?:\\.|[^$\\]){1,400})\$\$|\$((?:\\.|[^$\\]){1,200})\$(?!\d)"
+    r"|\\\((.{1,200}?)\\\)|\\\[(.{1,400}?)\\\])"
+)
+FORMULA = re.compile(_FORMULA, re.DOTALL)
+_AND = (
+    r"(?:,\s{0,3}(?:and\b|or\b)?|;|(?:and|or)\b(?:\s(?:possibly|perhaps|maybe|also|even)\b)?"
+    r"|\\text\s?\{\s?(?:and|or)\s?\})"
+)
+_ANOTHER = re.compile(
+    rf"\s{{0,9}}\(?(?:(?P<and>{_AND})\s{{0,9}}{_FORMULA}"
+    r"|(?:,\s{0,3})?(?P<or>and|or)\s{1,9}(?P<plain>[-\u2212]?\d[\d,.]{0,30}|[A-J])(?!\w))",
+    re.DOTALL,
+)
+_UNIT = re.compile(r"\s?(?:[A-Za-z]{1,15}|%)(?=[.,;!*]|\s*(?:\n|$))")
+_PLAIN = r"[-\u2212]?\$?\d[\d,.]*(?<![,.])"
+_LIST = re.compile(rf"{_PLAIN}(?:,?\s(?:and|or)\s{_PLAIN}|,\s{_PLAIN}){{1,9}}")
+_STOP = re.compile(r"[.!?](?=[\s*_]|$)(?!\s*[=+/\u00d7])|[\u3002\uff0e]|\n")
+_BOLD = re.compile(r"(?<![\w)*])(\*\*|__|`)(?=\S)(.{1,300}?)(?<=\S)\1(?![\w(*])")
+_CUT = re.compile(
+    r"(?:[,+*/=(\[{<\\^_\u00d7\u2212-]|\b(?:and|or|the|an?|of|is|to|about|approximately))\s*$"
+)
+_VALUE = re.compile(words.VALUE, re.IGNORECASE)
+_CHOSEN = re.compile(r".{0,20}(?:\d|[$\\]|(?<![\w'\u2019])[B-HJ](?![\w'\u2019]))", re.DOTALL)
+
+
+class Value(NamedTuple):
+    """An answer as it is stated, "" for none.
+
+    end: where its sentence ends. sound: it is a value, no remark about one. prose: read out of a
+    sentence. corrected: put in the place of another one. whole: not cut off in its middle.
+    """
+
+    answer: str
+    end: int
+    sound: bool
+    prose: bool = False
+    corrected: bool = False
+    whole: bool = True
+
+
+def value_of(text: str) -> Value:
+    """The value that a text begins with, or its first sentence says."""
+    lead = words.LEADS.match(text)
+    begin = lead.end() if lead else 0
+    if formula := FORMULA.match(text, begin):
+        answer, end = _formulas(text, formula)
+        return Value(answer, sentence_end(text, end), bool(answer.strip()))
+    stop = sentence_end(text, begin)
+    dressed = re.search(r"[*_`]*$", text[max(0, begin - 3) : begin])
+    said = (
+        text[begin:stop].replace(dressed[0], "", 1) if dressed and dressed[0] else text[begin:stop]
+    )
+    said = words.CLOSES.sub("", _BOLD.sub(r"\2", said))
+    corrected = False
+    for correction in list(words.CORRECTED.finditer(said))[-1:]:
+        said, corrected = said[correction.end() :], True
+    cut = stop == len(text) and (_CUT.search(said) or _depth(said) > 0)
+    value, prose = _value(said), False
+    if not value:
+        said = _until(words.REASON, said)
+        clause = words.CLAUSE.search(said)
+        if clause and not words.DULL.match(said) and not words.WORKING.match(said):
+            prose, rest = True, said[clause.end() :]
+            formula = FORMULA.match(rest)
+            value = _formulas(rest, formula)[0] if formula else _value(rest)
+    answer = trimmed(value or said).rstrip("! ") if not value.endswith("!") else trimmed(value)
+    short = len(said.split()) <= LONGEST_PHRASE and not words.WORKING.match(said)
+    sound = bool(value) or (bool(answer) and short and not words.DULL.match(said))
+    hollow = not value and words.PLACEHOLDER.fullmatch(answer)
+    return Value(answer, stop, sound and not hollow, prose or not value, corrected, not cut)
+
+
+def speaks_of_value(answer: str) -> bool:
+    """Whether words that are no answer still name a number, a formula or an option."""
+    return bool(_CHOSEN.search(answer))
+
+
+def sentence_end(text: str, start: int) -> int:
+    """Where the sentence or line ends that goes on at a place: at its closing mark."""
+    for stop in _STOP.finditer(text, start):
+        if stop[0] != ".":
+            return stop.start()
+        before = text[max(start, stop.start() - 8) : stop.start()].split()
+        word = before[-1].lower().lstrip("(") if before else ""
+        after = text[stop.end() : stop.end() + 2].strip()[:1]
+        short = word.isascii() and 1 < len(word) <= 4 and word.replace(".", "").isalpha()
+        if word in words.ABBREVIATED or (word == "no" and after.isdigit()):
+            continue
+        if not (short and after.islower()) and not ("." in word and after.isdigit()):
+            return stop.start()
+    return len(text)
+
+
+def listed(values: list[str], either: bool) -> str | None:
+    """Values as one answer: one that is said twice once; "A or B" is no list of options."""
+    values = [value for value in map(trimmed, values) if value]
+    numbers = {number_of(value) for value in values}
+    if len(set(values)) == 1 or (len(numbers) == 1 and None not in numbers):
+        return values[-1]
+    letters = all(re.fullmatch(r"\W*[A-J]\W*", choices.undressed(value)) for value in values)
+    return (" or " if either and letters else ", ").join(values) or None
+
+
+def braces(text: str, begin: int) -> tuple[str, int, bool]:
+    """What the braces at a place hold, where they end, and whether they do."""
+    depth = 0
+    for position in range(begin, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return text[begin + 1 : position], position + 1, True
+    return text[begin + 1 :], len(text), False
+
+
+def held(formula: re.Match[str]) -> str:
+    """What the marks of a formula hold."""
+    return next(group for group in formula.groups()[-4:] if group is not None)
+
+
+def _formulas(text: str, first: re.Match[str]) -> tuple[str, int]:
+    """A formula, and the values that the rest of its sentence joins to it."""
+    values, either, end = [held(first)], False, first.end()
+    while len(values) < _MOST_VALUES and (another := _ANOTHER.match(text, end)):
+        values.append(another["plain"] or next(filter(None, another.groups()[1:5])))
+        either |= "or" in (another["and"] or another["or"])
+        end = another.end()
+    answer = listed(values, either) or ""
+    unit = _UNIT.match(text, end)
+    return (answer + unit[0] if unit and number_of(answer) is not None else answer), end
+
+
+def _value(said: str) -> str:
+    """The value that a sentence begins with, without remarks on it; "" if it begins otherwise."""
+    if not _VALUE.match(said):
+        return ""
+    value = _until(words.REMARK, said)
+    both = _LIST.fullmatch(trimmed(value))
+    if both:
+        return listed(re.findall(_PLAIN, both[0]), either=True) or ""
+    return value.strip()
+
+
+def _until(remark: re.Pattern[str], said: str) -> str:
+    """A sentence up to a remark that is not within brackets."""
+    return next(
+        (said[: one.start()] for one in remark.finditer(said) if _depth(said[: one.start()]) <= 0),
+        said,
+    )
+
+
+def _depth(text: str) -> int:
+    return sum(map(text.count, "([{")) - sum(map(text.count, ")]}"))
