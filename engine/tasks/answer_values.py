@@ -1,4 +1,4 @@
-"""The value in the words that state an answer: where it begins, where it ends, what is joined to it."""
+"""The value in the words that state an answer: where it begins and ends, what is joined to it."""
 
 import re
 from typing import NamedTuple
@@ -11,19 +11,14 @@ LONGEST_PHRASE = 12
 """Words of an answer without a number or a formula."""
 
 _MOST_VALUES = 8
-_FORMULA = (
-    r"(?:\$\$((?:\\.|[^$\\]){1,400})\$\$|\$((?:\\.|[^$\\]){1,200})\$(?!\d)"
-    r"|\\\((.{1,200}?)\\\)|\\\[(.{1,400}?)\\\])"
-)
-FORMULA = re.compile(_FORMULA, re.DOTALL)
+FORMULA = re.compile(words.FORMULA)
 _AND = (
     r"(?:,\s{0,3}(?:and\b|or\b)?|;|(?:and|or)\b(?:\s(?:possibly|perhaps|maybe|also|even)\b)?"
     r"|\\text\s?\{\s?(?:and|or)\s?\})"
 )
 _ANOTHER = re.compile(
-    rf"\s{{0,9}}\(?(?:(?P<and>{_AND})\s{{0,9}}{_FORMULA}"
-    r"|(?:,\s{0,3})?(?P<or>and|or)\s{1,9}(?P<plain>[-\u2212]?\d[\d,.]{0,30}|[A-J])(?!\w))",
-    re.DOTALL,
+    rf"\s{{0,9}}\(?(?:(?P<and>{_AND})\s{{0,9}}(?P<formula>{words.FORMULA})"
+    r"|(?:,\s{0,3})?(?P<or>and|or)\s{1,9}(?P<plain>[-\u2212]?\d[\d,.]{0,30}|[A-J])(?!\w))"
 )
 _UNIT = re.compile(r"\s?(?:[A-Za-z]{1,15}|%)(?=[.,;!*]|\s*(?:\n|$))")
 _PLAIN = r"[-\u2212]?\$?\d[\d,.]*(?<![,.])"
@@ -97,6 +92,10 @@ def sentence_end(text: str, start: int) -> int:
         before = text[max(start, stop.start() - 8) : stop.start()].split()
         word = before[-1].lower().lstrip("(") if before else ""
         after = text[stop.end() : stop.end() + 2].strip()[:1]
+        if re.fullmatch("[a-z]", word) and re.match(
+            r"\s[A-Z]\.", text[stop.end() : stop.end() + 3]
+        ):
+            continue  # initials
         short = word.isascii() and 1 < len(word) <= 4 and word.replace(".", "").isalpha()
         if word in words.ABBREVIATED or (word == "no" and after.isdigit()):
             continue
@@ -125,16 +124,11 @@ def braces(text: str, begin: int) -> tuple[str, int, bool]:
     return text[begin + 1 :], len(text), False
 
 
-def held(formula: re.Match[str]) -> str:
-    """What the marks of a formula hold."""
-    return next(group for group in formula.groups()[-4:] if group is not None)
-
-
 def _formulas(text: str, first: re.Match[str]) -> tuple[str, int]:
     """A formula, and the values that the rest of its sentence joins to it."""
-    values, either, end = [held(first)], False, first.end()
+    values, either, end = [first[0]], False, first.end()
     while len(values) < _MOST_VALUES and (another := _ANOTHER.match(text, end)):
-        values.append(another["plain"] or next(filter(None, another.groups()[1:5])))
+        values.append(another["plain"] or another["formula"])
         either |= "or" in (another["and"] or another["or"])
         end = another.end()
     answer = listed(values, either) or ""

@@ -54,7 +54,10 @@ LANGUAGES = (
     Language("정답|해답|답", "", "[은는이]", "입니다|이다|이에요|예요"),
 )
 
-_FORMULA = r"\$(?!\$)(?:\\.|[^$\\\n])+\$(?!\d)|\$\$(?:\\.|[^$\\])+\$\$|\\\(.+?\\\)|\\\[.+?\\\]"
+FORMULA = (
+    r"(?:\$\$(?:\\.|[^$\\]){1,400}\$\$|\$(?:\\.|[^$\\]){1,200}\$(?!\d)"
+    r"|\\\([\s\S]{1,200}?\\\)|\\\[[\s\S]{1,400}?\\\])"
+)
 _NAME = r"\\?[A-Za-z](?:_?\w|_\{\w{1,9}\})?(?:\([a-z]\))?"
 VALUE = (
     r"(?:(?:about|approximately|approx\.|roughly|exactly|only|just|USD|EUR|Rs\.?)\s)?"
@@ -84,11 +87,11 @@ MARK = re.compile(
     "|".join(map(_mark, LANGUAGES))
     + rf"|\bans\.(?=\s?{VALUE})"
     + r"|(?:^|(?<=\n))[ \t>]{0,3}(?:#{1,6}\s{1,3})?[*_]{0,3}(?:\w{1,12}\s){0,2}"
-    + rf"(?:{'|'.join(language.noun for language in LANGUAGES)})(?:\s\w{{1,12}})?[ *_]{{0,9}}(?=\n)",
+    + rf"(?:{'|'.join(each.noun for each in LANGUAGES)})(?:\s\w{{1,12}})?[ *_]{{0,9}}(?=\n)",
     re.IGNORECASE,
 )
 TURNED = re.compile(
-    rf"(?P<value>{_FORMULA}|(?<![\w.,])[-\u2212]?[$\u20ac\u00a3]?\d[\d,./]{0, 30}(?:\s?%|\s[a-z]{1, 20})?"
+    rf"(?P<value>{FORMULA}|(?<![\w.,])[-\u2212]?[$\u20ac\u00a3]?\d[\d,./]{{0,30}}(?:\s?%|\s[a-z]{{1,20}})?"
     r"|\(?(?<![\w'\u2019])(?-i:[A-J])\)?)[*_]{0,3}\s(?:is|are)(?:\s(?:therefore|thus|hence|indeed))?"
     r"\s(?:the|our|my)\s(?:(?:final|correct|right|only)\s)?"
     r"(?:(?P<sure>answer|option|choice)|solution)s?\b(?!\s(?:to|of|for)\b)",
@@ -107,16 +110,17 @@ LEADS = re.compile(
 """What may stand between "is" and the answer."""
 
 PART = re.compile(
-    r"\b(?:first|second|third|fourth|parts?|step|sub\w*|previous|intermediate|one|another|possible"
+    r"\b(?:first|second|third|fourth|parts?|step|sub\w*|previous|original|intermediate|one|another|possible"
     r"|rough|partial|solution|expression|tentative|wrong|old|his|her|their|an)\b|'s\b|\([a-e]\)",
     re.IGNORECASE,
 )
 """Beside the word "answer": it is not the final one."""
 
 DOUBTED = re.compile(
-    r"\b(?:if|whether|suppose|assum(?:e|ing)|unless|imagine|maybe|perhaps|might|could|thought|tempt\w+"
-    r"|initially|at\sfirst|seem\w*|guessed|says?|said|claim\w*|once\sthe|until|instead\sof|not\sthat"
-    r"|what|how|why)\b",
+    r"^\W{0,5}(?:(?:and|but|or|so|then|now)\s)?(?:if|suppos\w+|assum\w+|unless|imagine|maybe|perhaps"
+    r"|at\sfirst|initially|what|how|why|is|are|could|might|can)\b[^,]*$"
+    r"|\b(?:if|whether|maybe|perhaps|suppos\w+|assum\w+|thought|guessed|seem\w*|said|says|claim\w*|might|may"
+    r"|could|(?:might|may|could|would|to)\s(?:think|say|guess|believe|expect))\s(?:that\s)?(?:\w+\s){0,2}\W*$",
     re.IGNORECASE,
 )
 INSTRUCTED = re.compile(
@@ -167,7 +171,7 @@ REASON = re.compile(
 """Where a remark begins after words."""
 
 DULL = re.compile(
-    r"(?:not|n't|close|near|known|unknown|clear|obvious|simple|easy|hard|given|found|obtained|computed|calculated"
+    r"(?:not|n't|close|near|expected|supposed|required|usually|often|typically|asked|needed|known|unknown|clear|obvious|simple|easy|hard|given|found|obtained|computed|calculated"
     r"|determined|derived|reached|in|by|at|between|within|to|of|what|how|where|when|why|which|unclear|correct"
     r"|right|wrong|incorrect|best|reasonable|consistent|already|yet|here|below|above|always|likely|probably"
     r"|too|almost|less|more|greater|larger|smaller|bigger|up|odd|even|positive|negative|unique|going|now"
@@ -196,7 +200,7 @@ CLAUSE = re.compile(
 PLACEHOLDER = re.compile(
     r"[\W_]*|\W*(?:(?:your|the|my|insert|final|put|correct)\b.{0,30})?\b"
     r"(?:answer|letter|number|value|result|option|choice)(?:\shere)?\W*"
-    r"|\W*(?:ldots|dots|quad|cdots|square|phantom|placeholder)\W*",
+    r"|\W*(?:[lc]?dots|q?quad|square|phantom\W.*|placeholder|underline\W.*)\W*",
     re.IGNORECASE,
 )
 """What stands for an answer where there is none yet."""

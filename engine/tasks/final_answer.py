@@ -21,7 +21,10 @@ LONGEST_WORDS = 8_000
 _MOST = 60
 """Statements of a kind that are looked at, from the end."""
 
-_BOX = re.compile(r"\\?\b(?:f?boxed|framebox|fbox)\s*(?:(?=\{)|(\w))|<\|begin_of_box\|>")
+_BOX = re.compile(
+    r"\\?\b(?:f?boxed|framebox|fbox)\s*(?=\{)|\\boxed\s*(\w)|<\|begin_of_box\|>", re.IGNORECASE
+)
+_DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\b")
 _TAG = re.compile(r"<((?:final_?)?answer|ans|solution)>((?:(?!</?\1>).){0,2000})(</\1>)?", re.I | re.S)
 _HASHES = re.compile(
     r"(?:^|\n)####\s?(?=\S)([-+$\u20ac\u00a3]{0,2} ?[\d.,/]*\d ?%?(?: [a-z]{1,15}){0,2}|\$[^$\n]{1,80}\$"
@@ -88,7 +91,7 @@ def extract_answer(text: str) -> str | None:
         return found.answer
     if not statements:
         return unstated(text)
-    last = max(statements, key=lambda one: one.end)
+    last = max(statements, key=lambda one: (one.end, one.start))
     before = conclusion(text[: last.start])
     return (
         conclusion(text[last.end :])
@@ -112,7 +115,7 @@ def _best(text: str, statements: list[_Statement]) -> _Statement | None:
     """The statement that counts: none that is unsound or taken back."""
     back = max((found.start() for found in words.RETRACTED.finditer(text)), default=-1)
     standing = [one for one in statements if one.sound and one.end > back]
-    return max(standing, key=lambda one: (one.rank, one.end), default=None)
+    return max(standing, key=lambda one: (one.rank, one.end, one.start), default=None)
 
 
 def _last(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
@@ -138,7 +141,7 @@ def _boxes(text: str) -> Iterator[_Statement]:
         either |= gap.lstrip(",;").startswith("or")
         last_end = end
         answer = listed(values, either) or ""
-        hollow = bool(words.PLACEHOLDER.fullmatch(inside)) and "\\" not in inside
+        hollow = bool(words.PLACEHOLDER.fullmatch(_DRESS.sub("", inside)))
         doubted = hollow or bool(words.DOUBTED.search(_clause(text, start))) or _asked(text, end)
         yield _Statement(3, start, end, answer, bool(answer) and not doubted, doubted, whole)
 
@@ -173,6 +176,7 @@ def _said(text: str) -> Iterator[_Statement]:
         doubted = doubted and not value.corrected
         beside = " ".join(clause.split()[-1:]) + " " + mark[0]
         weak = words.INSTRUCTED.search(clause) or words.PART.search(beside)
+        weak = weak or ("would" in mark[0] and clause.lower().startswith("if "))
         later = value.prose and re.search(r"\d", text[end:])
         sound = value.sound and not (doubted or weak or later)
         yield _Statement(0, mark.start(), end, value.answer, sound, doubted, value.whole)

@@ -3,12 +3,11 @@
 import re
 
 from engine.tasks import choices
-from engine.tasks.answer_values import FORMULA, LONGEST_PHRASE, held, listed
+from engine.tasks.answer_values import LONGEST_PHRASE, listed
+from engine.tasks.answer_words import FORMULA
 from engine.tasks.numerals import number_of, trimmed
 
-_ONE_BEFORE = re.compile(
-    r"(?:\$([^$\n]{1,200})\$|\\[(\[]([^\n]{1,200}?)\\[)\]])\s{0,9}(,|,?\s{0,9}(?:and|or)\b)\s{0,9}$"
-)
+_ONE_BEFORE = re.compile(rf"({FORMULA})\s{{0,9}}(,|,?\s{{0,9}}(?:and|or)\b)\s{{0,9}}$")
 _OR_BEFORE = re.compile(
     r"(?<![\w.])([-\u2212]?\d{1,15}(?:\.\d{1,15})?)[$)]?(?:\s?([A-Za-z%]{1,15}))?,?"
     r"\sor\s(?:[A-Za-z]\w?\s?=\s?)?[$(]?$"
@@ -16,9 +15,7 @@ _OR_BEFORE = re.compile(
 _ITS_UNIT = re.compile(r"\s?([A-Za-z%]{1,15})")
 _VALUE = r"([-\u2212]?\$?\d[\d,.]{0,30}(?<![,.]))"
 _TWO = re.compile(rf"{_VALUE},?\s(?:and|or)\s{_VALUE}\.?")
-_ENDS_FORMULA = re.compile(
-    r"(?:\$\$([^$]{1,200})\$\$|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)|\\\[([^\n]{1,200}?)\\\])[\s.*]*$"
-)
+_ENDS_FORMULA = re.compile(rf"({FORMULA})[\s.*]*$")
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{3,}\s")
 _EXPRESSION = re.compile(
     r"(?=.{0,200}\d[^\d]{1,40}\d)"
@@ -102,24 +99,25 @@ def _last_formula(text: str) -> str | None:
     formula = _ENDS_FORMULA.search(tail)
     if formula is None or _PROSE.search(formula[0]):
         return None
-    values, either = [held(formula)], False
+    values, either = [formula[1]], False
     tail = tail[: formula.start()]
     while (one := _ONE_BEFORE.search(tail)) and len(values) < _MOST_VALUES:
-        if len(values) == 1 and "or" not in one[3] and not _same_name(one[1] or one[2], values[0]):
+        if len(values) == 1 and "or" not in one[2] and not _same_name(one[1], values[0]):
             break
-        values.insert(0, one[1] or one[2])
-        either |= "or" in one[3]
+        values.insert(0, one[1])
+        either |= "or" in one[2]
         tail = tail[: one.start()]
     return listed(values, either)
 
 
 def _same_name(one: str, other: str) -> bool:
     """Whether two formulas say the same thing's value: "x = 1" and "x = 2", or 1 and 2."""
-    return one.rpartition("=")[0].strip() == other.rpartition("=")[0].strip()
+    names = [trimmed(formula).rpartition("=")[0].strip() for formula in (one, other)]
+    return names[0] == names[1]
 
 
 def _last_number(text: str) -> str | None:
-    """The last number, with the one before it if it is "3 or 4"; not one of a remark in brackets."""
+    """The last number outside a last remark in brackets, with the one before it if "3 or 4"."""
     shorter = _IN_BRACKETS.sub("", text)
     if re.search(r"\d", shorter.rstrip(" .*\n").rpartition("\n")[2]):
         text = shorter
@@ -153,4 +151,4 @@ def _chosen(text: str) -> bool:
 
 
 def _one_formula(text: str) -> bool:
-    return FORMULA.fullmatch(text) is not None and "$" not in text.strip("$")
+    return re.fullmatch(FORMULA, text) is not None and "$" not in text.strip("$")
