@@ -21,9 +21,9 @@ _ANOTHER = re.compile(
     r"|(?:,\s{0,3})?(?P<or>and|or)\s{1,9}(?P<plain>[-\u2212]?\d[\d,.]{0,30}|[A-J])(?!\w))"
 )
 _UNIT = re.compile(r"\s?(?:[A-Za-z]{1,15}|%)(?=[.,;!*]|\s*(?:\n|$))")
-_PLAIN = r"[-\u2212]?\$?\d[\d,.]*(?<![,.])"
+_PLAIN = r"[-\u2212]?\$?\d[\d,.]*(?<![,.])(?:/\d+)?"
 _LIST = re.compile(rf"{_PLAIN}(?:,?\s(?:and|or)\s{_PLAIN}|,\s{_PLAIN}){{1,9}}")
-_STOP = re.compile(r"[.!?](?=[\s*_]|$)(?!\s*[=+/\u00d7])|[\u3002\uff0e]|\n")
+_STOP = re.compile(r"[.!?](?=[\s*_]|$)(?!\s*[=+/\u00d7])|[\u3002\u0964]|\n")
 _BOLD = re.compile(r"(?<![\w)*])(\*\*|__|`)(?=\S)(.{1,300}?)(?<=\S)\1(?![\w(*])")
 _CUT = re.compile(
     r"(?:[,+*/=(\[{<\\^_\u00d7\u2212-]|\b(?:and|or|the|an?|of|is|to|about|approximately))\s*$"
@@ -63,7 +63,9 @@ def value_of(text: str) -> Value:
     corrected = False
     for correction in list(words.CORRECTED.finditer(said))[-1:]:
         said, corrected = said[correction.end() :], True
-    cut = stop == len(text) and (_CUT.search(said) or _depth(said) > 0)
+    cut = stop == len(text) and (
+        _CUT.search(re.sub(r"(?<=\S)[*_`]+$", "", said)) or _depth(said) > 0
+    )
     value, prose = _value(said), False
     if not value:
         said = _until(words.REASON, said)

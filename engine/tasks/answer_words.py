@@ -75,11 +75,11 @@ def _either(words: str) -> str:
 def _mark(language: Language) -> str:
     """What the answer comes after: noun and copula, noun and colon, or a heading."""
     noun, goes_on, copula, _ = language
-    before, ends, after = (r"(?<!\w)", r"(?!\w)", "") if goes_on else ("", "", "")
+    before, ends, after = (r"(?<![^\W_])", r"(?!\w)", "") if goes_on else ("", "", "")
     if goes_on:
         after = rf"(?:\s?\([^()\n]{{1,40}}\)|,?\s(?:{goes_on})(?:\s[^\s.:;?!]+){{0,9}}?,?)?"
     joined = rf"\s?(?:{copula}){ends}" if copula else rf"(?=\s?{VALUE})"
-    colon = rf"[\s*_]{{0,4}}(?:[:=\u2192\u21d2]|[-=]+>)|\s[\u2013\u2014-](?=\s{VALUE})"
+    colon = rf"[\s*_]{{0,4}}(?:[:=\u2192\u21d2\u3011]|[-=]+>)|\s[\u2013\u2014-](?=\s{VALUE})"
     return rf"{before}(?:{noun}){after}(?:{joined}|{colon})"
 
 
@@ -91,7 +91,7 @@ MARK = re.compile(
     re.IGNORECASE,
 )
 TURNED = re.compile(
-    rf"(?P<value>{FORMULA}|(?<![\w.,])[-\u2212]?[$\u20ac\u00a3]?\d[\d,./]{{0,30}}(?:\s?%|\s[a-z]{{1,20}})?"
+    rf"(?P<value>{FORMULA}|(?<![\w.,])(?:[a-z]\s?[=<>\u2264\u2265]\s?)?[-\u2212]?[$\u20ac\u00a3]?\d[\d,./]{{0,30}}(?:\s?%|\s[a-z]{{1,20}})?"
     r"|\(?(?<![\w'\u2019])(?-i:[A-J])\)?)[*_]{0,3}\s(?:is|are)(?:\s(?:therefore|thus|hence|indeed))?"
     r"\s(?:the|our|my)\s(?:(?:final|correct|right|only)\s)?"
     r"(?:(?P<sure>answer|option|choice)|solution)s?\b(?!\s(?:to|of|for)\b)",
@@ -103,8 +103,8 @@ LEADS = re.compile(
     r"(?:[\s*_>,:=]|(?:therefore|thus|hence|then|simply|just|clearly|now|indeed|also|again|still|that|so"
     r"|given\sby(?!\s(?:the|an?)\b)|(?:clear|simple|obvious)(?=:)|equal\sto|found\sto\sbe|as\sfollows|both(?=\s\d)|the\sfollowing(?=:)|donc|also|somit"
     r"|entonces|pues|portanto|então|quindi)\b"
-    r"|(?:(?:la|le|el|il|lo|a|o|der|die|das|the|option|opci[óo]n|opção|opzione|choice|letter|letra|lettre"
-    r"|вариант)\s|[選选][項项]\s?)(?=[*_]{0,3}(?-i:\(?[A-J]\)?)(?![\w'\u2019]))){1,12}",
+    r"|(?:(?:(?:la|le|el|il|lo|a|o|der|die|das|the)\s)?(?:option|opci[óo]n|opção|opzione|choice|letter"
+    r"|letra|lettre|alternativa|вариант)\s|(?:la|le|el|il|lo|a|o|der|die|das|the)\s|[選选][項项]\s?)(?=[*_]{0,3}(?-i:\(?[A-J]\)?)(?![\w'\u2019]))){1,12}",
     re.IGNORECASE,
 )
 """What may stand between "is" and the answer."""
@@ -156,8 +156,8 @@ CORRECTED = re.compile(
 REMARK = re.compile(
     r",?\s(?:because|since|as|given\sthat|which|i\.e\.|so|assuming|rounded|when|where|if)\s"
     rf"|(?:,|\s[\u2013\u2014-])\s(?!(?:(?:and|or)\s)?(?:{VALUE}))"
-    r"|,?\s(?:or|and|which\sis)\s(?:about|approximately|approx\.|roughly|around|nearly|\u2248|~)"
-    r"|\s\((?:(?:an?|the|since|because|as|given|i\.e\.|not|rounded|to|in|for|with|from|where|when|after)\s"
+    r"|,?\s(?:or|and|which\sis)\s(?:about|approximately|approx\.|roughly|around|nearly|\u2248|~)|\s(?:\u2248|\\approx)\s"
+    r"|\s\((?:(?:an?|the|since|because|as|given|i\.e\.,?|not|rounded|to|in|for|with|from|where|when|after)\s"
     r"|[^()]*\b(?:per|each|every|times)\b)(?![^)]*\),?\s(?:or|and|\d))",
     re.IGNORECASE,
 )
@@ -191,7 +191,7 @@ CLAUSE = re.compile(
     r"(?:\b(?:is|are|was|were|be|has|have|had|equals?|makes?|made|earns?|earned|costs?|pays?|paid|needs?"
     r"|takes?|took|gets?|got|spends?|spent|saves?|saved|sells?|sold|buys?|bought|gives?|gave|eats?|ate"
     r"|weighs?|uses?|used|drives?|walks?|walked|reads?|requires?|contains?|receives?|owes?|collects?"
-    r"|travels?|leaves|left|becomes?|remains?|est|ist|hat|sind|es|son|tiene|tem|ha)\s|[=:]\s?)"
+    r"|travels?|leaves|left|becomes?|remains?|est|ist|hat|sind|es|son|tiene|tem|ha)\s|[=:\u6709\u662f\u4e3a\u5171]\s?)"
     rf"(?:[a-z]+\s){{0,3}}?(?={VALUE})",
     re.IGNORECASE,
 )

@@ -25,9 +25,12 @@ _BOX = re.compile(
     r"\\?\b(?:f?boxed|framebox|fbox)\s*(?=\{)|\\boxed\s*(\w)|<\|begin_of_box\|>", re.IGNORECASE
 )
 _DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\b")
-_TAG = re.compile(r"<((?:final_?)?answer|ans|solution)>((?:(?!</?\1>).){0,2000})(</\1>)?", re.I | re.S)
+_TAG = re.compile(
+    r"[<\[]((?:final_?)?answer|ans|solution)[>\]]((?:(?![<\[]/?\1[>\]]).){0,2000})([<\[]/\1[>\]])?",
+    re.IGNORECASE | re.DOTALL,
+)
 _HASHES = re.compile(
-    r"(?:^|\n)####\s?(?=\S)([-+$\u20ac\u00a3]{0,2} ?[\d.,/]*\d ?%?(?: [a-z]{1,15}){0,2}|\$[^$\n]{1,80}\$"
+    r"(?:^|\n)#### {0,3}(?=\S)([-+$\u20ac\u00a3]{0,2} ?[\d.,/]*\d ?%?(?: [a-z]{1,15}){0,2}|\$[^$\n]{1,80}\$"
     r"|\\[^\n]{1,80}|\(?[A-J]\)?)[ .]*(?=\n|$)"
 )
 _SPACING = re.compile(r"\\text\b|\\q?quad|\\[\[\]() ,;:!]|[\s${}~*]")
@@ -132,6 +135,7 @@ def _boxes(text: str) -> Iterator[_Statement]:
         elif box[0].startswith("<"):
             inside, closed, _ = text[box.end() :].partition("<|end_of_box|>")
             end, whole = box.end() + len(inside + closed), bool(closed)
+            inside = _inside(inside)
         else:
             inside, end, whole = braces(text, box.end())
         gap = _SPACING.sub("", text[last_end : box.start()]) if values else ""
@@ -152,8 +156,15 @@ def _tags(text: str) -> Iterator[_Statement]:
         if _BOX.search(inside):
             continue
         hollow = bool(words.PLACEHOLDER.fullmatch(inside))
-        answer = (unstated(inside) if "\n" in inside else value_of(inside).answer) or ""
-        yield _Statement(2, tag.start(), tag.end(), answer, not hollow, hollow, bool(tag[3]))
+        yield _Statement(2, tag.start(), tag.end(), _inside(inside), not hollow, hollow, bool(tag[3]))
+
+
+def _inside(text: str) -> str:
+    """The answer between the marks of one: each line a value, or a solution that comes to it."""
+    lines = [value_of(line) for line in text.split("\n") if line.strip()]
+    if all(line.sound and not line.prose for line in lines) or len(lines) == 1:
+        return ", ".join(line.answer for line in lines)
+    return unstated(text) or ""
 
 
 def _hashes(text: str) -> Iterator[_Statement]:

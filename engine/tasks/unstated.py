@@ -38,14 +38,14 @@ _LEADS_ON = re.compile(
 )
 _OPTION = re.compile(r"[*_(\[]{0,3}[A-J][*_)\]]{0,3}\.?")
 _BOLD = re.compile(r"\*\*([^*\n]{0,80}\d[^*\n]{0,40})\*\*")
-_IN_BRACKETS = re.compile(r"(?<=\S) \([^()\n]*[A-Za-z]{2}[^()\n]*\)(?=[.!\s*]*$)")
+_IN_BRACKETS = re.compile(r"(?<=\S) \((?!or\b)[^()\n]*[A-Za-z]{2}[^()\n]*\)(?=[.!\s*]*$)")
 _LONGEST_WORD = 200
 _MOST_VALUES = 8
 
 _NUMBER = r"[-+\u2212]?\s?(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?|[-+\u2212]?\s?\.\d+"
 _LAST_NUMBER = re.compile(
     rf"(?<![\w.])(?:[-+\u2212]?\d{{1,3}} \d{{1,2}}/\d{{1,3}}(?![\w/]|[.,]\d)"
-    rf"|(?:{_NUMBER})(?:\s*/\s*\d+)?(?:\s?%)?)"
+    rf"|(?:{_NUMBER})(?:\s*/\s*\d+)?(?:\s?%|!(?=[.,$*)]))?)"
 )
 
 
