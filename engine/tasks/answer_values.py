@@ -10,6 +10,9 @@ from engine.tasks.numerals import number_of, trimmed
 LONGEST_PHRASE = 12
 """Words of an answer without a number or a formula."""
 
+_FEW = 3
+"""Words of an answer that is surely no sentence."""
+
 _MOST_VALUES = 8
 FORMULA = re.compile(words.FORMULA)
 _AND = (
@@ -51,34 +54,39 @@ def value_of(text: str) -> Value:
     """The value that a text begins with, or its first sentence says."""
     lead = words.LEADS.match(text)
     begin = lead.end() if lead else 0
+    stop = sentence_end(text, begin)
+    corrections = list(words.CORRECTED.finditer(text, begin, stop))
+    begin = corrections[-1].end() if corrections else begin
     if formula := FORMULA.match(text, begin):
         answer, end = _formulas(text, formula)
-        return Value(answer, sentence_end(text, end), bool(answer.strip()))
-    stop = sentence_end(text, begin)
-    dressed = re.search(r"[*_`]*$", text[max(0, begin - 3) : begin])
-    said = (
-        text[begin:stop].replace(dressed[0], "", 1) if dressed and dressed[0] else text[begin:stop]
-    )
+        stop = sentence_end(text, end)
+        return Value(answer, stop, bool(answer.strip()), corrected=bool(corrections))
+    said, dressed = text[begin:stop], re.search(r"[*_`]*$", text[max(0, begin - 3) : begin])
+    if dressed and dressed[0]:
+        said = said.replace(dressed[0], "", 1)
     said = words.CLOSES.sub("", _BOLD.sub(r"\2", said))
-    corrected = False
-    for correction in list(words.CORRECTED.finditer(said))[-1:]:
-        said, corrected = said[correction.end() :], True
-    cut = stop == len(text) and (
-        _CUT.search(re.sub(r"(?<=\S)[*_`]+$", "", said)) or _depth(said) > 0
-    )
-    value, prose = _value(said), False
-    if not value:
-        said = _until(words.REASON, said)
-        clause = words.CLAUSE.search(said)
-        if clause and not words.DULL.match(said) and not words.WORKING.match(said):
-            prose, rest = True, said[clause.end() :]
-            formula = FORMULA.match(rest)
-            value = _formulas(rest, formula)[0] if formula else _value(rest)
-    answer = trimmed(value or said).rstrip("! ") if not value.endswith("!") else trimmed(value)
-    short = len(said.split()) <= LONGEST_PHRASE and not words.WORKING.match(said)
-    sound = bool(value) or (bool(answer) and short and not words.DULL.match(said))
-    hollow = not value and words.PLACEHOLDER.fullmatch(answer)
-    return Value(answer, stop, sound and not hollow, prose or not value, corrected, not cut)
+    value, prose, sound = _said(said)
+    bare = re.sub(r"(?<=\S)[*_`]+$", "", said)
+    cut = stop == len(text) and (_CUT.search(bare) or _depth(said) > 0)
+    return Value(value, stop, sound, prose, bool(corrections), not cut)
+
+
+def _said(said: str) -> tuple[str, bool, bool]:
+    """The value of a sentence; whether the sentence is prose; whether it is sound."""
+    if value := _value(said):
+        return trimmed(value), False, True
+    said = _until(words.REASON, said)
+    few = len(said.split())
+    dull = words.DULL.match(said) or words.WORKING.match(said)
+    clause = words.CLAUSE.search(said)
+    if clause and not dull and not words.DENIED.search(said, 0, clause.end()):
+        rest = said[clause.end() :]
+        formula = FORMULA.match(rest)
+        if value := _formulas(rest, formula)[0] if formula else _value(rest):
+            return trimmed(value), True, True
+    answer = trimmed(said)
+    hollow = dull or words.PLACEHOLDER.fullmatch(answer)
+    return answer, few > _FEW, few <= LONGEST_PHRASE and not hollow
 
 
 def speaks_of_value(answer: str) -> bool:

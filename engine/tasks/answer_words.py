@@ -21,7 +21,7 @@ class Language(NamedTuple):
 
 LANGUAGES = (
     Language(
-        r"answers?|ans\b|(?:correct|right|best)\s(?:option|choice)|(?:solution|expression)(?=\sis\b)",
+        r"answers?|ans\b|(?:correct|right|best)\s(?:option|choice)|(?:solution|expression)(?=\sis\s?:?\s{0,3}[\d($\\])",
         r"to|for|of|in|we|you|I|here|then|choice|option|which",
         r"is|are|was|were|(?:will|would|should|must|can\sonly)\sbe|equals|becomes|remains"
         r"|(?:comes(?:\sout)?|works\sout|amounts)\sto|turns\sout\sto\sbe",
@@ -47,7 +47,7 @@ LANGUAGES = (
     Language("(?:ال)?(?:إجابة|جواب)", _ANY, "هي|هو"),
     Language("ה?תשובה", _ANY, "היא"),
     Language("उत्तर|जवाब", _ANY, "", r"\s?हैं?"),
-    Language("คำตอบ", _ANY, "คือ"),
+    Language("คำตอบ", "", "คือ"),
     Language("答案|答", "", "应该是|應該是|应为|應為|是|为|為|选|選|等于|等於"),
     Language("[故应應][选選]|(?:因此|所以)[选選]", "", ""),
     Language("答え|正解|解答|答", "", "は", "です|である|だ|[にと]なります"),
@@ -62,7 +62,7 @@ _NAME = r"\\?[A-Za-z](?:_?\w|_\{\w{1,9}\})?(?:\([a-z]\))?"
 VALUE = (
     r"(?:(?:about|approximately|approx\.|roughly|exactly|only|just|USD|EUR|Rs\.?)\s)?"
     r"(?:[-+\u00b1\u2212~\u2248]\s?)?(?:\\?[$\u20ac\u00a3\u00a5\u20b9]\s?)?(?:[-\u2212]\s?)?"
-    r"(?:\.?\d|\\[A-Za-z(\[{]|\$|[\u221a\u03c0\u221e\u2205]|[(\[{]\s?[-+\u2212\w\\.$]"
+    r"(?:\.?\d|\\[A-Za-z(\[{]|\$|[\u221a\u03c0\u221e\u2205]|[(\[{]{1,9}\s?[-+\u2212\w\\.$]"
     rf"|{_NAME}\s?(?:[=<>\u2264\u2265\u2208^*/+(]|\\[gln]eq?\b|\\in\b)|(?-i:[A-J])(?![\w'\u2019]))"
 )
 """What an answer begins with if it is a number, a formula or the letter of an option."""
@@ -78,7 +78,7 @@ def _mark(language: Language) -> str:
     before, ends, after = (r"(?<![^\W_])", r"(?!\w)", "") if goes_on else ("", "", "")
     if goes_on:
         after = rf"(?:\s?\([^()\n]{{1,40}}\)|,?\s(?:{goes_on})(?:\s[^\s.:;?!]+){{0,9}}?,?)?"
-    joined = rf"\s?(?:{copula}){ends}" if copula else rf"(?=\s?{VALUE})"
+    joined = rf"\s?{before}(?:{copula}){ends}" if copula else rf"(?=\s?{VALUE})"
     colon = rf"[\s*_]{{0,4}}(?:[:=\u2192\u21d2\u3011]|[-=]+>)|\s[\u2013\u2014-](?=\s{VALUE})"
     return rf"{before}(?:{noun}){after}(?:{joined}|{colon})"
 
@@ -91,8 +91,8 @@ MARK = re.compile(
     re.IGNORECASE,
 )
 TURNED = re.compile(
-    rf"(?P<value>{FORMULA}|(?<![\w.,])(?:[a-z]\s?[=<>\u2264\u2265]\s?)?[-\u2212]?[$\u20ac\u00a3]?\d[\d,./]{{0,30}}(?:\s?%|\s[a-z]{{1,20}})?"
-    r"|\(?(?<![\w'\u2019])(?-i:[A-J])\)?)[*_]{0,3}\s(?:is|are)(?:\s(?:therefore|thus|hence|indeed))?"
+    rf"(?P<value>{FORMULA}|(?<![\w.,])(?:[a-z]\s?[=<>\u2264\u2265]\s?)?[-\u2212]?[$\u20ac\u00a3]?\d(?:[\d,./]{{0,30}}\d)?(?:\s?%|\s[a-z]{{1,20}})?"
+    r"|\(?(?<![\w'\u2019])(?-i:[A-J])\)?)[*_]{0,3}(?:,\swhich)?\s(?:is|are)(?:\s(?:therefore|thus|hence|indeed))?"
     r"\s(?:the|our|my)\s(?:(?:final|correct|right|only)\s)?"
     r"(?:(?P<sure>answer|option|choice)|solution)s?\b(?!\s(?:to|of|for)\b)",
     re.IGNORECASE,
@@ -136,8 +136,8 @@ RETRACTED = re.compile(
     r"(?:^|[.!?\n:;\u2014-]\s{0,3}|,\s|\bbut\s)(?:(?:wait|hold\son|oops|hmm+|sorry|correction)\b|no[,.!:]\s"
     r"|let(?:'s|\sme|\sus)\s(?:re-?(?:check|consider|calculate|compute|think|examine|do|evaluate)"
     r"|try\sagain)|actually,?\s(?:it|this|that|the\sanswer|i|we|no)\b)"
-    r"|\b(?:this|that|it|answer)\s(?:(?:is|was|looks|seems)\s(?:wrong|incorrect|impossible|a\smistake"
-    r"|not\s(?:right|correct|possible))|(?:isn't|can't\sbe|cannot\sbe)\s(?:right|correct))"
+    r"|\b(?:this|that|it|answer)\s(?:(?:is|was|looks|seems)\s(?:wrong|incorrect|a\smistake|not\s(?:right"
+    r"|correct)|(?:not\sp|imp)ossible(?=[.,!;]))|(?:isn't|can't\sbe|cannot\sbe)\s(?:right|correct))"
     r"|\bi\smade\san?\s(?:mistake|error)|(?:[.!?\n]\s{0,3})(?:now|next),?\s(?:we|i)\s(?:still\s|also\s)?"
     r"(?:need|have\sto|must|find|compute|calculate|add|subtract|multiply|divide)\b",
     re.IGNORECASE,
@@ -171,7 +171,7 @@ REASON = re.compile(
 """Where a remark begins after words."""
 
 DULL = re.compile(
-    r"(?:not|n't|close|near|expected|supposed|required|usually|often|typically|asked|needed|known|unknown|clear|obvious|simple|easy|hard|given|found|obtained|computed|calculated"
+    r"(?:not(?!\s(?:possible|enough|applicable|defined)\b)|n't|close|near|expected|supposed|required|usually|often|typically|asked|needed|known|unknown|clear|obvious|simple|easy|hard|given|found|obtained|computed|calculated"
     r"|determined|derived|reached|in|by|at|between|within|to|of|what|how|where|when|why|which|unclear|correct"
     r"|right|wrong|incorrect|best|reasonable|consistent|already|yet|here|below|above|always|likely|probably"
     r"|too|almost|less|more|greater|larger|smaller|bigger|up|odd|even|positive|negative|unique|going|now"
@@ -196,6 +196,8 @@ CLAUSE = re.compile(
     re.IGNORECASE,
 )
 """Within a sentence as an answer: what its value comes after."""
+
+DENIED = re.compile(r"\b(?:not|cannot|no|never|nor|impossible)\b|n't\b", re.IGNORECASE)
 
 PLACEHOLDER = re.compile(
     r"[\W_]*|\W*(?:(?:your|the|my|insert|final|put|correct)\b.{0,30})?\b"

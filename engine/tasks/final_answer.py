@@ -30,7 +30,7 @@ _TAG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _HASHES = re.compile(
-    r"(?:^|\n)#### {0,3}(?=\S)([-+$\u20ac\u00a3]{0,2} ?[\d.,/]*\d ?%?(?: [a-z]{1,15}){0,2}|\$[^$\n]{1,80}\$"
+    r"(?:^|(?<=\n))#### {0,3}(?=\S)([-+$\u20ac\u00a3]{0,2} ?[\d.,/]*\d ?%?(?: [a-z]{1,15}){0,2}|\$[^$\n]{1,80}\$"
     r"|\\[^\n]{1,80}|\(?[A-J]\)?)[ .]*(?=\n|$)"
 )
 _SPACING = re.compile(r"\\text\b|\\q?quad|\\[\[\]() ,;:!]|[\s${}~*]")
@@ -77,9 +77,9 @@ def read_ending(text: str) -> Ending:
     found = _best(text, _statements(text))
     if found is None:
         return Ending(False, None, "")
-    begin = max(text.rfind(mark, 0, found.start) + len(mark) for mark in ("\n", ". ", "! ", "? "))
-    said = text[min(begin, found.start) : found.end].strip()
-    return Ending(found.whole, found.answer, said)
+    begin = found.start - len(_clause(text, found.start))
+    said = text[begin : sentence_end(text, found.end)]
+    return Ending(found.whole, found.answer, said.strip())
 
 
 def extract_answer(text: str) -> str | None:
