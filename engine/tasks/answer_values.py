@@ -74,7 +74,7 @@ def value_of(text: str) -> Value:
 def _said(said: str) -> tuple[str, bool, bool]:
     """The value of a sentence; whether the sentence is prose; whether it is sound."""
     if value := _value(said):
-        return trimmed(value), False, True
+        return trimmed(value), False, re.search(r"[\w\u221e\u2205]", value) is not None
     said = _until(words.REASON, said)
     few = len(said.split())
     dull = words.DULL.match(said) or words.WORKING.match(said)

@@ -110,7 +110,7 @@ LEADS = re.compile(
 """What may stand between "is" and the answer."""
 
 PART = re.compile(
-    r"\b(?:first|second|third|fourth|parts?|step|sub\w*|previous|original|intermediate|one|another|possible"
+    r"\b(?:first|second|third|fourth|parts?|step|sub\w*|previous|earlier|original|incorrect|each|every|intermediate|one|another|possible"
     r"|rough|partial|solution|expression|tentative|wrong|old|his|her|their|an)\b|'s\b|\([a-e]\)",
     re.IGNORECASE,
 )
@@ -174,12 +174,19 @@ DULL = re.compile(
     r"(?:not(?!\s(?:possible|enough|applicable|defined)\b)|n't|close|near|expected|supposed|required|usually|often|typically|asked|needed|known|unknown|clear|obvious|simple|easy|hard|given|found|obtained|computed|calculated"
     r"|determined|derived|reached|in|by|at|between|within|to|of|what|how|where|when|why|which|unclear|correct"
     r"|right|wrong|incorrect|best|reasonable|consistent|already|yet|here|below|above|always|likely|probably"
-    r"|too|almost|less|more|greater|larger|smaller|bigger|up|odd|even|positive|negative|unique|going|now"
+    r"|too|almost|less|more|greater|larger|smaller|bigger|up|odd|even|positive|negative|unique|going|now|noch|nicht|pas|encore|aún|ainda|non|не|ещё|a\sfunction|no\s(?:more|less|fewer|greater)"
     r"|the\s(?:sum|product|difference|quotient|number|total|same|following|value|ratio|one)"
-    r"|an?\s(?:number|integer|multiple|value|fraction|little|bit|whole))\b",
+    r"|an?\s(?:\S{1,15}\s)?(?:number|integer|multiple|value|fraction|little|bit|whole))\b|n['\u2019]|[\u8fd8\u9084\u4e0d\u672a]|\u307e\u3060|\uc544\uc9c1",
     re.IGNORECASE,
 )
 """What no answer begins with: "the answer is not yet known"."""
+
+LOOSE = re.compile(
+    r"(?!undefined)\w{3,}(?:ed|ly|ing)\b|\d+\s(?:digit|decimal|significant)|the\s\w+\s(?:of|that|which|when"
+    r"|we|you|from|between|in)\b|(?:very|quite|rather|different|important|straightforward|written)\b",
+    re.IGNORECASE,
+)
+"""What follows "is" in a remark about the answer as often as in an answer: "rounded to cents"."""
 
 WORKING = re.compile(
     r"(?:we|i|let|to|first|start|step|given|since|if|by|for|using|now|after|because|from|here|sure|okay|ok)\b",
@@ -201,7 +208,7 @@ DENIED = re.compile(r"\b(?:not|cannot|no|never|nor|impossible)\b|n't\b", re.IGNO
 
 PLACEHOLDER = re.compile(
     r"[\W_]*|\W*(?:(?:your|the|my|insert|final|put|correct)\b.{0,30})?\b"
-    r"(?:answer|letter|number|value|result|option|choice)(?:\shere)?\W*"
+    r"(?:answer|letter|number|value|result|option|choice|blank)(?:\shere)?\W*"
     r"|\W*(?:[lc]?dots|q?quad|square|phantom\W.*|placeholder|underline\W.*)\W*",
     re.IGNORECASE,
 )

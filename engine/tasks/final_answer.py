@@ -12,7 +12,7 @@ from typing import NamedTuple
 from engine.tasks import answer_words as words
 from engine.tasks.answer_values import braces, listed, sentence_end, speaks_of_value, value_of
 from engine.tasks.numerals import trimmed
-from engine.tasks.thoughts import without_thoughts
+from engine.tasks.thoughts import without_thoughts as without_thoughts
 from engine.tasks.unstated import conclusion, unstated
 
 LONGEST_WORDS = 8_000
@@ -37,6 +37,10 @@ _SPACING = re.compile(r"\\text\b|\\q?quad|\\[\[\]() ,;:!]|[\s${}~*]")
 _JOINED = re.compile(r"(?:,|;|,?(?:and|or)|[,;](?:and|or))(?:[A-Za-z]\w{0,3}(?:_\w{1,3})?=)?")
 _CALCULATED = re.compile(r"<<[^<>\n]{0,200}>>")
 _LAST_MARKS = re.compile(r"(?:\s*(?:<\|(?!end_of_box)\w{1,30}\|>|</s>|<eos>|<end_of_turn>))+\s*$")
+_PROGRAM = re.compile(
+    r"^[ \t]*```[ \t]*(?:py|c\b|cpp|java|js|ts|sql|rust|go\b|r\b|bash|sh\b).*?(?:^[ \t]*```[ \t]*$|\Z)",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 """Full-width forms of ASCII."""
 
@@ -107,11 +111,14 @@ def extract_answer(text: str) -> str | None:
 def _plain(text: str) -> str:
     """The part of a text that is read, without thoughts, in plain characters."""
     text = _LAST_MARKS.sub("", without_thoughts(text)[-LONGEST_WORDS:])
-    return _CALCULATED.sub("", text.replace("\r\n", "\n").translate(_WIDE))
+    return _CALCULATED.sub("", text.replace("\r\n", "\n").translate(_WIDE)).strip()
 
 
 def _statements(text: str) -> list[_Statement]:
-    return [*_boxes(text), *_tags(text), *_hashes(text), *_said(text)]
+    """What states an answer, or looks like it; not what a program would print."""
+    programs = [code.span() for code in _PROGRAM.finditer(text)]
+    found = (*_boxes(text), *_tags(text), *_hashes(text), *_said(text))
+    return [one for one in found if not any(a <= one.start < b for a, b in programs)]
 
 
 def _best(text: str, statements: list[_Statement]) -> _Statement | None:
@@ -155,8 +162,9 @@ def _tags(text: str) -> Iterator[_Statement]:
         inside = tag[2].strip()
         if _BOX.search(inside):
             continue
-        hollow = bool(words.PLACEHOLDER.fullmatch(inside))
-        yield _Statement(2, tag.start(), tag.end(), _inside(inside), not hollow, hollow, bool(tag[3]))
+        hollow, answer = bool(words.PLACEHOLDER.fullmatch(inside)), _inside(inside)
+        sound = bool(answer) and not hollow
+        yield _Statement(2, tag.start(), tag.end(), answer, sound, hollow, bool(tag[3]))
 
 
 def _inside(text: str) -> str:
@@ -185,12 +193,22 @@ def _said(text: str) -> Iterator[_Statement]:
         end, clause = mark.end() + value.end, _clause(text, mark.start())
         doubted = bool(words.DOUBTED.search(clause)) or text[end : end + 1] == "?"
         doubted = doubted and not value.corrected
-        beside = " ".join(clause.split()[-1:]) + " " + mark[0]
-        weak = words.INSTRUCTED.search(clause) or words.PART.search(beside)
-        weak = weak or ("would" in mark[0] and clause.lower().startswith("if "))
         later = value.prose and re.search(r"\d", text[end:])
-        sound = value.sound and not (doubted or weak or later)
+        sound = value.sound and not (doubted or later or _is_remark(mark[0], clause, value.answer))
         yield _Statement(0, mark.start(), end, value.answer, sound, doubted, value.whole)
+
+
+def _is_remark(mark: str, clause: str, answer: str) -> bool:
+    """Whether words that look like a statement ask for the answer, or say something about it."""
+    beside = " ".join([*clause.split()[-1:], mark])
+    if words.INSTRUCTED.search(clause) or words.PART.search(beside):
+        return True
+    if "would" in mark and clause.lower().startswith("if "):
+        return True
+    if not mark[-1].isalpha():  # a colon or a heading
+        return False
+    modal = mark.endswith("be") and not speaks_of_value(answer)
+    return modal or words.LOOSE.match(answer) is not None
 
 
 def _clause(text: str, start: int) -> str:
