@@ -15,7 +15,7 @@ import tokenize
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.tasks.final_answer import extract_answer
+from engine.tasks.final_answer import extract_answer, read_ending
 from engine.tasks.printed import as_written
 
 SOLVE_IN_CODE = """\
@@ -46,7 +46,6 @@ _HEAD = re.compile(
     r"(?:#+[ \t]*(?:\**Step[ \t]*\d+\**[ \t]*[:.)-]\**)?|\**Step[ \t]*\d+\**[ \t]*[:.)]\**)"
     r"[ \t]*(?P<sentence>.*?)[ \t*]*"
 )
-_STATES = re.compile(r"answer\s+is\b|\banswer\s*:|\\boxed", re.IGNORECASE)
 
 
 class CodeStep(NamedTuple):
@@ -134,8 +133,8 @@ def has_code(step: str) -> bool:
 
 
 def states_answer(text: str) -> bool:
-    """Whether words state an answer: "answer is", "Answer:" or a LaTeX box."""
-    return _STATES.search(text) is not None
+    """Whether words state an answer, as `read_ending` reads them."""
+    return read_ending(text).answer is not None
 
 
 def ends(steps: Sequence[str], printed: str | None) -> bool:
