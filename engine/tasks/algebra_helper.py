@@ -82,11 +82,15 @@ def _expanded(node: Node) -> Node:
         return node
     first, parts = node.parts[0], list[Node]()
     for part in map(_expanded, node.parts):
-        of_it = first.kind == "relation" and first.text == "=" and part.kind not in (
-            "relation", "group", "list", "cup"
+        of_it = (
+            first.kind == "relation"
+            and first.text == "="
+            and part.kind not in ("relation", "group", "list", "cup")
         )
-        parts += part.parts if part.kind == "list" else (
-            [Node("relation", (first.parts[0], part), "=")] if of_it else [part]
+        parts += (
+            part.parts
+            if part.kind == "list"
+            else ([Node("relation", (first.parts[0], part), "=")] if of_it else [part])
         )
     return Node("list", tuple(parts), node.text)
 
@@ -106,6 +110,8 @@ def _same(one: Node, other: Node) -> bool | None:
     one, other = _bared(one, other)
     kinds = {one.kind, other.kind}
     if kinds & {"list", "set"}:
+        if _has_equation(one) != _has_equation(other):
+            return False
         return _same_lists(_listed(one), _listed(other))
     if "relation" in kinds:
         both = one.kind == other.kind == "relation"
@@ -265,9 +271,11 @@ def _region(node: Node, names: set[str]) -> Any:
         return sympy.Interval(low, high, node.text[0] == "(", node.text[1] == ")")
     if kind == "name" and node.text in ("emptyset", "mathbb R"):
         return sympy.S.EmptySet if node.text == "emptyset" else sympy.S.Reals
-    inner = [_region(part, names) for part in parts] if kind in ("cup", "cap", "minus") or (
-        kind == "list" and any(map(_is_region, parts))
-    ) else []
+    inner = (
+        [_region(part, names) for part in parts]
+        if kind in ("cup", "cap", "minus") or (kind == "list" and any(map(_is_region, parts)))
+        else []
+    )
     if kind == "cup" or (inner and node.text == "or"):
         return sympy.Union(*inner)
     if kind == "cap" or (inner and node.text == "and"):
@@ -388,9 +396,9 @@ def _at(node: Node, point: dict[str, Any], is_complex: bool) -> Any:
     if node.kind in _OPERATIONS:
         value = _OPERATIONS[node.kind](mpmath, *parts)
     elif node.kind == "call" and node.text in _CALLS:
-        value = _CALLS[node.text](mpmath, *parts, *([mpmath.mpf("1.913")] * (
-            node.text == "log" and len(parts) == 1
-        )))
+        value = _CALLS[node.text](
+            mpmath, *parts, *([mpmath.mpf("1.913")] * (node.text == "log" and len(parts) == 1))
+        )
     else:
         raise TaskError("This has no value at a point.")
     if not mpmath.isfinite(value) or (not is_complex and isinstance(value, mpmath.mpc)):
@@ -448,8 +456,10 @@ def _sympy(node: Node) -> Any:
     if node.kind == "based":
         return sympy.Symbol(node.text, positive=True)
     if node.kind == "root":
-        return sympy.root(parts[0], parts[1]) if parts[0].is_nonnegative is not False else (
-            -sympy.root(-parts[0], 3) if parts[1] == 3 else sympy.root(parts[0], parts[1])
+        return (
+            sympy.root(parts[0], parts[1])
+            if parts[0].is_nonnegative is not False
+            else (-sympy.root(-parts[0], 3) if parts[1] == 3 else sympy.root(parts[0], parts[1]))
         )
     if node.kind in _OPERATIONS:
         return _OPERATIONS[node.kind](sympy, *parts)

@@ -90,8 +90,10 @@ def value_of(node: Node, *, rounded: bool = False) -> Fraction:
         return Fraction(_CONSTANTS[text])
     parts = [value_of(part, rounded=rounded) for part in node.parts]
     match kind, text:
-        case ("+" | "-" | "*" | "/"), _:
+        case (("+" | "-" | "*" | "/"), _):
             return _sized(_TWO[kind](*parts))
+        case "degrees", _ if rounded:
+            return parts[0] * Fraction(math.pi) / 180
         case "neg", _:
             return -parts[0]
         case "^", _:

@@ -67,7 +67,7 @@ _SUBSCRIPT = re.compile(r"\s*_\s*(?:\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}|(\\[A-Za-z
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "\\le": "<=", "\\ge": ">=", "\\ne": "!=", "\\in": "in"}
 _RELATIONS |= {"\\approx": "="}
 _UNIONS = {"\\cup": "cup", "\\cap": "cap", "\\setminus": "minus"}
-_BETWEEN = re.compile(r"\s*(?:([,;])\s*(?:and|or)?(?![A-Za-z])|(and|or)(?![A-Za-z])|(\\quad))")
+_BETWEEN = re.compile(r"\s*(?:([,;])\s*(?:(?:and|or)(?![A-Za-z]))?|(and|or)(?![A-Za-z])|(\\quad))")
 
 
 def read(text: str) -> Node:
@@ -99,6 +99,7 @@ class Reader:
         self._depth = 0
         self._numeric = numeric
         self._in_bars = False
+        self._in_function = False
 
     @property
     def rest(self) -> str:
@@ -164,26 +165,38 @@ class Reader:
             return Node(sign, (before, self._signed()))
         if not self._goes_on(before):
             return None
-        plain_before = before.kind == "number" and before.text.isdecimal()
+        ones = before.parts[0] if before.kind == "neg" else before
         factor = self._power()
-        if plain_before and factor.kind == "/" and factor.text == "frac":
+        if (
+            ones.kind == "number"
+            and ones.text.isdecimal()
+            and factor.kind == "/"
+            and factor.text == "frac"
+        ):
             over, under = (part.text for part in factor.parts)
             if over.isdecimal() and under.isdecimal():
                 if int(over) >= int(under):
                     raise TaskError("The fraction of a mixed number is less than one.")
-                return Node("+", (before, factor), "mixed")
+                mixed = Node("+", (ones, factor), "mixed")
+                return mixed if ones is before else Node("neg", (mixed,))
         return Node("*", (before, factor))
 
     def _goes_on(self, before: Node) -> bool:
         """Whether a factor follows without a sign."""
         sign = self._peek()
+        if not sign:  # a digit after a bracket: (n-2) 2^n
+            before_it = self._text[: self._place].rstrip()[-1:]
+            return not self._numeric and bool(self.rest) and before_it in (")", "]", "}")
         if sign == "[":
             return self._numeric or before.kind in ("group", "+", "-")
         if sign in ("(", "{", "\\{") or (sign == "|" and not self._in_bars):
             return True
         if sign.startswith("\\"):
-            return sign[1:].isalpha() and sign not in _RELATIONS and sign not in _UNIONS and (
-                sign not in ("\\pm", "\\mp", "\\circ", "\\quad", "\\end", *_CLOSES.values())
+            return (
+                sign[1:].isalpha()
+                and sign not in _RELATIONS
+                and sign not in _UNIONS
+                and (sign not in ("\\pm", "\\mp", "\\circ", "\\quad", "\\end", *_CLOSES.values()))
             )
         return sign[:1].isalpha() and sign not in ("and", "or")
 
@@ -203,7 +216,7 @@ class Reader:
         if not self._take("^"):
             return None
         if self._take(("\\circ",)):
-            if self._numeric:
+            if self._numeric and not self._in_function:
                 raise TaskError("Degrees are a unit.")
             return Node("degrees", (base,))
         negative = self._take("+-") == "-"
@@ -329,13 +342,15 @@ class Reader:
 
     def _function(self, word: str, command: bool) -> Node:
         base = None
-        if word == "log" and (found := re.compile(r"\s*_\s*(?:\{|(\d|[A-Za-z]))").match(
-            self._text, self._place
-        )):
+        if word == "log" and (
+            found := re.compile(r"\s*_\s*(?:\{|(\d|[A-Za-z]))").match(self._text, self._place)
+        ):
             self._place = found.end()
-            base = Node("number" if found[1].isdecimal() else "name", text=found[1]) if (
-                found[1]
-            ) else self._inside("}", self.sum)
+            base = (
+                Node("number" if found[1].isdecimal() else "name", text=found[1])
+                if (found[1])
+                else self._inside("}", self.sum)
+            )
         power = None
         if self._take("^"):
             power = Node("neg", (self._atom(),)) if self._take("-") else self._atom()
@@ -343,7 +358,9 @@ class Reader:
                 "group", (Node("neg", (Node("number", text="1"),)),), "{}"
             ):
                 word, power = "arc" + word, None
+        outside, self._in_function = self._in_function, True
         node = Node("call", (*self._operands(), *((base,) if base else ())), word)
+        self._in_function = outside
         return Node("^", (node, power)) if power else node
 
     def _operands(self) -> tuple[Node, ...]:
@@ -388,6 +405,8 @@ class Reader:
         node, closed = self._enclosed(mixed)
         self._in_bars = bars
         parts = node.parts if node.kind == "list" and node.text == "," else (node,)
+        if opening == "\\{" and node.kind in ("relation", "list") and node.text not in (",", "="):
+            return node  # those numbers for which it holds
         if opening == "\\{" or (opening == "{" and len(parts) > 1):
             return Node("set", parts)
         if opening in ("\\lfloor", "\\lceil"):

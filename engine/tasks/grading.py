@@ -35,7 +35,9 @@ Checker = Callable[[str, str], bool | None]
 
 _TOLERANCE = r"(?P<tolerance>\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})(?P<share> ?\\?%)?"
 _WITHIN = re.compile(rf"(?P<measure>.+?),? (?:to )?within {_TOLERANCE}")
-_SPREAD = re.compile(rf"(?P<measure>[-+]?[\d., ]+) ?\\pm ?{_TOLERANCE} ?(?P<unit>[^\d\s\\+*/=-].*)?")
+_SPREAD = re.compile(
+    rf"(?P<measure>[-+]?[\d., ]+) ?\\pm ?{_TOLERANCE} ?(?P<unit>[^\d\s\\+*/=-].*)?"
+)
 _FROM = re.compile(r"\d+ from \d+(?:,? \d+)*(?:, each once)?")
 _EACH = ", each once"
 _DRESSED_SIDE = re.compile(r"\\(?:text|boxed|mathrm)\b|[$`]|\*\*|\\[()\[\]]")
@@ -94,7 +96,7 @@ def _same_option(answer: str, letter: str, text: str) -> bool:
         return both["letter"] == letter and _same_option_text(both["text"], text)
     if (named := choices.letters_of(said, text)) is not None:
         return named == frozenset(letter)
-    return _same_option_text(said, text)
+    return _same_option_text(answer, text)
 
 
 def _same_option_text(answer: str, text: str) -> bool:

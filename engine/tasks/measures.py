@@ -47,6 +47,7 @@ _WRITTEN = [
     (re.compile(pattern), written)
     for pattern, written in (
         (r"\^\s?\\circ\s?([CF])\b", r" deg\1 "),
+        (r"\bdegrees?\s([CF])(?:elsius|ahrenheit)?\b", r" deg\1 "),
         (r"\^\s?\\circ", " degree "),
         (r"\\[Oo]mega\b", "ohm"),
         (r"\\mu\s?|\u00b5\s?", "\u03bc"),
@@ -262,7 +263,11 @@ def answered_measure(text: str) -> Measure | None:
 
 
 def same_measure(
-    answer: Measure, wanted: Measure, *, share: Fraction = Fraction(0), apart: Fraction = Fraction(0)
+    answer: Measure,
+    wanted: Measure,
+    *,
+    share: Fraction = Fraction(0),
+    apart: Fraction = Fraction(0),
 ) -> bool:
     """Whether two numbers are as good as equal, and their units do not contradict.
 

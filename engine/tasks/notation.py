@@ -15,6 +15,7 @@ _SIGNS = {
     **dict.fromkeys("\u2265\u2a7e\u2267", r"\ge "),
     **dict.fromkeys("\u200b\u200c\u200d\u2060\u2061\ufeff", ""),
     **dict.fromkeys("\u00ba\u00b0\u02da", r"^\circ "),
+    **dict.fromkeys("\u201c\u201d", '"'),
     **dict.fromkeys("\u2032\u2019\u2018\u02b9", "'"),
     **dict.fromkeys("\u2248\u2243\u2245", r"\approx "),
     "\u221a": " sqrt ",
@@ -52,6 +53,7 @@ _ALIASES = {
     "dots": "...",
     "ldots": "...",
 }
+_GREEK = re.compile(r"GREEK (CAPITAL|SMALL) LETTER ([A-Z]+)")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _SIZES = re.compile(
     r"\\(?:left|right)(?![A-Za-z])\.?|\\[bB]igg?[lrm]?(?![A-Za-z])|\\(?:no)?limits(?![A-Za-z])"
@@ -74,11 +76,15 @@ _REWRITTEN = [
         (r"(?<!\\)\\(?:[,;: ]|[()\[\]])", " "),
         (r"~", " "),
         (r"\\([%_#$])", r"\1"),
-        (r"\^\s*\{\s*(\\circ)\s*\}|\{\s*(\\circ)\s*\}|(?<!\^)(?<!\^ )(\\circ)(?![A-Za-z])", r"^\\circ "),
+        (
+            r"\^\s*\{\s*(\\circ)\s*\}|\{\s*(\\circ)\s*\}|(?<!\^)(?<!\^ )(\\circ)(?![A-Za-z])",
+            r"^\\circ ",
+        ),
         (r"\{([^{}]{1,99})\\over(?![A-Za-z])([^{}]{1,99})\}", r"\\frac{\1}{\2}"),
         (r"((?:\d\u0305)+)", lambda found: rf"\overline{{{found[0].replace(chr(0x305), '')}}}"),
         (r"\\(?:bar|dot)\s*\{?(\d)\}?", r"\\overline{\1}"),
         (r"\*\*", "^"),
+        (r"\^\s*\{?\s*\\prime(?![A-Za-z])\s*\}?", "'"),
         (r"<=|=<", r"\\le "),
         (r">=", r"\\ge "),
         (r"\+/-", r"\\pm "),
@@ -112,6 +118,9 @@ def _spelled(sign: str) -> str:
         return _SIGNS[sign]
     if sign.isdecimal():
         return str(unicodedata.decimal(sign))
+    if letter := _GREEK.fullmatch(unicodedata.name(sign, "")):
+        name = letter[2].lower()
+        return f"\\{name.title() if letter[1] == 'CAPITAL' else name} "
     kind, *codes = unicodedata.decomposition(sign).split() or [""]
     if not kind.startswith("<"):
         return sign

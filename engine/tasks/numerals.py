@@ -26,14 +26,18 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"[(\[]?([A-J])[.)\]]\s*(?=[-+$\\.]{0,3}\s?(?:\d|[dt]?frac|sqrt))")
-_CURRENCY = re.compile(r"([-+]?)\s*(US ?\$|USD|EUR|GBP|Rs\.?|[$\u20ac\u00a3\u00a5\u20b9])\s*(?=[-+]?[\d.\\])")
-_SAID_AGAIN = re.compile(r"\s+\((?!(?:hundred|thousand|million|billion|dozen)\))[A-Za-z][A-Za-z -]*\)$")
+_CURRENCY = re.compile(
+    r"([-+]?)\s*(US ?\$|USD|EUR|GBP|Rs\.?|[$\u20ac\u00a3\u00a5\u20b9])\s*(?=[-+]?[\d.\\])"
+)
+_SAID_AGAIN = re.compile(
+    r"\s+\((?!(?:hundred|thousand|million|billion|dozen)\))[A-Za-z][A-Za-z -]*\)$"
+)
 _UNIT = re.compile(
-    r"\\?%|per ?cent|(?:\^ ?\\circ|\\[Oo]mega|\\mu|\\AA)?.{0,3}?(?:[^\W\d_]{2}|\^ ?\\circ"
+    r"\\?%|per ?cent|[/(]? ?(?:\\[Oo]mega|\\mu ?|\\AA|[^\W\d_]{2}|\^ ?\\circ"
     r"|[mgshlLVWANJCFK\u03a9\u03bc](?![^\W\d_])).{0,80}"
 )
 _NO_UNIT = re.compile(
-    r"(?<![\^{\-A-Za-z])\d|\b(?:or|and|not|to|either)\b|[=<>,;?!|\[\]&\"]|\\(?!circ|[Oo]mega|mu\b|AA|%|frac)"
+    r"(?<![\^{\-A-Za-z])\d|\b(?:or|and|not|to|either)\b|[=<>,;?!|\[\]&\"+]|(?:^|\s)-|\\(?!circ|[Oo]mega|mu\b|AA|%|frac)"
 )
 
 
@@ -70,7 +74,7 @@ def amount_of(text: str) -> Amount | None:
     """The number that a whole text states and its unit; None if there is none, or more."""
     if len(text) > LONGEST:
         return None
-    name, text = "", plain(trimmed(text))
+    name, text = "", plain(trimmed(text)).strip('"')
     text = text[label.end() :] if (label := _LABEL.match(text)) else text
     while equals := _EQUALS.match(text):
         name, text = equals["name"] or name, text[equals.end() :].strip()
