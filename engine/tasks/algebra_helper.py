@@ -20,6 +20,7 @@ MEMORY = 3 * 2**30
 """Most address space in bytes; a runaway product fails in here instead of filling the machine."""
 
 _MOST_PARTS = 64
+_MOST_POWER = 10_000
 _POINTS = ("1.37", "-2.21", "0.61", "3.73", "-0.43", "7.19", "2.93", "-5.57", "0.29")
 """Values of the unknowns at which two formulas have to agree, as far as both are defined."""
 
@@ -314,7 +315,7 @@ def _bound(node: Node) -> Any:
 
     if _unknowns(node):
         raise TaskError("A bound is a number.")
-    return sympy.nsimplify(sympy.radsimp(_sympy(node)), rational=False)
+    return sympy.radsimp(_sympy(node))
 
 
 def _unknowns(node: Node) -> set[str]:
@@ -334,10 +335,12 @@ def _equal(one: Node, other: Node) -> bool | None:
     if _refuted(one, other):
         return False
     first, second = _sympy(one), _sympy(other)
+    if first.has(sympy.zoo, sympy.nan) or second.has(sympy.zoo, sympy.nan):
+        return None
+    if first.is_infinite or second.is_infinite:
+        return one == other
     if first == second:
         return True
-    if first.is_infinite or second.is_infinite:
-        return False
     difference = first - second
     if difference.is_Rational:
         return bool(difference == 0)
@@ -411,14 +414,21 @@ def _root(library: Any, base: Any, degree: Any) -> Any:
     return -library.power(-base, library.mpf(1) / 3) if odd else library.power(base, 1 / degree)
 
 
+def _small(value: Any) -> Any:
+    """A number that can be an exponent."""
+    if not getattr(value, "free_symbols", None) and abs(value) > _MOST_POWER:
+        raise TaskError(f"An exponent is at most {_MOST_POWER}.")
+    return value
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "+": lambda _, a, b: a + b,
     "-": lambda _, a, b: a - b,
     "*": lambda _, a, b: a * b,
     "/": lambda _, a, b: a / b,
-    "^": lambda _, a, b: a**b,
+    "^": lambda _, a, b: a ** _small(b),
     "neg": lambda _, a: -a,
-    "!": lambda library, a: library.factorial(a),
+    "!": lambda library, a: library.factorial(_small(a)),
     "degrees": lambda library, a: a * library.pi / 180,
     "root": lambda library, a, degree: _root(library, a, degree),
 }

@@ -1,4 +1,4 @@
-r"""Formulas as people and models write them, LaTeX or typed, read by a grammar; nothing is evaluated.
+r"""Formulas as people and models write them, LaTeX or typed; nothing is evaluated.
 
 What is read is a tree of `Node`s. A formula is read whole or not at all: what the grammar does not
 know is refused, never dropped. It goes over a text once, with limits on length and depth, so that
@@ -8,7 +8,7 @@ hostile text is refused at once.
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple, TypeVar
 
 from engine.errors import TaskError
@@ -27,7 +27,7 @@ class Node(NamedTuple):
     """A part of a formula.
 
     Attributes:
-        kind: "number", "based" (41_5), "name", "call", "group" (in brackets), "set", "list" (parts
+        kind: "number", "based" (41_5), "name", "call", "group" (brackets), "set", "list" (parts
             side by side), "relation" (= < and their kin), "ratio", "matrix", or an operation's sign.
         parts: its operands.
         text: a number, name, function, brackets, or the signs between the parts.
@@ -138,10 +138,8 @@ class Reader:
         return Node(kind, tuple(parts), " ".join(found)) if found else parts[0]
 
     def sum(self) -> Node:
-        if self._peek() in ("\\pm", "\\mp"):
-            node = Node("number", text="0")
-        else:
-            node = self._product()
+        signed = self._peek() in ("\\pm", "\\mp")
+        node = Node("number", text="0") if signed else self._product()
         while True:
             found = self._perhaps(self._term)
             if found is None:
@@ -155,7 +153,7 @@ class Reader:
     def _product(self) -> Node:
         node = self._signed()
         while True:
-            found = self._perhaps(lambda before=node: self._factor(before))
+            found = self._perhaps(partial(self._factor, node))
             if found is None:
                 return node
             node = found

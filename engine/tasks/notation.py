@@ -54,6 +54,7 @@ _ALIASES = {
     "ldots": "...",
 }
 _GREEK = re.compile(r"GREEK (CAPITAL|SMALL) LETTER ([A-Z]+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _SIZES = re.compile(
     r"\\(?:left|right)(?![A-Za-z])\.?|\\[bB]igg?[lrm]?(?![A-Za-z])|\\(?:no)?limits(?![A-Za-z])"
@@ -90,7 +91,11 @@ _REWRITTEN = [
         (r"\+/-", r"\\pm "),
         (r"(?<=\d)\s*[xX]\s*(?=\d)", "*"),
         (r"(?<=[)\]}])\s*U\s*(?=[(\[{\\])", r"\\cup "),
-        (r"(\\?\{)\s*[A-Za-z]\s*(?:\||\\mid(?![A-Za-z])|:)", r"\1"),
+        (
+            r"(?<![A-Za-z}_^])(\\?\{)\s*[A-Za-z]\s*(?:\||\\mid(?![A-Za-z])|:)"
+            r"(?=[^{}]{0,99}(?:[<>]|\\[lg]e|\\ne|\\in))",
+            r"\1",
+        ),
         (r"(?<![\d.])\u2013|\u2013(?![\d.])", "-"),
     )
 ]
@@ -98,8 +103,10 @@ _REWRITTEN = [
 
 
 def plain(text: str) -> str:
-    r"""The text in one notation, such as "x^{2}" for x\u00b2; a dollar sign in it is a currency's."""
-    text = re.sub(r"\}\^\{|\}_\{", "", "".join(map(_spelled, text)))
+    r"""The text in one notation, such as "x^{2}" for x\u00b2; "$" in it is a currency's sign."""
+    text = _CONTROL.sub(" ", text)
+    text = re.sub("\x02\x01|\x04\x03", "", "".join(map(_spelled, text)))
+    text = text.translate({1: "^{", 2: "}", 3: "_{", 4: "}"})
     text = _SIZES.sub("", _without_delimiters(text))
     for _ in range(_WORN):
         text = _FONT.sub(r" \1 ", text)
@@ -128,7 +135,8 @@ def _spelled(sign: str) -> str:
     if kind == "<fraction>":
         over, _, under = spelled.partition("/")
         return rf"\frac{{{over}}}{{{under}}}" if under else spelled
-    return {"<super>": f"^{{{spelled}}}", "<sub>": f"_{{{spelled}}}"}.get(kind, spelled)
+    raised = {"<super>": f"\x01{spelled}\x02", "<sub>": f"\x03{spelled}\x04"}
+    return raised.get(kind, spelled)
 
 
 def _without_delimiters(text: str) -> str:

@@ -34,7 +34,7 @@ _SAID_AGAIN = re.compile(
 )
 _UNIT = re.compile(
     r"\\?%|per ?cent|[/(]? ?(?:\\[Oo]mega|\\mu ?|\\AA|[^\W\d_]{2}|\^ ?\\circ"
-    r"|[mgshlLVWANJCFK\u03a9\u03bc](?![^\W\d_])).{0,80}"
+    r"|[mgshlLVWANJCFK\u00c5\u03a9\u03bc](?![^\W\d_])).{0,80}"
 )
 _NO_UNIT = re.compile(
     r"(?<![\^{\-A-Za-z])\d|\b(?:or|and|not|to|either)\b|[=<>,;?!|\[\]&\"+]|(?:^|\s)-|\\(?!circ|[Oo]mega|mu\b|AA|%|frac)"
@@ -98,7 +98,7 @@ def amount_of(text: str) -> Amount | None:
     except (ArithmeticError, ValueError):
         return None
     unit = "%" if re.fullmatch(r"%|per ?cent", unit) else f"{unit} {currency}".strip()
-    return Amount(text[: len(text) - len(reader.rest)], value, unit, re.sub(r"\s", "", name))
+    return Amount(text[: len(text) - len(reader.rest)], value, unit, re.sub(r"[\s{}\\]", "", name))
 
 
 def label_of(text: str) -> str:
