@@ -335,8 +335,9 @@ def _equal(one: Node, other: Node) -> bool | None:
     if _refuted(one, other):
         return False
     first, second = _sympy(one), _sympy(other)
-    if first.has(sympy.zoo, sympy.nan) or second.has(sympy.zoo, sympy.nan):
-        return None
+    undefined = [value.has(sympy.zoo, sympy.nan) for value in (first, second)]
+    if any(undefined):
+        return None if all(undefined) else False
     if first.is_infinite or second.is_infinite:
         return one == other
     if first == second:

@@ -6,7 +6,7 @@ hostile text is refused at once.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from functools import partial, reduce
 from typing import NamedTuple, TypeVar
@@ -28,7 +28,7 @@ class Node(NamedTuple):
 
     Attributes:
         kind: "number", "based" (41_5), "name", "call", "group" (brackets), "set", "list" (parts
-            side by side), "relation" (= < and their kin), "ratio", "matrix", or an operation's sign.
+            side by side), "relation" (= <), "ratio", "matrix", or an operation's sign.
         parts: its operands.
         text: a number, name, function, brackets, or the signs between the parts.
     """
@@ -330,13 +330,9 @@ class Reader:
     def _root(self, word: str, command: bool) -> Node:
         degree = Node("number", text="3" if word == "cbrt" else "2")
         if command and self._take("["):
-            degree = self._inside("]", self.sum)
-        operand = self._argument() if command else self._power_free()
+            degree, _ = self._inside(("]",), self.sum)
+        operand = self._argument() if command else self._factorial(self._atom())
         return Node("root", (operand, degree))
-
-    def _power_free(self) -> Node:
-        """What a typed root stands before: a whole number, a name or a bracket."""
-        return self._factorial(self._atom())
 
     def _function(self, word: str, command: bool) -> Node:
         base = None
@@ -347,7 +343,7 @@ class Reader:
             base = (
                 Node("number" if found[1].isdecimal() else "name", text=found[1])
                 if (found[1])
-                else self._inside("}", self.sum)
+                else self._inside(("}",), self.sum)[0]
             )
         power = None
         if self._take("^"):
@@ -394,13 +390,13 @@ class Reader:
             if self._in_bars:
                 raise TaskError("Bars within bars are not read.")
             self._in_bars = True
-            node = self._inside("|", self.sum)
+            node, _ = self._inside(("|",), self.sum)
             self._in_bars = False
             return Node("call", (node,), "abs")
         bars, self._in_bars = self._in_bars, False
         closing = _CLOSES[opening]
         mixed = {")", "]"} if closing in ")]" else {closing}
-        node, closed = self._enclosed(mixed)
+        node, closed = self._inside(mixed, self.sum if self._numeric else self.list)
         self._in_bars = bars
         parts = node.parts if node.kind == "list" and node.text == "," else (node,)
         if opening == "\\{" and node.kind in ("relation", "list") and node.text not in (",", "="):
@@ -415,22 +411,15 @@ class Reader:
             raise TaskError(f"{closing!r} is missing.")
         return node if opening != "[" or node.kind != "group" else Node("group", parts, "[]")
 
-    def _enclosed(self, closings: set[str]) -> tuple[Node, str]:
+    def _inside(self, closings: Collection[str], inner: Callable[[], Node]) -> tuple[Node, str]:
+        """What stands before one of these signs, and which of them it is."""
         self._deeper()
-        node = self.list() if not self._numeric else self.sum()
+        node = inner()
         closed = self._take(closings)
         if not closed:
             raise TaskError(f"{' or '.join(sorted(closings))} is missing.")
         self._depth -= 1
         return node, closed
-
-    def _inside(self, closing: str, inner: Callable[[], Node]) -> Node:
-        self._deeper()
-        node = inner()
-        if not self._take((closing,)):
-            raise TaskError(f"{closing!r} is missing.")
-        self._depth -= 1
-        return node
 
     def _deeper(self) -> None:
         self._depth += 1
@@ -486,7 +475,7 @@ class Reader:
         self._place += len(sign)
         return sign
 
-    def _take(self, signs: "str | tuple[str, ...] | set[str] | dict[str, str]") -> str:
+    def _take(self, signs: Collection[str]) -> str:
         """Read the next sign if it is one of these."""
         sign = self._peek()
         if not sign or sign not in signs:

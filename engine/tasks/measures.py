@@ -31,7 +31,7 @@ _ANOTHER = re.compile(
 
 _PERCENT = re.compile(r"%|per ?cents?")
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-_SCALES["trillion"] = 10**12
+_SCALES |= {"trillion": 10**12, "dozen": 12}
 _PART = r"(\d{1,9}(?:\.\d{1,9})?) ?([A-Za-z]{1,12}|\$)"
 _MIXED = re.compile(rf"{_PART}(?:(?:, and|,| and)? {_PART}){{1,3}}")
 _IN_OTHER_UNITS = re.compile(r"([^()]{1,40}) \((?:or |about |i\.e\. )?(\d[^()]{1,60})\)")

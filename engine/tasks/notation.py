@@ -54,7 +54,7 @@ _ALIASES = {
     "ldots": "...",
 }
 _GREEK = re.compile(r"GREEK (CAPITAL|SMALL) LETTER ([A-Z]+)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _SIZES = re.compile(
     r"\\(?:left|right)(?![A-Za-z])\.?|\\[bB]igg?[lrm]?(?![A-Za-z])|\\(?:no)?limits(?![A-Za-z])"
@@ -104,7 +104,7 @@ _REWRITTEN = [
 
 def plain(text: str) -> str:
     r"""The text in one notation, such as "x^{2}" for x\u00b2; "$" in it is a currency's sign."""
-    text = _CONTROL.sub(" ", text)
+    text = _CONTROL.sub("\ufffd", text)
     text = re.sub("\x02\x01|\x04\x03", "", "".join(map(_spelled, text)))
     text = text.translate({1: "^{", 2: "}", 3: "_{", 4: "}"})
     text = _SIZES.sub("", _without_delimiters(text))

@@ -29,16 +29,19 @@ _LABEL = re.compile(r"[(\[]?([A-J])[.)\]]\s*(?=[-+$\\.]{0,3}\s?(?:\d|[dt]?frac|s
 _CURRENCY = re.compile(
     r"([-+]?)\s*(US ?\$|USD|EUR|GBP|Rs\.?|[$\u20ac\u00a3\u00a5\u20b9])\s*(?=[-+]?[\d.\\])"
 )
-_SAID_AGAIN = re.compile(
-    r"\s+\((?!(?:hundred|thousand|million|billion|dozen)\))[A-Za-z][A-Za-z -]*\)$"
-)
 _UNIT = re.compile(
     r"\\?%|per ?cent|[/(]? ?(?:\\[Oo]mega|\\mu ?|\\AA|[^\W\d_]{2}|\^ ?\\circ"
     r"|[mgshlLVWANJCFK\u00c5\u03a9\u03bc](?![^\W\d_])).{0,80}"
 )
 _NO_UNIT = re.compile(
-    r"(?<![\^{\-A-Za-z])\d|\b(?:or|and|not|to|either)\b|[=<>,;?!|\[\]&\"+]|(?:^|\s)-|\\(?!circ|[Oo]mega|mu\b|AA|%|frac)"
+    r"(?<![\^{\-A-Za-z])\d|[=<>,;?!|\[\]&\"+\ufffd]|(?:^|\s)-|\\(?!circ|[Oo]mega|mu\b|AA|%|frac)"
+    r"|\((?:hundred|thousand|million|billion|dozen)"
+    r"|\b(?:or|and|not|to|either|than|minus|negative|below|wrong|incorrect|root|pi|mod|if"
+    r"|hal(?:f|ves)|thirds?|quarters?|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths?"
+    r"|times\s\S)\b|^(?:squared|cubed|factorial)\b",
+    re.IGNORECASE,
 )
+"""What is no unit, but makes another number of it, or none."""
 
 
 class Amount(NamedTuple):
@@ -78,7 +81,7 @@ def amount_of(text: str) -> Amount | None:
     text = text[label.end() :] if (label := _LABEL.match(text)) else text
     while equals := _EQUALS.match(text):
         name, text = equals["name"] or name, text[equals.end() :].strip()
-    text = _SAID_AGAIN.sub("", _ABOUT.sub("", text, count=1))
+    text = _ABOUT.sub("", text, count=1)
     currency = ""
     if sign := _CURRENCY.match(text):
         currency, text = sign[2], sign[1] + text[sign.end() :]
@@ -90,6 +93,8 @@ def amount_of(text: str) -> Amount | None:
         return None
     unit = reader.rest.strip(". ")
     if unit and (not _UNIT.fullmatch(unit) or _NO_UNIT.search(unit)):
+        return None
+    if currency and len(unit) == 1 and unit.isalpha():  # $5K
         return None
     try:
         value = value_of(node)
