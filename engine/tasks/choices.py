@@ -67,6 +67,9 @@ _STROKES = (" -", " \u2013", " \u2014")
 
 _NEGATIONS = {"not", "cannot", "never", "neither"}
 _WORDS = re.compile(r"[A-Za-z']+")
+_NO_JUDGEMENT = re.compile(
+    r"\bno (?:doubt|idea|one|(?:\w+ )?(?:answer|limit|number|point|root|solution|value)s?)\b"
+)
 
 
 class Choice(NamedTuple):
@@ -167,7 +170,7 @@ def judgement_of(text: str) -> str | None:
     said = undressed(text)
     said = said if len(said) <= LONGEST else said[:LONGEST].rpartition(" ")[0]  # no half a word
     words = [word.lower() for word in _WORDS.findall(said)]
-    words = re.sub(r"\bno doubt\b", "", " ".join(words)).split()
+    words = _NO_JUDGEMENT.sub("", " ".join(words)).split()
     found: list[str] = []
     for place, word in enumerate(words):
         if word in ("or", "and") and found:

@@ -188,10 +188,10 @@ def _same_number(first: Amount, second: Amount) -> bool | None:
         return same_value(first.number, second.number)
     if one.value == other.value:
         return True
-    if one.value != first.value or other.value != second.value:
-        return (one.value == first.value or other.value == second.value) and (
-            first.value == second.value
-        )
+    scaled = [amount.value != said.value for amount, said in ((one, first), (other, second))]
+    if any(scaled):  # the question may have named the "million", or the unit
+        bare = second if scaled[0] else first
+        return not all(scaled) and not bare.unit and first.value == second.value
     if one.unit == "%" and not other.unit:
         return one.value == other.value * 100
     return other.unit == "%" and not one.unit and other.value == one.value * 100
