@@ -62,7 +62,8 @@ def _send(out: TextIO, reply: bool | str | None) -> None:
 def compare(answer: str, gold: str) -> bool | None:
     """Whether the two are equal; None if that is not known."""
     try:
-        return _same(_expanded(read(answer)), _expanded(read(gold)))
+        one, other = _bared(read(answer), read(gold))
+        return _same(_expanded(one), _expanded(other))
     except (Exception, RecursionError):
         return None
 
@@ -82,17 +83,11 @@ def _expanded(node: Node) -> Node:
     if node.kind != "list":
         return node
     first, parts = node.parts[0], list[Node]()
+    named = first.kind == "relation" and first.text == "="
     for part in map(_expanded, node.parts):
-        of_it = (
-            first.kind == "relation"
-            and first.text == "="
-            and part.kind not in ("relation", "group", "list", "cup")
-        )
-        parts += (
-            part.parts
-            if part.kind == "list"
-            else ([Node("relation", (first.parts[0], part), "=")] if of_it else [part])
-        )
+        if named and part.kind not in ("relation", "group", "list", "cup"):  # x = 1, 2
+            part = Node("relation", (first.parts[0], part), "=")
+        parts += part.parts if part.kind == "list" else [part]
     return Node("list", tuple(parts), node.text)
 
 
@@ -367,6 +362,8 @@ def _refuted(one: Node, other: Node) -> bool:
 
     leaves = _leaves(one) + _leaves(other)
     is_complex = any(leaf.text == "i" for leaf in leaves)
+    # ln|x| is defined where ln x is not; other differences of that kind count for nothing.
+    bars = _has_bars(one) != _has_bars(other)
     names = sorted(_unknowns(one) | _unknowns(other))
     with mpmath.workdps(60):
         for start in range(len(_POINTS) if names else 1):
@@ -374,14 +371,26 @@ def _refuted(one: Node, other: Node) -> bool:
                 name: mpmath.mpf(_POINTS[(start + place * (start + 1)) % len(_POINTS)])
                 for place, name in enumerate(names)
             }
-            try:
-                first, second = (_at(node, point, is_complex) for node in (one, other))
-            except (TaskError, ArithmeticError, ValueError, TypeError, LookupError):
+            first, second = (_defined(node, point, is_complex) for node in (one, other))
+            if first is None or second is None:
+                if bars and first is not second:
+                    return True
                 continue
             apart = abs(first - second)
             if apart > _NEAR * max(abs(first), abs(second)) and apart > _NOISE:
                 return True
     return False
+
+
+def _has_bars(node: Node) -> bool:
+    return node.text == "abs" or any(map(_has_bars, node.parts))
+
+
+def _defined(node: Node, point: dict[str, Any], is_complex: bool) -> Any:
+    try:
+        return _at(node, point, is_complex)
+    except (TaskError, ArithmeticError, ValueError, TypeError, LookupError):
+        return None
 
 
 def _at(node: Node, point: dict[str, Any], is_complex: bool) -> Any:
@@ -411,8 +420,9 @@ def _at(node: Node, point: dict[str, Any], is_complex: bool) -> Any:
 
 
 def _root(library: Any, base: Any, degree: Any) -> Any:
-    odd = degree == 3 and getattr(base, "is_negative", None) is None and base < 0
-    return -library.power(-base, library.mpf(1) / 3) if odd else library.power(base, 1 / degree)
+    """A root in reals, for mpmath."""
+    odd = degree == 3 and base < 0
+    return -library.power(-base, 1 / degree) if odd else library.power(base, 1 / degree)
 
 
 def _small(value: Any) -> Any:
@@ -467,11 +477,8 @@ def _sympy(node: Node) -> Any:
     if node.kind == "based":
         return sympy.Symbol(node.text, positive=True)
     if node.kind == "root":
-        return (
-            sympy.root(parts[0], parts[1])
-            if parts[0].is_nonnegative is not False
-            else (-sympy.root(-parts[0], 3) if parts[1] == 3 else sympy.root(parts[0], parts[1]))
-        )
+        odd = parts[1] == 3 and parts[0].is_negative
+        return -sympy.root(-parts[0], 3) if odd else sympy.root(*parts)
     if node.kind in _OPERATIONS:
         return _OPERATIONS[node.kind](sympy, *parts)
     if node.kind == "call" and node.text in _CALLS:
