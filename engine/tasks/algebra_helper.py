@@ -70,7 +70,7 @@ def compare(answer: str, gold: str) -> bool | None:
 
 def _expanded(node: Node) -> Node:
     r"""A list for what stands for several: "5 \pm 2", "x = 1, 2", "(x, y) = (1, 2)", {1, 1}."""
-    if _has_sign(node):
+    if node.kind != "list" and _has_sign(node):
         node = Node("list", tuple(_signed(node, plus) for plus in (True, False)), "or")
     if node.kind == "relation" and node.text == "=":
         left, right = node.parts[0], node.parts[-1]

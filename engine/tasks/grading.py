@@ -26,6 +26,7 @@ from engine.tasks.measures import (
     measure_of,
     same_amount,
     same_measure,
+    unit_of,
 )
 from engine.tasks.notation import plain
 from engine.tasks.numerals import LONGEST, amount_of, label_of, trimmed
@@ -36,7 +37,7 @@ Checker = Callable[[str, str], bool | None]
 _TOLERANCE = r"(?P<tolerance>\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})(?P<share> ?\\?%)?"
 _WITHIN = re.compile(rf"(?P<measure>.+?),? (?:to )?within {_TOLERANCE}")
 _SPREAD = re.compile(
-    rf"(?P<measure>[-+]?[\d., ]+) ?\\pm ?{_TOLERANCE} ?(?P<unit>[^\d\s\\+*/=-].*)?"
+    rf"(?P<measure>[-+]?\d[\d,]*(?:\.\d+)?) ?\\pm ?{_TOLERANCE} ?(?P<unit>[^\d\s+*/=,;.-].*)?"
 )
 _FROM = re.compile(r"\d+ from \d+(?:,? \d+)*(?:, each once)?")
 _EACH = ", each once"
@@ -195,9 +196,9 @@ def _tolerated(gold: str) -> tuple[Measure, Fraction, bool] | None:
         return None
     tolerance, unit = Fraction(stated["tolerance"]), stated.groupdict().get("unit") or ""
     is_share = bool(stated["share"])
-    if stated.re is _SPREAD and not (unit or is_share):
-        decimal = "." in stated["tolerance"]
-        if not decimal or tolerance * 10 > abs(wanted.value):
+    if stated.re is _SPREAD and not is_share:
+        decimal = "." in stated["tolerance"] and tolerance * 10 <= abs(wanted.value)
+        if (unit and unit_of(unit) is None) or not (decimal or len(unit) > 1):
             return None
     return wanted._replace(unit=wanted.unit or unit), tolerance, is_share
 
