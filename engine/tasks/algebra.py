@@ -124,10 +124,14 @@ _helper = Helper()
 atexit.register(_helper.stop)
 
 
-@lru_cache(maxsize=4096)
 def same_value(answer: str, gold: str) -> bool | None:
     """Whether two answers, each a formula or a list of them, are mathematically equal.
 
     None if that could not be decided within `PROCESSOR_SECONDS`.
     """
-    return _helper.same(answer, gold)
+    return _same(*sorted((answer, gold)))
+
+
+@lru_cache(maxsize=4096)
+def _same(one: str, other: str) -> bool | None:
+    return _helper.same(one, other)

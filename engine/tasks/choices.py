@@ -67,6 +67,12 @@ _STROKES = (" -", " \u2013", " \u2014")
 
 _NEGATIONS = {"not", "cannot", "never", "neither"}
 _WORDS = re.compile(r"[A-Za-z']+")
+_NO_JUDGEMENT = re.compile(
+    r"\bno\s(?!(?:it|because|since|the|this|that|these|they|there|he|she|we|you|i|as|not|and|or|but"
+    r"|for|an?)\b)(?=[a-z])",
+    re.IGNORECASE,
+)
+"""The "no" of "no solution" and "no doubt"."""
 
 
 class Choice(NamedTuple):
@@ -166,8 +172,7 @@ def judgement_of(text: str) -> str | None:
     """
     said = undressed(text)
     said = said if len(said) <= LONGEST else said[:LONGEST].rpartition(" ")[0]  # no half a word
-    words = [word.lower() for word in _WORDS.findall(said)]
-    words = re.sub(r"\bno doubt\b", "", " ".join(words)).split()
+    words = [word.lower() for word in _WORDS.findall(_NO_JUDGEMENT.sub("", said))]
     found: list[str] = []
     for place, word in enumerate(words):
         if word in ("or", "and") and found:

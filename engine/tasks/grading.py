@@ -13,32 +13,38 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 from engine.errors import TaskError
 from engine.tasks import choices
 from engine.tasks.algebra import same_value
 from engine.tasks.arithmetic import value_of_whole
-from engine.tasks.measures import answered_measure, measure_of, same_measure
-from engine.tasks.numerals import (
-    LONGEST,
-    is_percentage,
-    label_of,
-    number_of,
-    quantity,
-    same_unit,
-    scale_of,
-    trimmed,
+from engine.tasks.formula import read
+from engine.tasks.measures import (
+    Measure,
+    answered_measure,
+    measure_of,
+    same_amount,
+    same_measure,
+    unit_of,
 )
+from engine.tasks.notation import plain
+from engine.tasks.numerals import LONGEST, amount_of, label_of, trimmed
 
 Checker = Callable[[str, str], bool | None]
 """(answer, gold) -> right or wrong; None: could not be decided."""
 
-_WITHIN = re.compile(r"(?P<measure>.+) within (?P<percent>\d{1,2}(?:\.\d+)?) ?%")
+_TOLERANCE = r"(?P<tolerance>\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})(?P<share> ?\\?%)?"
+_WITHIN = re.compile(rf"(?P<measure>.+?),? (?:to )?within {_TOLERANCE}")
+_SPREAD = re.compile(
+    rf"(?P<measure>[-+]?\d[\d,]*(?:\.\d+)?) ?\\pm ?{_TOLERANCE} ?(?P<unit>[^\d\s+*/=,;.-].*)?"
+)
 _FROM = re.compile(r"\d+ from \d+(?:,? \d+)*(?:, each once)?")
 _EACH = ", each once"
 _DRESSED_SIDE = re.compile(r"\\(?:text|boxed|mathrm)\b|[$`]|\*\*|\\[()\[\]]")
 _MOST_SIDES = 6
 _FORMATTED = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{[^{}]*\}")
+_OPTION_WITH_TEXT = re.compile(r"[(\[]?(?P<letter>[A-J])[.):\]]+\s+(?P<text>\S.*)", re.DOTALL)
 _LETTER = re.compile(r"\(?([A-Za-z])\)?")
 
 
@@ -49,49 +55,62 @@ def check_exact(answer: str, gold: str) -> bool:
 
 
 def check_numeric(answer: str, gold: str) -> bool | None:
-    """The same number exactly; None if the gold answer is none.
-
-    A percentage is also right where the gold answer is the bare number of percents, and the other
-    way round: "50 %" matches both "50" and "0.5"; so does "5 million" match "5" and "5,000,000". A
-    unit counts only where both answers have one; they agree if they are the same or one abbreviates
-    the other ("m", "metres"; not "m", "mm").
-    """
-    wanted, wanted_unit = quantity(gold)
-    if wanted is None:
+    """The same number, in the same unit where both have one; None if the gold answer is none."""
+    if amount_of(gold) is None:
         return None
-    labels = {label_of(answer), label_of(gold)} - {""}
-    if len(labels) > 1:
+    if len({label_of(answer), label_of(gold)} - {""}) > 1:
         return False
-    given, unit = quantity(answer)
-    if given is None:
-        return False
-    scale, wanted_scale = scale_of(unit), scale_of(wanted_unit)
-    if scale != wanted_scale:
-        bare = 1 in (scale, wanted_scale) and given == wanted
-        return bare or given * scale == wanted * wanted_scale
-    if unit and wanted_unit and not same_unit(unit, wanted_unit):
-        return False
-    # A percentage was divided by 100; the other side may mean percents or the share itself.
-    if is_percentage(answer) and not is_percentage(gold):
-        return wanted in (given, given * 100)
-    if is_percentage(gold) and not is_percentage(answer):
-        return given in (wanted, wanted * 100)
-    return given == wanted
+    return bool(same_amount(answer, gold))
 
 
 def check_math(answer: str, gold: str) -> bool | None:
     """Mathematically equal; None if that could not be decided before the deadline.
 
-    Numbers are compared exactly; everything else is parsed as LaTeX and compared symbolically.
+    Numbers are compared exactly, words as words, an option by its letter or its text; anything else
+    is compared symbolically where both are formulas.
     """
-    if check_exact(answer, gold):
+    if _same_text(answer, gold):
         return True
     if len(answer) > LONGEST or len(gold) > LONGEST:
         return False
-    if number_of(gold) is not None and number_of(answer) is not None:
-        return check_numeric(answer, gold)
+    for one, other in ((answer, gold), (gold, answer)):
+        if option := _OPTION_WITH_TEXT.fullmatch(choices.undressed(trimmed(one))):
+            return _same_option(other, option["letter"], option["text"])
+    amounts = same_amount(answer, gold)
+    if amounts is not None:
+        return amounts
     in_words = _same_in_words(answer, gold)
-    return same_value(trimmed(answer), trimmed(gold)) if in_words is None else in_words
+    if in_words is None and _is_formula(answer) and _is_formula(gold):
+        return same_value(trimmed(answer), trimmed(gold))
+    return bool(in_words)
+
+
+def _same_text(one: str, other: str) -> bool:
+    first, second = (" ".join(plain(trimmed(text)).split()) for text in (one, other))
+    return first == second if first else one == other
+
+
+def _same_option(answer: str, letter: str, text: str) -> bool:
+    """Whether an answer is the letter of an option, or its text, and contradicts neither."""
+    said = choices.undressed(trimmed(answer))
+    if both := _OPTION_WITH_TEXT.fullmatch(said):
+        return both["letter"] == letter and _same_option_text(both["text"], text)
+    if (named := choices.letters_of(said, text)) is not None:
+        return named == frozenset(letter)
+    return _same_option_text(answer, text)
+
+
+def _same_option_text(answer: str, text: str) -> bool:
+    return choices.same_words(answer, text) or check_math(answer, text) is True
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a text is read as mathematics."""
+    try:
+        read(trimmed(text))
+    except TaskError:
+        return False
+    return True
 
 
 def _same_in_words(answer: str, gold: str) -> bool | None:
@@ -149,28 +168,53 @@ def check_within(answer: str, gold: str) -> bool | None:
     Args:
         answer: such as "9.81 m/s^2", "9.81", "9.8 x 10^0", "\pi^2". One that states several
             numbers is wrong.
-        gold: "9.8 m/s^2 within 5 %", of the larger of the two numbers; see
-            `engine.tasks.measures.same_measure` for powers of ten and percents as units.
+        gold: "9.8 m/s^2 within 5 %", of the larger of the two numbers; "9.8 m/s^2 within 0.1";
+            "9.8 \u00b1 0.1 m/s^2". See `engine.tasks.measures.same_measure` for powers of ten and
+            percents as units.
     """
-    stated = _WITHIN.fullmatch(gold.strip())
+    tolerated = _tolerated(gold)
+    if tolerated is None:
+        return None
+    wanted, tolerance, is_share = tolerated
+    given = answered_measure(trimmed(answer))
+    if given is None:
+        return False
+    if is_share:
+        return same_measure(given, wanted, share=tolerance / 100)
+    return same_measure(given, wanted, apart=tolerance)
+
+
+def _tolerated(gold: str) -> tuple[Measure, Fraction, bool] | None:
+    r"""The measure of a gold answer, its tolerance, and whether that is in percents.
+
+    "2.5 \u00b1 0.5" is a tolerance only where it has a unit or is a decimal of at most a tenth of
+    the number; else it may be two values, 2 and 3.
+    """
+    stated = _WITHIN.fullmatch(gold.strip()) or _SPREAD.fullmatch(plain(gold))
     wanted = measure_of(stated["measure"]) if stated else None
     if stated is None or wanted is None:
         return None
-    given = answered_measure(trimmed(answer))
-    tolerance = Fraction(stated["percent"]) / 100
-    return given is not None and same_measure(given, wanted, tolerance)
+    tolerance, unit = Fraction(stated["tolerance"]), stated.groupdict().get("unit") or ""
+    is_share = bool(stated["share"])
+    if stated.re is _SPREAD and not is_share:
+        decimal = "." in stated["tolerance"] and tolerance * 10 <= abs(wanted.value)
+        if (unit and unit_of(unit) is None) or not (decimal or len(unit) > 1):
+            return None
+    return wanted._replace(unit=wanted.unit or unit), tolerance, is_share
 
 
 def check_stated(answer: str, gold: str) -> bool | None:
     """As the right answer says itself that it is to be compared; else as `check_math`."""
     text = gold.strip()
+    if not _FROM.fullmatch(text) and _same_text(answer, gold):
+        return True
     if text.endswith(choices.WORD_FOR_WORD):
         return check_words(answer, text)
     if choices.OPTION.fullmatch(text):
         return check_option(answer, text)
     if text.rstrip(".").lower() in choices.JUDGEMENTS:
         return check_judgement(answer, text)
-    if _WITHIN.fullmatch(text):
+    if _tolerated(text):
         return check_within(answer, text)
     if _FROM.fullmatch(text):
         return check_countdown(answer, text)
@@ -232,3 +276,11 @@ def grade(answer: str | None, gold: str | None, checker: str = "stated") -> bool
     if answer is None or not answer.strip():
         return False
     return CHECKERS[checker](answer, gold)
+
+
+@lru_cache(maxsize=16_384)
+def same_answer(one: str, other: str) -> bool:
+    """Whether two answers are the same, by the comparison that grades them; symmetric."""
+    if one == other:
+        return True
+    return grade(one, other) is True and grade(other, one) is True

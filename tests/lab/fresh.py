@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 LIBRARIES = (
-    *("torch", "transformers", "bitsandbytes", "peft", "math_verify", "sqlite_utils"),
+    *("torch", "transformers", "bitsandbytes", "peft", "sympy", "sqlite_utils"),
     *("pydantic.types", "typer", "rich.console", "msgspec"),
 )
 PATIENCE = 300.0  # seconds

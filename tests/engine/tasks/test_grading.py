@@ -1,16 +1,28 @@
 """Answers are found, compared exactly, and never evaluated."""
 
+import json
 import threading
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.errors import TaskError
 from engine.tasks.algebra import Helper
 from engine.tasks.final_answer import extract_answer
-from engine.tasks.grading import grade
+from engine.tasks.grading import grade, same_answer
 from engine.tasks.numerals import number_of
+
+HERE = Path(__file__).parent
+CASES = [
+    json.loads(line)
+    for name in ("grading.jsonl", "equal_answers.jsonl")
+    for line in (HERE / name).read_text(encoding="utf-8").splitlines()
+]
+PLAIN = [case for case in CASES if not any(m in case["gold"] for m in ("within", "\u00b1", "\\pm"))]
 
 
 @pytest.mark.parametrize(
@@ -191,3 +203,91 @@ def test_a_comparison_that_takes_too_long_is_ended_and_the_next_one_works() -> N
         assert time.process_time() - began < 5
     finally:
         helper.stop()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['answer']} | {case['gold']}")
+def test_answers_beside_right_ones(case: dict[str, str | bool]) -> None:
+    answer, gold = str(case["answer"]), str(case["gold"])
+    assert (grade(answer, gold) is True) is case["correct"]
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=lambda case: f"{case['answer']} | {case['gold']}")
+def test_the_same_answer_is_what_is_graded_right_both_ways(case: dict[str, str | bool]) -> None:
+    answer, gold = str(case["answer"]), str(case["gold"])
+    assert same_answer(answer, gold) is same_answer(gold, answer) is case["correct"]
+
+
+NUMBERS = st.fractions(min_value=-(10**6), max_value=10**6, max_denominator=10**4)
+
+
+def _written(value: Fraction) -> list[str]:
+    """Ways to write a number; a decimal only where it is exact."""
+    over, under = value.numerator, value.denominator
+    ways = [f"{over}/{under}", rf"\frac{{{over}}}{{{under}}}", f"x = {over} / {under}"]
+    ways.append(f"$\\dfrac{{{over}}}{{{under}}}$".replace("{-", "{\u2212"))
+    if under == 1:
+        ways += [f"{over:,}", f"{over}.0", f"{over} apples", f"{over}\\text{{ cm}}"]
+    if value * 10**6 == int(value * 10**6):
+        ways.append(f"{float(value):.6f}")
+        ways.append(f"{int(value * 10**6)} \u00d7 10\u207b\u2076")
+    whole, rest = divmod(abs(over), under)
+    if whole and rest:
+        ways.append(f"{'-' * (value < 0)}{whole} {rest}/{under}")
+        ways.append(rf"{'-' * (value < 0)}{whole}\frac{{{rest}}}{{{under}}}")
+    return ways
+
+
+@settings(max_examples=60, deadline=None)
+@given(NUMBERS, NUMBERS)
+def test_a_number_is_read_exactly_in_every_way_of_writing(one: Fraction, other: Fraction) -> None:
+    for way in _written(one):
+        assert number_of(way) == one, way
+        assert same_answer(way, str(one)), way
+        if one != other:
+            assert not same_answer(way, str(other)), way
+
+
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.text("0123456789xyabc+-*/^=<>(){}[]|\\_.,:;%$!& \u221a\u00b2\u221e\u2264", max_size=40),
+    st.lists(
+        st.sampled_from(
+            r"\frac \sqrt \text{ { } ( ) [ x 2 m/s or , \pm \cup < = ^ _ ! % $ A. hours and".split()
+        ),
+        max_size=12,
+    ).map("".join),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(TEXTS, TEXTS)
+def test_any_texts_are_compared_alike_from_both_sides(one: str, other: str) -> None:
+    assert same_answer(one, other) is same_answer(other, one)
+    assert same_answer(one, one)
+    if one.strip():
+        assert grade(one, one) is True
+
+
+@pytest.mark.parametrize("gold", ["5", "north", "B. 12", r"\frac{x}{2}", "x < 8", "5 m/s", "1, 2"])
+def test_naughty_strings_are_never_right(gold: str) -> None:
+    naughty = [
+        "\u202e5",
+        "5\u0000",
+        "{{7*7}}",
+        "'; DROP TABLE x; --",
+        "%s%s%s",
+        "\ufeff\ufeff",
+        "((((",
+        "\\",
+        "$" * 99,
+        "1;DROP",
+        "<b>5",
+        "NaN",
+        "-1/0",
+        "0/0",
+        "1e309",
+        "\u0301" * 40,
+        "\U0001f600",
+        "x" * 3000,
+    ]
+    assert [text for text in naughty if grade(text, gold) is True] == []
