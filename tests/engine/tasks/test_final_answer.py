@@ -1,7 +1,8 @@
 """One reading says whether a solution is at its end and what it answers.
 
-`reading.jsonl`, `steps.jsonl`: what models really write; `kinds.jsonl`: more of these kinds. `endings.jsonl`: statements of an answer
-and what only looks like one; `answer` there is that of a whole reply, null if it does not matter.
+`reading.jsonl`, `steps.jsonl`: what models really write; `kinds.jsonl`: more of these kinds.
+`endings.jsonl`: statements of an answer and what only looks like one; `answer` there is that of a
+whole reply, null if it does not matter.
 """
 
 import json
