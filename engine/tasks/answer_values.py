@@ -25,9 +25,10 @@ _ANOTHER = re.compile(
 )
 _UNIT = re.compile(r"\s?(?:[A-Za-z]{1,15}|%)(?=[.,;!*]|\s*(?:\n|$))")
 _PLAIN = r"[-\u2212]?\$?\d[\d,.]*(?<![,.])(?:/\d+)?"
-_LIST = re.compile(rf"{_PLAIN}(?:,?\s(?:and|or)\s{_PLAIN}|,\s{_PLAIN}){{1,9}}")
+_LIST = re.compile(rf"{_PLAIN}(?:,?\s(?:and|or|&)\s{_PLAIN}|,\s{_PLAIN}){{1,9}}")
 _STOP = re.compile(r"[.!?](?=[\s*_]|$)(?!\s*[=+/\u00d7])|[\u3002\u0964]|\n")
 _BOLD = re.compile(r"(?<![\w)*])(\*\*|__|`)(?=\S)(.{1,300}?)(?<=\S)\1(?![\w(*])")
+_BULLETS = re.compile(r"(?:[-\u2022][ \t]{1,3}[^\n]{1,80}(?:\n|$)){2,9}")
 _CUT = re.compile(
     r"(?:[,+*/=(\[{<\\^_\u00d7\u2212-]|\b(?:and|or|the|an?|of|is|to|about|approximately))\s*$"
 )
@@ -61,6 +62,11 @@ def value_of(text: str) -> Value:
         answer, end = _formulas(text, formula)
         stop = sentence_end(text, end)
         return Value(answer, stop, bool(answer.strip()), corrected=bool(corrections))
+    if listing := _BULLETS.match(text, begin):
+        each = [
+            value_of(line.strip("-\u2022 \t")).answer for line in listing[0].strip().split("\n")
+        ]
+        return Value(listed(each, either=False) or "", listing.end(), sound=True)
     said, dressed = text[begin:stop], re.search(r"[*_`]*$", text[max(0, begin - 3) : begin])
     if dressed and dressed[0]:
         said = said.replace(dressed[0], "", 1)
@@ -79,7 +85,11 @@ def _said(said: str) -> tuple[str, bool, bool]:
     few = len(said.split())
     dull = words.DULL.match(said) or words.WORKING.match(said)
     clause = words.CLAUSE.search(said)
-    if clause and not dull and not words.DENIED.search(said, 0, clause.end()):
+    if (
+        clause
+        and (not dull or said[:4].lower() == "the ")
+        and not words.DENIED.search(said, 0, clause.end())
+    ):
         rest = said[clause.end() :]
         formula = FORMULA.match(rest)
         if value := _formulas(rest, formula)[0] if formula else _value(rest):

@@ -21,7 +21,7 @@ class Language(NamedTuple):
 
 LANGUAGES = (
     Language(
-        r"answers?|ans\b|(?:correct|right|best)\s(?:option|choice)|(?:solution|expression)(?=\sis\s?:?\s{0,3}[\d($\\])",
+        r"answers?|ans\b|(?:correct|right|best)\s(?:option|choice)|(?:solution|expression)s?(?=\s(?:is|are)\s?:?\s{0,3}[\d($\\-])",
         r"to|for|of|in|we|you|I|here|then|choice|option|which",
         r"is|are|was|were|(?:will|would|should|must|can\sonly)\sbe|equals|becomes|remains"
         r"|(?:comes(?:\sout)?|works\sout|amounts)\sto|turns\sout\sto\sbe",
@@ -48,8 +48,10 @@ LANGUAGES = (
     Language("ה?תשובה", _ANY, "היא"),
     Language("उत्तर|जवाब", _ANY, "", r"\s?हैं?"),
     Language("คำตอบ", "", "คือ"),
-    Language("答案|答", "", "应该是|應該是|应为|應為|是|为|為|选|選|等于|等於"),
-    Language("[故应應][选選]|(?:因此|所以)[选選]", "", ""),
+    Language(
+        "答案|答|正[确確][选選][项項]", "", "应该是|應該是|应为|應為|是|为|為|选|選|等于|等於"
+    ),
+    Language(r"(?:[故应應]|因此|所以|^|(?<=[\n,。]))[选選]", "", ""),
     Language("答え|正解|解答|答", "", "は", "です|である|だ|[にと]なります"),
     Language("정답|해답|답", "", "[은는이]", "입니다|이다|이에요|예요"),
 )
@@ -100,9 +102,9 @@ TURNED = re.compile(
 """The other way round: "57 is the answer"."""
 
 LEADS = re.compile(
-    r"(?:[\s*_>,:=]|(?:therefore|thus|hence|then|simply|just|clearly|now|indeed|also|again|still|that|so"
-    r"|given\sby(?!\s(?:the|an?)\b)|(?:clear|simple|obvious)(?=:)|equal\sto|found\sto\sbe|as\sfollows|both(?=\s\d)|the\sfollowing(?=:)|donc|also|somit"
-    r"|entonces|pues|portanto|então|quindi)\b"
+    r"(?:[\s*_>,:=]|approx\.|ca\.|(?:therefore|thus|hence|then|simply|just|clearly|now|indeed|also|again"
+    r"|still|that|so|given\sby(?!\s(?:the|an?)\b)|(?:clear|simple|obvious)(?=:)|equal\sto|found\sto\sbe"
+    r"|as\sfollows|both(?=\s\d)|the\sfollowing(?=:)|donc|somit|entonces|pues|portanto|então|quindi)\b"
     r"|(?:(?:(?:la|le|el|il|lo|a|o|der|die|das|the)\s)?(?:option|opci[óo]n|opção|opzione|choice|letter"
     r"|letra|lettre|alternativa|вариант)\s|(?:la|le|el|il|lo|a|o|der|die|das|the)\s|[選选][項项]\s?)(?=[*_]{0,3}(?-i:\(?[A-J]\)?)(?![\w'\u2019]))){1,12}",
     re.IGNORECASE,
@@ -111,7 +113,7 @@ LEADS = re.compile(
 
 PART = re.compile(
     r"\b(?:first|second|third|fourth|parts?|step|sub\w*|previous|earlier|original|incorrect|each|every|intermediate|one|another|possible"
-    r"|rough|partial|solution|expression|tentative|wrong|old|his|her|their|an)\b|'s\b|\([a-e]\)",
+    r"|rough|partial|(?:solution|expression)s?|tentative|wrong|old|his|her|their|an)\b|'s\b|\([a-e]\)",
     re.IGNORECASE,
 )
 """Beside the word "answer": it is not the final one."""
@@ -119,7 +121,7 @@ PART = re.compile(
 DOUBTED = re.compile(
     r"^\W{0,5}(?:(?:and|but|or|so|then|now)\s)?(?:if|suppos\w+|assum\w+|unless|imagine|maybe|perhaps"
     r"|at\sfirst|initially|what|how|why|is|are|could|might|can)\b[^,]*$"
-    r"|\b(?:if|whether|maybe|perhaps|suppos\w+|assum\w+|thought|guessed|seem\w*|said|says|claim\w*|might|may"
+    r"|\b(?:if|whether|maybe|perhaps|suppos\w+|assum\w+|thought|guessed|seem\w*|said|says|claim\w*|some\ssay|might|may"
     r"|could|(?:might|may|could|would|to)\s(?:think|say|guess|believe|expect))\s(?:that\s)?(?:\w+\s){0,2}\W*$",
     re.IGNORECASE,
 )
@@ -154,11 +156,11 @@ CORRECTED = re.compile(
 """What takes an answer back within its sentence: "40, no, it is 57", "not 40 but 57"."""
 
 REMARK = re.compile(
-    r",?\s(?:because|since|as|given\sthat|which|i\.e\.|so|assuming|rounded|when|where|if)\s"
-    rf"|(?:,|\s[\u2013\u2014-])\s(?!(?:(?:and|or)\s)?(?:{VALUE}))"
-    r"|,?\s(?:or|and|which\sis)\s(?:about|approximately|approx\.|roughly|around|nearly|\u2248|~)|\s(?:\u2248|\\approx)\s"
-    r"|\s\((?:(?:an?|the|since|because|as|given|i\.e\.,?|not|rounded|to|in|for|with|from|where|when|after)\s"
-    r"|[^()]*\b(?:per|each|every|times)\b)(?![^)]*\),?\s(?:or|and|\d))",
+    r",?\s(?:because|since|as|given\sthat|which|i\.e\.|so|assuming|rounded|when|where|if|(?:after|before|by)(?=\s\w+ing\b))\s"
+    rf"|(?:[,;]|\s[\u2013\u2014-])\s(?!(?:(?:and|or)\s)?(?:{VALUE}))"
+    r"|(?:,?\s(?:or|and|which\sis)\s|,\s|\s\()(?:about|approximately|approx\.|roughly|around|nearly|\u2248|~)|\s(?:\u2248|\\approx)\s"
+    r"|\s\((?:(?:an?|the|since|because|as|given|i\.e\.,?|not|rounded|to|in|for|with|from|where|when|after|see)\s"
+    r"|[^()]*(?:=|\b(?:per|each|every|times)\b))(?![^)]*\),?\s(?:or|and|\d))",
     re.IGNORECASE,
 )
 """Where a remark begins after a value."""
@@ -198,7 +200,7 @@ CLAUSE = re.compile(
     r"(?:\b(?:is|are|was|were|be|has|have|had|equals?|makes?|made|earns?|earned|costs?|pays?|paid|needs?"
     r"|takes?|took|gets?|got|spends?|spent|saves?|saved|sells?|sold|buys?|bought|gives?|gave|eats?|ate"
     r"|weighs?|uses?|used|drives?|walks?|walked|reads?|requires?|contains?|receives?|owes?|collects?"
-    r"|travels?|leaves|left|becomes?|remains?|est|ist|hat|sind|es|son|tiene|tem|ha)\s|[=:\u6709\u662f\u4e3a\u5171]\s?)"
+    r"|travels?|leaves|left|ran|runs|drove|won|wins|lost|loses|scored|picked|collected|works|worked|becomes?|remains?|est|ist|hat|sind|es|son|tiene|tem|ha)\s|[=:\u6709\u662f\u4e3a\u5171]\s?)"
     rf"(?:[a-z]+\s){{0,3}}?(?={VALUE})",
     re.IGNORECASE,
 )

@@ -22,27 +22,35 @@ _MOST = 60
 """Statements of a kind that are looked at, from the end."""
 
 _BOX = re.compile(
-    r"\\?\b(?:f?boxed|framebox|fbox)\s*(?=\{)|\\boxed\s*(\w)|<\|begin_of_box\|>", re.IGNORECASE
+    r"\\?\b(?:f?boxed|framebox|fbox)\s*(?=\{)|\\boxed\s*(\d+|\w)|<\|begin_of_box\|>", re.IGNORECASE
 )
 _DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\b")
 _TAG = re.compile(
-    r"[<\[]((?:final_?)?answer|ans|solution)[>\]]((?:(?![<\[]/?\1[>\]]).){0,2000})([<\[]/\1[>\]])?",
+    r"[<\[]((?:final_?)?answer|ans|final|solution|output|result|boxed)[>\]]((?:(?![<\[]/?\1[>\]]).){0,2000})([<\[]/\1[>\]])?",
     re.IGNORECASE | re.DOTALL,
 )
 _HASHES = re.compile(
-    r"(?:^|(?<=\n))#### {0,3}(?=\S)([-+$\u20ac\u00a3]{0,2} ?[\d.,/]*\d ?%?(?: [a-z]{1,15}){0,2}|\$[^$\n]{1,80}\$"
+    r"(?:^|(?<=\n))#### {0,3}(?=\S)"
+    r"([-+$\u20ac\u00a3]{0,2} ?[\d.,/]*\d ?%?(?: [a-z]{1,15}){0,2}|\$[^$\n]{1,80}\$"
     r"|\\[^\n]{1,80}|\(?[A-J]\)?)[ .]*(?=\n|$)"
 )
-_SPACING = re.compile(r"\\text\b|\\q?quad|\\[\[\]() ,;:!]|[\s${}~*]")
-_JOINED = re.compile(r"(?:,|;|,?(?:and|or)|[,;](?:and|or))(?:[A-Za-z]\w{0,3}(?:_\w{1,3})?=)?")
-_CALCULATED = re.compile(r"<<[^<>\n]{0,200}>>")
+_BESIDE = re.compile(r"\\q?quad\b|&|\\land\b")
+_SPACING = re.compile(r"\\text\b|\\[\[\]() ,;:!]|[\s${}~*]")
+_JOINED = re.compile(r"(?:[,;]{1,5}(?:and|or)?|and|or)[,;]{0,5}(?:[A-Za-z]\w{0,3}(?:_\w{1,3})?=)?")
+_HTML = re.compile(r"</?(?:b|strong|em|i|u|p|br|span|div|mark|conclusion|summary)\s?/?>", re.I)
+_CALCULATED = re.compile(r"<<[^<>\n]{0,200}=[^<>\n]{0,200}>>")
 _LAST_MARKS = re.compile(r"(?:\s*(?:<\|(?!end_of_box)\w{1,30}\|>|</s>|<eos>|<end_of_turn>))+\s*$")
 _PROGRAM = re.compile(
-    r"^[ \t]*```[ \t]*(?:py|c\b|cpp|java|js|ts|sql|rust|go\b|r\b|bash|sh\b).*?(?:^[ \t]*```[ \t]*$|\Z)",
+    r"^[ \t]*```[ \t]*(?:py|c\b|cpp|java|js|ts|sql|rust|go\b|r\b|bash|sh\b)"
+    r".*?(?:^[ \t]*```[ \t]*$|\Z)",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
-_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
-"""Full-width forms of ASCII."""
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
+    0x3000: " ",
+    0x201C: '"',
+    0x201D: '"',
+}
+"""Full-width forms of ASCII, and quotation marks."""
 
 
 class Ending(NamedTuple):
@@ -111,7 +119,8 @@ def extract_answer(text: str) -> str | None:
 def _plain(text: str) -> str:
     """The part of a text that is read, without thoughts, in plain characters."""
     text = _LAST_MARKS.sub("", without_thoughts(text)[-LONGEST_WORDS:])
-    return _CALCULATED.sub("", text.replace("\r\n", "\n").translate(_WIDE)).strip()
+    text = _HTML.sub("", _CALCULATED.sub("", text))
+    return text.replace("\r\n", "\n").translate(_WIDE).strip()
 
 
 def _statements(text: str) -> list[_Statement]:
@@ -145,7 +154,8 @@ def _boxes(text: str) -> Iterator[_Statement]:
             inside = _inside(inside)
         else:
             inside, end, whole = braces(text, box.end())
-        gap = _SPACING.sub("", text[last_end : box.start()]) if values else ""
+        gap = _BESIDE.sub(",", text[last_end : box.start()]) if values else ""
+        gap = _SPACING.sub("", gap)
         if not _JOINED.fullmatch(gap):
             values, either, start = [], False, box.start()
         values.append(inside)

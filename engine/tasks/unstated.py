@@ -28,17 +28,22 @@ _NO_PHRASE = re.compile(
 _BEGINS = re.compile(r"[(\[]?[A-HJ][.):\]]\s|(?:yes|no|true|false|maybe)[,.;:]\s", re.IGNORECASE)
 _OPTION_LINE = re.compile(r"^[ \t*_]{0,9}[(\[]?([A-J])[.)\]]\s{1,3}(?=\S)", re.MULTILINE)
 _CHOOSES = re.compile(
-    r"(?:^|[\n.,:]\s{0,3}|\b(?:so|thus|hence|therefore)\s)i(?:\s(?:would|will)|'d|'ll)?"
-    r"\s(?:choose|pick|select|go\swith)\s(?:option|choice|answer)\s([^.\n]{0,40})",
+    r"(?:^|[\n.,:]\s{0,3}|\b(?:so|thus|hence|therefore)\s)(?:i|we)(?:\s(?:would|will)|'d|'ll)?"
+    r"\s(?:choose|pick|select|go\swith)\s((?:(?:option|choice|answer)\s|(?=[(*]{0,3}(?-i:[A-J])[)*.,]"
+    r"|(?-i:[A-J])$))[^.\n]{1,40})",
     re.IGNORECASE,
 )
 _LEADS_ON = re.compile(
-    r"(?:(?:so|thus|hence|therefore|then|finally)\b[,:]?\s{0,3})?(?:we\s(?:get|have)\b[,:]?\s{0,3})?",
+    r"(?:(?:so|thus|hence|therefore|then|finally)\b[,:]?\s{0,3})?(?:(?:we\s(?:get|have)|it'?s|it\s(?:is|must\sbe))"
+    r"\b[,:]?\s{0,3})?",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"[*_(\[]{0,3}[A-J][*_)\]]{0,3}\.?")
 _BOLD = re.compile(r"\*\*([^*\n]{0,80}\d[^*\n]{0,40})\*\*")
-_IN_BRACKETS = re.compile(r"(?<=\S) \((?!or\b)[^()\n]*[A-Za-z]{2}[^()\n]*\)(?=[.!\s*]*$)")
+_IN_BRACKETS = re.compile(
+    r"(?:(?<=\S) \((?!or\b)[^()\n]*[A-Za-z]{2}|(?<=[A-Za-z]{2}) \([^()\n]*[\u00d7*=+/])[^()\n]*\)"
+    r"(?=[.!\s*]*$)"
+)
 _LONGEST_WORD = 200
 _MOST_VALUES = 8
 
@@ -79,7 +84,7 @@ def _last_line(text: str) -> str | None:
     several = expression != last and ", " in expression
     if _EXPRESSION.fullmatch(expression.rstrip(".")) and not several:
         return trimmed(expression)
-    if expression != last and _OPTION.fullmatch(expression):
+    if expression != last and (_OPTION.fullmatch(expression) or _OPTION_LINE.match(expression)):
         return trimmed(expression)
     return trimmed(last) if _concludes(last, before.rstrip()) else None
 

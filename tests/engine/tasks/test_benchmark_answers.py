@@ -98,6 +98,17 @@ HOSTILE = [
     "9" * 100_000,
     " " * 100_000,
     "[" * 100_000,
+    "1," * 4_000,
+    "the answer is not 5 but " * 330,
+    "the answer is 4, no, " * 380,
+    "5 is the answer " * 500,
+    "<answer>1" * 900,
+    "<think>" * 1_100,
+    "wait, " * 1_300,
+    "the answer is " + "x" * 7_900,
+    "the answer is " + "that " * 1_500,
+    "```py\n" * 1_300,
+    "\\[" * 4_000,
 ]
 
 

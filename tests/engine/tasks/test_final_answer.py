@@ -1,7 +1,8 @@
 """One reading says whether a solution is at its end and what it answers.
 
-`reading.jsonl`, `steps.jsonl`: what models really write. `endings.jsonl`: statements of an answer
-and what only looks like one; `answer` there is that of a whole reply, null if it does not matter.
+`reading.jsonl`, `steps.jsonl`: what models really write; `kinds.jsonl`: more of these kinds.
+`endings.jsonl`: statements of an answer and what only looks like one; `answer` there is that of a
+whole reply, null if it does not matter.
 """
 
 import json
@@ -28,6 +29,12 @@ def cases(name: str) -> list[Case]:
 def test_answers_of_replies_are_called_right(case: Case) -> None:
     answer = extract_answer(case["reply"])
     assert grade(answer, case["gold"]) is case["correct"], answer
+
+
+def test_answers_of_more_replies_of_these_kinds_are_called_right() -> None:
+    for case in cases("kinds"):
+        answer = extract_answer(case["reply"])
+        assert grade(answer, case["gold"]) is True, (case["reply"], answer)
 
 
 @pytest.mark.parametrize("case", cases("steps"), ids=lambda case: case["reply"][:40])
