@@ -14,6 +14,7 @@ from engine.search.answers import answer_groups, best_solution
 from engine.search.parameters import Parameters
 from engine.search.registry import Algorithm, algorithm, params_of
 from engine.search.sampling import solution_score
+from engine.tasks.same import comparison_for
 from engine.tree import Node, Tree
 
 
@@ -27,8 +28,8 @@ class Outcome(msgspec.Struct, frozen=True):
         iterations: finished within it.
         samples: finished solutions, those without an answer too.
         right_samples: those with the right answer.
-        answers: of each different answer how many solutions have it, and whether it is right, in
-            order of its first one.
+        answers: of each different answer how many solutions have it, and whether it is right, the
+            commonest first.
         failed: the search was ended by an error; that is no right answer.
     """
 
@@ -105,11 +106,7 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
     params = params_of(tree)
     leaves = [tree.node(i) for i in kind.end_leaves(tree, params)]
     chosen = _chosen(tree, method, kind, params, leaves)
-    answers: dict[str, tuple[int, bool]] = {}
-    for leaf in leaves:
-        if leaf.answer is not None:
-            count = answers.get(leaf.answer, (0, False))[0]
-            answers[leaf.answer] = count + 1, leaf.accepted is True
+    found = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves}, comparison_for(tree.gold))
     return Outcome(
         answer=None if chosen is None else chosen.answer,
         right=chosen is not None and chosen.accepted is True,
@@ -119,7 +116,7 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
         iterations=tree.iteration,
         samples=len(leaves),
         right_samples=sum(leaf.accepted is True for leaf in leaves),
-        answers=tuple(answers.values()),
+        answers=tuple((group.count, group.correct is True) for group in found),
     )
 
 
@@ -140,4 +137,4 @@ def _chosen(
     if method.reading == "best":
         return best_solution(answered, scores)
     weights = dict.fromkeys(scores, 1.0) if method.reading == "majority" else scores
-    return tree.node(answer_groups(answered, weights)[0].best)
+    return tree.node(answer_groups(answered, weights, comparison_for(tree.gold))[0].best)
