@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from engine import events as ev
-from engine.tasks.same import Comparison, groups, heaviest_first, level, spellings
+from engine.tasks.same import Comparison, groups, heaviest_first, spellings
 from engine.tree import Node, Tree
 
 
@@ -94,15 +94,6 @@ def answer_groups(
     if by == "text":  # to the last bit, as in the reference
         return sorted(found, key=lambda group: -group.weight)
     return heaviest_first(found, lambda group: group.weight)
-
-
-def sharing_first(ordered: Sequence[AnswerGroup]) -> list[AnswerGroup]:
-    """The groups that share the first place, [] if one has it alone.
-
-    ordered: as `answer_groups` gives them.
-    """
-    first = [group for group in ordered if level(group.weight, ordered[0].weight)]
-    return first if len(first) > 1 else []
 
 
 def concluded(

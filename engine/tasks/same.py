@@ -68,6 +68,13 @@ def groups(answers: Sequence[str], by: Comparison = "value") -> list[list[int]]:
     return list(found.values())
 
 
+def same_or_none(one: str | None, other: str | None, by: Comparison = "value") -> bool:
+    """Whether two answers are the same one, or there is neither."""
+    if one is None or other is None:
+        return one is other
+    return len(groups([one, other], by)) == 1
+
+
 def spellings(answers: Sequence[str]) -> list[str]:
     """The different texts, the commonest first; of equally common ones the first."""
     return [text for text, _ in Counter(answers).most_common()]
@@ -119,7 +126,7 @@ def _numbered(counts: tuple[tuple[str, int], ...]) -> dict[str, int]:
     spelled = [(_Spelled(those), those) for those in texts.values()]
     spelled.sort(key=lambda one: (-one[0].count, one[0].text))
     members = [one for one, _ in spelled]
-    found = {}
+    found = dict[str, int]()
     for number, group in enumerate(_cliques(members, _equal(members))):
         for one in group:
             found |= {text: number for text, _ in spelled[one][1]}
