@@ -108,7 +108,8 @@ def summary(result: Facts) -> Text:
     if result["gold"] is not None:
         text.append_text(plain(f"  (expected {result['gold']})"))
     if result.get("tie"):
-        text.append_text(plain(f"\n{result['tie']['words']}"))
+        text.append("\n")
+        text.append_text(plain(result["tie"]["words"]))
     policy, prm = result["tokens"]["policy"], result["tokens"]["prm"]
     text.append(
         f"\n{result['iterations']:,} iterations, {result['nodes']:,} nodes, "

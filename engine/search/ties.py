@@ -56,4 +56,4 @@ def _words(answers: Sequence[str], share: float | None) -> str:
         named = [*named[: _NAMED - 1], f"{len(named) - _NAMED + 1} others"]
     are = f"{', '.join(named[:-1])} and {named[-1]} are level"
     at = "" if share is None else f" at {100 * share:.1f} %"
-    return f"{are}{at}; {named[0]} was taken, because the search tree has it first"
+    return f"{are}{at}; {named[0]} was taken, the first in the search tree"

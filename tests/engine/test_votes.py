@@ -148,7 +148,7 @@ def test_level_answers_are_told_and_the_first_is_taken() -> None:
     assert found.answers == ["81", "91"]
     assert found.share == pytest.approx(0.4)
     assert found.words == (
-        "81 and 91 are level at 40.0 %; 81 was taken, because the search tree has it first"
+        "81 and 91 are level at 40.0 %; 81 was taken, the first in the search tree"
     )
     assert tie(groups, "7") is None, "a search that concluded otherwise"
     assert tie([], None) is None
