@@ -82,7 +82,9 @@ export class Answers {
   vote(answer, place, total, most) {
     const kind = answer.correct === true ? "right" : answer.correct === false ? "wrong" : "open";
     const share = percent(total > 0 ? answer.weight / total : null);
-    const spelled = answer.spellings.length > 1 ? ` Spelled ${answer.spellings.slice(0, SPELLINGS).map((one) => line(one, 40)).join(", ")}${answer.spellings.length > SPELLINGS ? ` and ${count(answer.spellings.length - SPELLINGS)} other ways` : ""}.` : "";
+    const ways = answer.spellings ?? [];
+    const more = ways.length > SPELLINGS ? ` and in ${count(ways.length - SPELLINGS)} other ways` : "";
+    const spelled = ways.length > 1 ? ` Spelled ${ways.slice(0, SPELLINGS).map((one) => line(one, 40)).join(", ")}${more}.` : "";
     return el("button", {
       class: `lab-vote is-${kind}`, type: "button", data: { place }, "aria-pressed": String(answer.answer === this.picked),
       title: `${count(answer.count)} finished ${answer.count === 1 ? "node" : "nodes"}, weight ${number(answer.weight, 3)} = sum of their V, ${share} of all votes.${spelled} Press for the best trace to it.`,

@@ -125,7 +125,7 @@ export class Status {
     const found = tree.answer !== null && tree.answer !== undefined;
     const kind = !found ? "none" : tree.correct === true ? "right" : tree.correct === false ? "wrong" : "open";
     const total = (tree.answers ?? []).reduce((sum, answer) => sum + answer.weight, 0);
-    const won = (tree.answers ?? []).find((answer) => answer.spellings.includes(tree.answer));
+    const won = (tree.answers ?? []).find((answer) => (answer.spellings ?? [answer.answer]).includes(tree.answer));
     const choice = CHOICES[this.store.settings?.params?.final_choice] ?? CHOICES.vote;
     const pruned = found ? 0 : prunedAnswers(this.store.nodes);
     const beside = found ? choice.beside(tree, this.store.nodes, won && total > 0 ? won.weight / total : null)

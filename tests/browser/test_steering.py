@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from lab.models import Models
 from lab.workbench import Workbench
 from tests.browser.conftest import Serve, select, wait_nodes
 from tests.browser.hostile import PAYLOADS
+from tests.engine.test_votes import Told
 from tests.engine.worlds import World
 from tests.lab.benches import SETTINGS, Gate, finish
 
@@ -457,6 +459,29 @@ def test_all_answers_with_their_votes_and_traces(
     )
     assert found["last"].startswith("a499")
     assert (found["count"], found["kept"], found["top"]) == (500, True, 4000)
+
+
+def test_level_answers_are_told_however_they_are_spelled(
+    tab: OpenTab, serve: Serve, tmp_path: Path
+) -> None:
+    world = Told(["81", "91.0", "91", "162/2", "7"])
+    bench = Workbench(tmp_path, SETTINGS, lambda *_: Models(world, world))
+    session = bench.create("What?", gold="91", algorithm="sampling", params={"samples": 5})
+    finish(bench, session)
+    page = shown(tab, serve(bench), bench, session, None)
+    told = "81 and 91.0 are level at 40.0 %; 81 was taken, the first in the search tree."
+    page.wait_for_selector(f".lab-tie:text-is('{told}')")
+    rows = page.locator(".lab-vote")
+    words = [row.split() for row in rows.all_inner_texts()]
+    assert [row[0] for row in words] == ["81", "91.0", "7"]
+    assert "Spelled 81, 162/2." in (rows.first.get_attribute("title") or "")
+    assert "Spelled" not in (rows.last.get_attribute("title") or "")
+    cell = page.locator(".lab-status-cell.is-answer")
+    assert "level with 91.0" in cell.inner_text()
+    assert told.removesuffix(".") in (cell.get_attribute("title") or "")
+    page.click(".lab-vote >> nth=1")
+    page.wait_for_selector(".lab-trace h3:text-is('Best trace to 91.0')")
+    bench.close()
 
 
 def test_fields_beside_a_node_can_be_read(
