@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from engine.tasks.arithmetic import LONGEST, leading_value
 from engine.tasks.numerals import trimmed
 
-Kind = Literal["number", "formula", "quantity", "list", "words", "open"]
+Kind = Literal["number", "formula", "quantity", "list", "words", "sentence", "open"]
 
 _NUMERAL = re.compile(
     r"[-\u2212]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+|\d+/\d+"
@@ -30,6 +30,9 @@ _BEFORE = re.compile(
 _UNIT = re.compile(r"[^\d=<>()\[\],;!|+*&]*(?:\^\{?[23]\}?)?")
 _SAID = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 _WORDS = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_](?:[^\W\d_]|[ .,'\u2019-])*")
+_WORD = re.compile(r"(?<![\\\w])[^\W\d_]{3,}")
+_FEW_WORDS, _MOST_NUMBERS = 3, 12
+_FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 _COUNTS = re.compile(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty"
     r"|half|halves|thirds?|quarters?|dozen|hundred|thousand|\w+illion|none|infinity)\b",
@@ -52,7 +55,7 @@ class Sketch(NamedTuple):
     Attributes:
         kind: number: one numeral, which says all; formula: an expression without letters;
             quantity: a number and something around it; list: of formulas in brackets; words;
-            open: anything else.
+            sentence: words with numbers among them; open: anything else.
         marks: of the values that it may stand for; two that may be the same share one. None of
             words and of what is open.
         exact: of a number, its value.
@@ -87,8 +90,18 @@ def sketch(answer: str) -> Sketch:
     if _WORDS.fullmatch(said) and not _BEFORE.match(said):
         return Sketch("open" if _COUNTS.search(said) else "words")
     text = text.replace("\\!", "").replace("{,}", ",").replace("\\left", "").replace("\\right", "")
+    figures = _FIGURE.findall(text)
+    if len(_WORD.findall(text)) > _FEW_WORDS and 0 < len(figures) <= _MOST_NUMBERS:
+        return _sentence(figures)
     items = _items(text.strip())
     return _number(text) if items is None else _list(items)
+
+
+def _sentence(figures: Iterable[str]) -> Sketch:
+    """A sentence may stand for any number in it, also as a percentage."""
+    read = (leading_value(figure) for figure in figures)
+    values = [found[0] for found in read if found is not None]
+    return Sketch("sentence", _marks([*values, *(value / 100 for value in values)]))
 
 
 def _number(text: str) -> Sketch:
