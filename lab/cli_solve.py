@@ -124,6 +124,7 @@ def solve(
             terminal.print_json(_report(state, problems, found, page))
         else:
             _show(state, page, bench.home)
+        _tell_ties(problems)
         _tell_failures(state, problems)
         if not finished:
             again = shlex.join(["lab", *(word for word in sys.argv[1:] if word != "--fresh")])
@@ -297,6 +298,22 @@ def _show(state: "BatchState", page: str, where: Path) -> None:
     out.print(terminal.plain(f"The page: {page}"), soft_wrap=True)
 
 
+def _tell_ties(problems: "list[BatchProblem]") -> None:
+    """Votes that had no single winner."""
+    level = [one for one in problems if one.status == "done" and one.message]
+    if level:
+        terminal.notice(f"Of {len(level):,} problems the vote had no single winner:")
+    _list(level)
+
+
+def _list(problems: "list[BatchProblem]") -> None:
+    for problem in problems[:_SHOWN]:
+        label = "" if problem.label == problem.place else f" ({problem.label})"
+        terminal.notice(f"  {problem.place}{label}: {problem.message}")
+    if len(problems) > _SHOWN:
+        terminal.notice(f"  and {len(problems) - _SHOWN:,} more (--json lists all)")
+
+
 def _tell_failures(state: "BatchState", problems: "list[BatchProblem]") -> None:
     if state.status == "failed":
         terminal.error(state.message)
@@ -306,8 +323,4 @@ def _tell_failures(state: "BatchState", problems: "list[BatchProblem]") -> None:
     terminal.notice(
         f"The search of {len(failed):,} problems failed; the same command tries them again:"
     )
-    for problem in failed[:_SHOWN]:
-        label = "" if problem.label == problem.place else f" ({problem.label})"
-        terminal.notice(f"  {problem.place}{label}: {problem.message}")
-    if len(failed) > _SHOWN:
-        terminal.notice(f"  and {len(failed) - _SHOWN:,} more (--json lists all)")
+    _list(failed)

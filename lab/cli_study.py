@@ -70,9 +70,10 @@ def _differences(found: "Sides") -> list[str]:
     moved.sort(key=lambda pair: -abs(pair.values[1] - pair.values[0]))
     visits = sum(pair.visits[0] != pair.visits[1] for pair in pairs)
     rewards = sum(pair.rewards[0] != pair.rewards[1] for pair in pairs)
+    answers = "The same answer" if found.same_answer else "Different answers"
     lines = [
-        f"{len(pairs)} common nodes: {len(moved)} differ in V, {visits} in visits, {rewards} in "
-        f"their reward. Only in the first: {len(found.only_one)}; only in the second: "
+        f"{answers}. {len(pairs)} common nodes: {len(moved)} differ in V, {visits} in visits, "
+        f"{rewards} in their reward. Only in the first: {len(found.only_one)}; only in the second: "
         f"{len(found.only_other)}."
     ]
     for pair in moved[:_SHOWN]:

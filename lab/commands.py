@@ -11,8 +11,8 @@ from engine import events as ev
 from engine.search.acts import Act
 from engine.search.driver import Limits
 from lab.drivers import Drivers
+from lab.live import Summed
 from lab.results import ModelSettings
-from sessions.rows import Digest
 
 INTERACTIVE, BATCH = 0, -1
 """Priorities of runs."""
@@ -25,7 +25,7 @@ class Log(Protocol):
     def session(self) -> str: ...
 
     def commit(
-        self, events: Sequence[ev.Event], summed: Digest | None = None, after: int | None = None
+        self, events: Sequence[ev.Event], summed: Summed | None = None, after: int | None = None
     ) -> None:
         """Put events on disk; `summed` is the digest after them, `after` the length of the log
         that they follow. Raises StoreError.

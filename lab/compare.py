@@ -7,6 +7,7 @@ import msgspec
 
 from engine.errors import ParameterError
 from engine.rewards.methods import infer
+from engine.tasks.same import comparison_for, same_or_none
 from engine.tree import Node, Tree
 from lab.live import LiveSession
 from lab.view import outcome
@@ -50,13 +51,16 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Sides(msgspec.Struct, frozen=True):
-    """The comparison: pairs in the first one's order of creation, and the ids that only one has."""
+    """The comparison: pairs in the first one's order of creation, the ids that only one has, and
+    whether both have the same answer, however they spell it, or both none.
+    """
 
     one: Side
     other: Side
     pairs: list[Pair]
     only_one: list[int]
     only_other: list[int]
+    same_answer: bool
 
 
 class Comparisons:
@@ -98,13 +102,11 @@ class Comparisons:
             else:
                 pairs.append(_pair(node, there, rewards[0], rewards[1]))
         paired = {pair.other for pair in pairs}
-        return Sides(
-            _side(one, first, second, len(rewards[0])),
-            _side(other, second, first, len(rewards[1])),
-            pairs,
-            only_one,
-            [node.id for node in known.values() if node.id not in paired],
-        )
+        left = _side(one, first, second, len(rewards[0]))
+        right = _side(other, second, first, len(rewards[1]))
+        same = same_or_none(left.answer, right.answer, comparison_for(first.gold))
+        alone = [node.id for node in known.values() if node.id not in paired]
+        return Sides(left, right, pairs, only_one, alone, same)
 
 
 def _by_steps(tree: Tree) -> dict[tuple[str, ...], Node]:

@@ -52,6 +52,7 @@ class Score(msgspec.Struct, frozen=True):
         oracle: whether it asks the right answer while it searches.
         failed: searches that an error ended; they count as wrong.
         unanswered: of the others, without an answer; they are wrong, too.
+        level: searches where another answer had as many votes.
         process_memory: the most bytes that the whole process took while its run of searches went
             on, models and what other work left there included. Methods that read the same run have
             the same. None where it cannot be told: at the smaller budgets of a run that is cut for
@@ -72,6 +73,7 @@ class Score(msgspec.Struct, frozen=True):
     oracle: bool
     failed: int = 0
     unanswered: int = 0
+    level: int = 0
     process_memory: int | None = None
     gpu_memory: int | None = None
 
@@ -93,7 +95,9 @@ class Sampled(msgspec.Struct, frozen=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """An answer to a problem: right or wrong, the session to look at, and what it cost."""
+    """An answer to a problem: right or wrong, the session to look at, what it cost, and what has as
+    many votes, in words.
+    """
 
     right: bool
     answer: str | None
@@ -102,6 +106,7 @@ class Cell(msgspec.Struct, frozen=True):
     failed: bool = False
     prm_tokens: int = 0
     seconds: float = 0.0
+    tie: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -220,6 +225,7 @@ def _cell(read: Read, outcome: Outcome) -> Cell:
         outcome.failed,
         outcome.prm_tokens,
         outcome.seconds,
+        outcome.tie,
     )
 
 
@@ -261,6 +267,7 @@ def _score(name: str, budget: int, shown: Shown, baseline: str, memory: Mapping[
         one.oracle,
         sum(outcome.failed for outcome in flat),
         sum(outcome.answer is None and not outcome.failed for outcome in flat),
+        sum(bool(outcome.tie) for outcome in flat),
         memory.get("resident"),
         memory.get("cuda"),
     )

@@ -125,6 +125,13 @@ def notes(found: Report) -> list[str]:
     failed = sum(s.failed for s in found.scores if s.budget == found.budgets[-1])
     if failed:
         told.append(f"Searches that an error ended count as wrong; there are {failed:,}.")
+    level = [s for s in found.scores if s.level and s.budget == found.budgets[-1]]
+    if level:
+        several = ", ".join(f"{s.title} {s.level:,}" for s in level)
+        told.append(
+            "Votes were level, and the answer that the search tree has first was taken, in so "
+            f"many searches at {found.budgets[-1]:,} tokens: {several}."
+        )
     if found.waiting:
         told.append(f"Not shown yet, or not at every budget: {', '.join(found.waiting)}.")
     seeds = ", ".join(map(str, found.seeds))
@@ -167,7 +174,7 @@ def as_csv(found: Report) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["method", "budget", "seed", "problem", "right", "answer", "policy_tokens", "prm_tokens",
-         "seconds", "method_process_memory", "method_gpu_memory", "failed", "session"]
+         "seconds", "method_process_memory", "method_gpu_memory", "failed", "tie", "session"]
     )  # fmt: skip
     for name in found.methods:
         for budget in found.budgets:
@@ -179,6 +186,6 @@ def as_csv(found: Report) -> str:
                     writer.writerow(
                         [name, budget, seed, label, int(cell.right), cell.answer or "",
                          cell.tokens, cell.prm_tokens, f"{cell.seconds:.3f}", *memory,
-                         int(cell.failed), cell.session]
+                         int(cell.failed), cell.tie, cell.session]
                     )  # fmt: skip
     return text.getvalue()

@@ -14,7 +14,7 @@ from engine.imports.files import KINDS, Kind
 from engine.imports.generation import IMPORTED
 from engine.tasks.datasets import Rejected, read_dataset
 from engine.tree import Tree
-from lab.live import digest
+from lab.live import digest, summed
 from sessions.batches import Result, Work
 from sessions.rows import Arrival, Digest
 from sessions.store import Store
@@ -153,13 +153,14 @@ def _generation(path: Path) -> _Read:
             continue
         tree = Tree.fold(row.log)
         found.setting = _setting(row.log[0])
-        summed = digest(tree)
-        unanswered = tree.gold is not None and summed.answer is None
-        result = Result(summed.answer, False if unanswered else summed.correct, 0)
+        end = summed(tree)
+        unanswered = tree.gold is not None and end.answer is None
+        correct = False if unanswered else end.correct
+        result = Result(end.answer, correct, 0, end.tie)
         found.arrivals.append(
             Arrival(
                 log=row.log,
-                digest=summed,
+                digest=end,
                 name=row.place,
                 tags=[IMPORTED],
                 label=row.place,

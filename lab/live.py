@@ -166,7 +166,20 @@ class LiveSession:
         return view
 
 
+class Summed(Digest, frozen=True):
+    """The line that lists show, and what shares the first place with the answer, in words."""
+
+    tie: str = ""
+
+
 def digest(tree: Tree) -> Digest:
     """The line that lists of sessions show of a tree."""
     found = outcome(tree)
     return Digest(tree.iteration, len(tree.nodes), found.answer, found.correct)
+
+
+def summed(tree: Tree) -> Summed:
+    """The same with what is told of a vote without a single winner."""
+    found = outcome(tree)
+    words = "" if found.tie is None else found.tie.words
+    return Summed(tree.iteration, len(tree.nodes), found.answer, found.correct, words)

@@ -96,7 +96,7 @@ def _line(node: Facts, best: bool) -> Text:
 
 
 def summary(result: Facts) -> Text:
-    """The answer, whether it is right, and what it took, in four lines."""
+    """The answer, whether it is right, what is level with it, and what it took."""
     text = Text()
     if result["answer"] is None:
         text.append("No answer yet", style="bold")
@@ -107,6 +107,9 @@ def summary(result: Facts) -> Text:
         text.append_text(verdict(result["correct"]))
     if result["gold"] is not None:
         text.append_text(plain(f"  (expected {result['gold']})"))
+    if result.get("tie"):
+        text.append("\n")
+        text.append_text(plain(result["tie"]["words"]))
     policy, prm = result["tokens"]["policy"], result["tokens"]["prm"]
     text.append(
         f"\n{result['iterations']:,} iterations, {result['nodes']:,} nodes, "

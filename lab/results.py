@@ -8,6 +8,7 @@ import msgspec
 from engine.evaluation.statistics import Interval, wilson
 from engine.events import Cost
 from engine.search.parameters import ParameterInfo
+from engine.search.ties import Tie
 
 BatchStatus = Literal["idle", "loading", "running", "stopping", "failed"]
 Status = Literal["idle", "queued", "loading", "running", "pausing", "failed"]
@@ -236,6 +237,7 @@ class ModelNames(msgspec.Struct, frozen=True):
 class SessionResult(msgspec.Struct, frozen=True):
     """A session's outcome: what `lab search --json` prints.
 
+    `tie` says what shares the first place with the answer, where a vote chose it.
     `tokens` and `seconds` sum up `costs`, those of each iteration, and what the conclusions of
     runs took. Everything but `session`, `seconds` and, of the tokens, `forwarded`, `cached` and
     `padded` is the same for the same seed, wherever it runs; values to the fifth decimal.
@@ -257,3 +259,4 @@ class SessionResult(msgspec.Struct, frozen=True):
     models: ModelNames
     seconds: float
     costs: list[Cost]
+    tie: Tie | None = None

@@ -21,7 +21,7 @@ from engine.search.driver import Limits
 from engine.tasks.datasets import Dataset, DatasetProblem
 from engine.tree import Tree
 from lab.failures import in_words
-from lab.live import LiveSession
+from lab.live import LiveSession, Summed
 from lab.results import BatchState
 from lab.worker import BATCH, Ending, Worker
 from sessions.batches import BatchProblem, BatchRow, Place, Result
@@ -31,7 +31,6 @@ from sessions.errors import (
     SessionNotFoundError,
     StoreError,
 )
-from sessions.rows import Digest
 from sessions.store import Store
 
 MOST_PARALLEL = 1024
@@ -237,7 +236,7 @@ class _Log:
         self._live.preview(events)
 
     def commit(
-        self, events: Sequence[ev.Event], summed: Digest | None = None, after: int | None = None
+        self, events: Sequence[ev.Event], summed: Summed | None = None, after: int | None = None
     ) -> None:
         """Put events on disk; see `LiveSession.commit`."""
         spent = sum(
@@ -250,7 +249,7 @@ class _Log:
         if isinstance(last, ev.Concluded) and last.reason and summed is not None:
             unanswered = self._graded and summed.answer is None
             correct = False if unanswered else summed.correct
-            result = Result(summed.answer, correct, self._tokens + spent)
+            result = Result(summed.answer, correct, self._tokens + spent, summed.tie)
         self._live.commit(events, summed, after, result)
         self._tokens += spent
         self._run.progressed(spent, result)

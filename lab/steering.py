@@ -13,6 +13,7 @@ from engine.search import acts
 from engine.search.acts import Act, perform
 from engine.search.driver import Limits
 from engine.search.registry import algorithm, params_of
+from engine.tasks.same import comparison_for, same_or_none
 from engine.tree import Tree
 from lab.adapters import Adapters
 from lab.live import LiveSession, digest
@@ -46,6 +47,7 @@ class Consequences(msgspec.Struct, frozen=True):
         path_before, path_after: what the next iteration would select; empty where the algorithm
             does not select by V, or has nothing left to do.
         answer_before, answer_after: the answer that wins.
+        same_answer: whether these are one answer, however they are spelled, or both none.
     """
 
     values: list[ChangedValue]
@@ -53,6 +55,7 @@ class Consequences(msgspec.Struct, frozen=True):
     path_after: list[int]
     answer_before: str | None
     answer_after: str | None
+    same_answer: bool
 
 
 class Steering:
@@ -196,12 +199,14 @@ class Steering:
             for one, other in zip(before.nodes, after.nodes, strict=True)
             if one.value != other.value
         ]
+        one, other = outcome(before).answer, outcome(after).answer
         return Consequences(
             values,
             _next_path(before),
             _next_path(after),
-            outcome(before).answer,
-            outcome(after).answer,
+            one,
+            other,
+            same_or_none(one, other, comparison_for(before.gold)),
         )
 
     # Time.

@@ -50,10 +50,10 @@ class Timelines:
             `iteration`, `phase`, `nodes` (of each node that changed its id and the fields that
             did, as in `View.delta`), and where they change `acted` (whether a person has acted
             since the iteration began), `path` (what was selected), `picks`, `best_path`, `value`
-            (V of the node of the answer), `answer`, `correct`, `answers`, and `cost` (so far:
-            `policy_generated`, `prm_unique`, `seconds`). `reset`: they begin at the first event,
-            because the log went back meanwhile. `more`: frames that were left out. `total`: frames
-            in all.
+            (V of the node of the answer), `answer`, `correct`, `answers`, `tie`, and `cost` (so
+            far: `policy_generated`, `prm_unique`, `seconds`). `reset`: they begin at the first
+            event, because the log went back meanwhile. `more`: frames that were left out.
+            `total`: frames in all.
 
         Raises:
             StoreError: the session does not exist or cannot be read.
@@ -142,6 +142,7 @@ def _found(tree: Tree) -> dict[str, Any]:
         "answer": found.answer,
         "correct": found.correct,
         "answers": msgspec.to_builtins(found.groups[:_MOST_ANSWERS]),
+        "tie": msgspec.to_builtins(found.tie),
         "cost": {
             "policy_generated": cost.policy_generated,
             "prm_unique": cost.prm_unique,

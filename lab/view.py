@@ -17,6 +17,8 @@ from engine.search.answers import AnswerGroup, best_value
 from engine.search.mcts_star import MctsStarParams
 from engine.search.registry import algorithm, params_of
 from engine.search.selection import score
+from engine.search.ties import Tie, by_vote, tie
+from engine.tasks.same import comparison_for, groups
 from engine.tree import Node, Tree, standing
 from lab.results import (
     BestSolution,
@@ -34,7 +36,8 @@ _LIFE_BITS = 28  # with the version below 2**53, so that a browser can hold a cu
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a tree answers: the node of its answer, that answer, all answers by weight.
+    """What a tree answers: the node of its answer, that answer, all answers by weight, and what
+    shares the first place with it where a vote chose it.
 
     Before a run is concluded this is what its conclusion would most likely be.
     """
@@ -43,12 +46,13 @@ class Outcome(msgspec.Struct, frozen=True):
     answer: str | None
     correct: bool | None
     groups: list[AnswerGroup]
+    tie: Tie | None = None
 
 
 def outcome(tree: Tree) -> Outcome:
     """The outcome of a tree as it stands."""
     kind, params = algorithm(tree.algorithm), params_of(tree)
-    groups = kind.groups(tree, params)
+    found = kind.groups(tree, params)
     if tree.phase == "concluded" and tree.chosen is not None:
         best = tree.chosen
     else:
@@ -56,9 +60,10 @@ def outcome(tree: Tree) -> Outcome:
         if isinstance(first, ev.Concluded):  # all answers are known
             best = first.chosen
         else:
-            best = groups[0].best if groups else best_value(tree)
+            best = found[0].best if found else best_value(tree)
     node = tree.node(best)
-    return Outcome(best, node.answer, node.accepted, groups)
+    level = tie(found, node.answer) if by_vote(params) else None
+    return Outcome(best, node.answer, node.accepted, found, level)
 
 
 class View:
@@ -95,8 +100,9 @@ class View:
         Raises:
             EventError: one does not fit.
         """
+        new = list(events)
+        self._compare_answers(new)
         with self._lock:
-            new = list(events)
             self.log += new
             self.length += len(new)
             if aside:
@@ -110,6 +116,7 @@ class View:
 
     def preview(self, events: Sequence[ev.Event]) -> None:
         """Show events of an unfinished iteration until others are on disk: all of them so far."""
+        self._compare_answers(events)
         with self._lock:
             shown, self._ahead = self._ahead, list(events)
             if self._ahead[: len(shown)] != shown:
@@ -123,6 +130,16 @@ class View:
             made = [event.children for event in self._ahead if isinstance(event, ev.Expanded)]
             first = len(self._tree.nodes) - sum(map(len, made))
             return bool(self._ahead) and (node is None or first <= node < len(self._tree.nodes))
+
+    def _compare_answers(self, events: Sequence[ev.Event]) -> None:
+        """Find out which answers are the same before the lock is taken: algebra may take seconds,
+        and what it says is kept.
+        """
+        new = [event.answer for event in events if isinstance(event, ev.Answered) and event.answer]
+        golds = (event.gold for event in events if isinstance(event, ev.SearchCreated))
+        if new:
+            known = [node.answer for node in self._tree.nodes if node.answer]
+            groups([*known, *new], comparison_for(next(golds, self._tree.gold)))
 
     def _fold_again(self) -> None:
         """Show the whole log anew, to whoever asks next."""
@@ -288,6 +305,7 @@ def _facts(tree: Tree) -> dict[str, Any]:
         "answer": found.answer,
         "correct": found.correct,
         "answers": msgspec.to_builtins(found.groups),
+        "tie": msgspec.to_builtins(found.tie),
         "cost": cost,
         "last_cost": msgspec.to_builtins(tree.costs[-1]) if tree.costs else None,
         "nodes": len(tree.nodes),
@@ -387,6 +405,7 @@ def session_result(session: str, tree: Tree) -> SessionResult:
         answer=found.answer,
         gold=tree.gold,
         correct=found.correct,
+        tie=found.tie,
         algorithm=tree.algorithm,
         params=tree.params,
         seed=tree.seed,

@@ -43,7 +43,7 @@ from lab.commands import (
 from lab.drivers import Drivers
 from lab.failures import in_words
 from lab.kept_searches import KeptSearches
-from lab.live import digest
+from lab.live import summed
 from lab.models import Loader, Models
 from lab.results import ModelSettings, RunState, Status
 from lab.run_states import RunStates
@@ -446,7 +446,7 @@ class Worker:
         """Put an iteration on disk, then show it."""
         assert job.search is not None
         tree = job.search.tree
-        job.waiting[0].live.commit(events, digest(tree), after=len(job.search.log))
+        job.waiting[0].live.commit(events, summed(tree), after=len(job.search.log))
         finished = sum(isinstance(event, ev.IterationFinished) for event in events)
         generated = tree.cost.policy_generated - job.generated
         job.generated = tree.cost.policy_generated

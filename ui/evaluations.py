@@ -263,6 +263,7 @@ def _cell(cell: Any) -> dict[str, Any]:
         "answer": _cut(cell.answer),
         "session": cell.session,
         "tokens": cell.tokens,
+        "tie": cell.tie,
     }
 
 

@@ -9,6 +9,7 @@ import { prunedAnswers } from "./store.js";
 import { block, count, line, number, percent } from "./text.js";
 
 const LONGEST = 4000; // characters of a tooltip
+const SPELLINGS = 5; // of an answer, in a tooltip
 
 export class Answers {
   constructor(store) {
@@ -16,8 +17,9 @@ export class Answers {
     this.picked = null; // an answer
     this.list = el("div", { class: "lab-votes", role: "group", "aria-label": "Answers", on: { click: ({ target }) => this.pick(target.closest(".lab-vote")) } });
     this.number = el("span", { class: "lab-muted" });
+    this.tie = el("p", { class: "lab-muted lab-tie", hidden: true });
     this.votes = el("section", { class: "lab-section" },
-      el("h3", { title: "Distinct final answers; a vote weighs the value V of the finished node that gives it" }, el("span", { text: "Answers" }), this.number), this.list);
+      el("h3", { title: "Distinct final answers, however they are spelled; a vote weighs the value V of the finished node that gives it" }, el("span", { text: "Answers" }), this.number), this.tie, this.list);
     this.element = el("div", { class: "lab-answers" });
     store.addEventListener("opened", () => this.forget());
     store.addEventListener("changed", () => this.draw());
@@ -40,6 +42,8 @@ export class Answers {
       return;
     }
     this.drawVotes(tree.answers ?? []);
+    this.tie.hidden = !tree.tie;
+    this.tie.textContent = tree.tie ? `${line(tree.tie.words, 400)}.` : "";
     const parts = [this.question(tree), this.votes, this.trace(tree)].filter(Boolean);
     // The list stays where it is, so that it stays scrolled to where it was.
     if (this.votes.parentElement !== this.element) this.element.replaceChildren(...parts);
@@ -64,7 +68,7 @@ export class Answers {
     const print = JSON.stringify([found, pruned]);
     if (print === this.print) return;
     this.print = print;
-    const answers = [...found].sort((a, b) => b.weight - a.weight);
+    const answers = found; // heaviest first
     if (!answers.some((one) => one.answer === this.picked)) this.picked = null;
     this.answers = answers;
     const total = answers.reduce((sum, one) => sum + one.weight, 0);
@@ -78,9 +82,12 @@ export class Answers {
   vote(answer, place, total, most) {
     const kind = answer.correct === true ? "right" : answer.correct === false ? "wrong" : "open";
     const share = percent(total > 0 ? answer.weight / total : null);
+    const ways = answer.spellings ?? [];
+    const more = ways.length > SPELLINGS ? ` and in ${count(ways.length - SPELLINGS)} other ways` : "";
+    const spelled = ways.length > 1 ? ` Spelled ${ways.slice(0, SPELLINGS).map((one) => line(one, 40)).join(", ")}${more}.` : "";
     return el("button", {
       class: `lab-vote is-${kind}`, type: "button", data: { place }, "aria-pressed": String(answer.answer === this.picked),
-      title: `${count(answer.count)} finished ${answer.count === 1 ? "node" : "nodes"}, weight ${number(answer.weight, 3)} = sum of their V, ${share} of all votes. Press for the best trace to it.`,
+      title: `${count(answer.count)} finished ${answer.count === 1 ? "node" : "nodes"}, weight ${number(answer.weight, 3)} = sum of their V, ${share} of all votes.${spelled} Press for the best trace to it.`,
     },
       el("span", { class: "lab-vote-answer", text: line(answer.answer, 40) }),
       el("span", { class: "lab-vote-track" }, el("i", { style: { width: `${Math.max(0, (100 * answer.weight) / most)}%` } })),

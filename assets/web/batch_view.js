@@ -229,7 +229,7 @@ function drawRow(row) {
   const failed = row.kind === "failed";
   const answer = row.answer === null ? (failed || row.kind === "running" ? "" : "none") : line(row.answer, 60);
   const verdict = { running: "begun", ungraded: "", deleted: "deleted" }[row.kind] ?? row.kind;
-  return el("div", { class: `lab-row is-${row.kind}`, title: line(failed ? `${row.message} \u2014 ${row.question}` : row.question, 600) },
+  return el("div", { class: `lab-row is-${row.kind}`, title: line(row.message ? `${row.message} \u2014 ${row.question}` : row.question, 600) },
     el("span", { class: "lab-row-label", text: short(row.label), title: line(`${row.label}, ${row.place}`, 200) }),
     el("span", { class: "lab-row-question", text: line((failed && row.message) || row.question, 220) }),
     el("span", { class: `lab-row-answer${row.answer === null ? " is-none" : ""}`, text: answer }),

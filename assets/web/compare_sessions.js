@@ -90,7 +90,7 @@ export class CompareSessions {
     const paths = [one, other].map((side, k) => side.best_path.slice(1).map((id) => this.sides[k].store.nodes.get(id)?.step));
     const parts = paths[0].findIndex((step, k) => step !== paths[1][k]);
     const same = parts < 0 && paths[0].length === paths[1].length;
-    const answers = one.answer === other.answer ? [el("b", { text: "The same answer" })] : [el("b", { text: `Answer ${line(one.answer ?? "none", 40)} \u2192 ${line(other.answer ?? "none", 40)}` })];
+    const answers = this.found.same_answer ? [el("b", { text: "The same answer" })] : [el("b", { text: `Answer ${line(one.answer ?? "none", 40)} \u2192 ${line(other.answer ?? "none", 40)}` })];
     return [...answers, el("span", { text: `. ${same ? "The best path is the same" : `The best paths part at step ${count((parts < 0 ? Math.min(paths[0].length, paths[1].length) : parts) + 1)}`}. Of ${count(pairs.length)} common nodes ${count(moved("visits"))} differ in visits, ${count(moved("values"))} in V and ${count(moved("rewards"))} in their exported reward.` })];
   }
 

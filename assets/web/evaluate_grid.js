@@ -70,7 +70,7 @@ export class Grid {
       const found = row.cells[name] ?? [];
       const right = found.filter((cell) => cell.kind === "right").length;
       const kind = found.length > 1 ? (right === found.length ? "right" : right ? "some" : found[0].kind) : found[0]?.kind ?? "none";
-      const told = found.map((cell) => `${cell.answer === null ? KINDS[cell.kind][1] : `${line(cell.answer, 40)}, ${KINDS[cell.kind][1]}`}, ${count(cell.tokens)} tokens`).join("; ");
+      const told = found.map((cell) => `${cell.answer === null ? KINDS[cell.kind][1] : `${line(cell.answer, 40)}, ${KINDS[cell.kind][1]}`}, ${count(cell.tokens)} tokens${cell.tie ? ` (${line(cell.tie, 200)})` : ""}`).join("; ");
       const words = found.map((cell) => KINDS[cell.kind][1]).join(" and ") || KINDS.none[1];
       return el("i", { class: `lab-grid-cell is-${kind}${here && column === this.column ? " is-here" : ""}`, role: "img", "aria-label": `${this.titles[column]} ${words}`, data: { column }, title: `${this.titles[column]}: ${told}`, text: kind === "some" ? `${right}/${found.length}` : KINDS[kind][0] });
     });

@@ -125,22 +125,23 @@ export class Status {
     const found = tree.answer !== null && tree.answer !== undefined;
     const kind = !found ? "none" : tree.correct === true ? "right" : tree.correct === false ? "wrong" : "open";
     const total = (tree.answers ?? []).reduce((sum, answer) => sum + answer.weight, 0);
-    const won = (tree.answers ?? []).find((answer) => answer.answer === tree.answer);
+    const won = (tree.answers ?? []).find((answer) => (answer.spellings ?? [answer.answer]).includes(tree.answer));
     const choice = CHOICES[this.store.settings?.params?.final_choice] ?? CHOICES.vote;
     const pruned = found ? 0 : prunedAnswers(this.store.nodes);
     const beside = found ? choice.beside(tree, this.store.nodes, won && total > 0 ? won.weight / total : null)
       : pruned ? `${count(pruned)} ${pruned === 1 ? "is" : "are"} pruned` : "";
+    const level = tree.tie ? `level with ${line(tree.tie.answers.slice(1).join(", "), 40)}` : "";
     const verdict = { right: "right", wrong: "wrong", open: "no oracle answer", none: "" }[kind];
     return el("button", {
       class: `lab-status-cell is-answer is-${kind}`, type: "button",
-      title: choice.title,
+      title: tree.tie ? `${line(tree.tie.words, 400)}. ${choice.title}` : choice.title,
       on: { click: () => this.store.select(null) },
     },
       el("small", { text: "answer" }),
       el("span", { class: "lab-status-main" },
         el("b", { text: found ? line(tree.answer, 28) : pruned ? "none left" : "none yet" }),
         kind === "right" ? icon("check") : kind === "wrong" ? icon("cross") : null,
-        el("span", { class: "lab-muted", text: [verdict, beside].filter(Boolean).join(", ") })));
+        el("span", { class: "lab-muted", text: [verdict, beside, level].filter(Boolean).join(", ") })));
   }
 }
 

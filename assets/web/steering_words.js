@@ -7,7 +7,7 @@ import { count, line, number } from "./text.js";
 const SHOWN = 4;
 
 /**
- * @param {{values: object[], path_before: number[], path_after: number[], answer_before: string | null, answer_after: string | null}} found
+ * @param {{values: object[], path_before: number[], path_after: number[], answer_before: string | null, answer_after: string | null, same_answer: boolean}} found
  * @param {{id: number, visits: number}} node that is acted upon
  * @param {{range: object, select: (id: number) => void}} store
  */
@@ -36,8 +36,8 @@ function selection({ path_before: before, path_after: after }) {
     : [el("span", { class: "lab-muted", text: path(before) }), el("span", { text: "\u2192" }), el("b", { text: path(after) })]));
 }
 
-function answer({ answer_before: before, answer_after: after }) {
-  if (before === after) return row("Winning answer", el("span", { text: after === null ? "still none" : `stays ${line(after, 40)}` }));
+function answer({ answer_before: before, answer_after: after, same_answer: same }) {
+  if (same) return row("Winning answer", el("span", { text: after === null ? "still none" : `stays ${line(after, 40)}` }));
   return row("Winning answer", el("span", { class: "lab-muted", text: before === null ? "none" : line(before, 40) }), el("span", { text: "\u2192" }), el("b", { text: after === null ? "none" : line(after, 40) }));
 }
 

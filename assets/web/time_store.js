@@ -73,9 +73,9 @@ export class TimeStore extends Store {
 }
 
 function pastTree(tree, facts, nodes) {
-  const { iteration, phase, acted = false, path = [], picks = [], best_path: bestPath = [0], answers = [], answer = null, correct = null, cost = {} } = facts;
+  const { iteration, phase, acted = false, path = [], picks = [], best_path: bestPath = [0], answers = [], answer = null, correct = null, tie = null, cost = {} } = facts;
   return {
-    ...tree, iteration, phase, acted, path, picks, answers, answer, correct, cost, nodes, best_path: bestPath,
+    ...tree, iteration, phase, acted, path, picks, answers, answer, correct, tie, cost, nodes, best_path: bestPath,
     best: bestPath[bestPath.length - 1], voted: null, last_cost: null, rollout: null, stop: "",
   };
 }

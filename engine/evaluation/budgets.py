@@ -10,10 +10,12 @@ import msgspec
 
 from engine import events as ev
 from engine.evaluation.contenders import Contender
-from engine.search.answers import answer_groups, best_solution
+from engine.search.answers import AnswerGroup, answer_groups, best_solution
 from engine.search.parameters import Parameters
 from engine.search.registry import Algorithm, algorithm, params_of
 from engine.search.sampling import solution_score
+from engine.search.ties import by_vote, tie
+from engine.tasks.same import comparison_for
 from engine.tree import Node, Tree
 
 
@@ -27,9 +29,10 @@ class Outcome(msgspec.Struct, frozen=True):
         iterations: finished within it.
         samples: finished solutions, those without an answer too.
         right_samples: those with the right answer.
-        answers: of each different answer how many solutions have it, and whether it is right, in
-            order of its first one.
+        answers: of each different answer how many solutions have it, and whether it is right, the
+            commonest first.
         failed: the search was ended by an error; that is no right answer.
+        tie: what shares the first place with the answer, in words; "" if nothing does.
     """
 
     answer: str | None
@@ -42,6 +45,7 @@ class Outcome(msgspec.Struct, frozen=True):
     right_samples: int
     answers: tuple[tuple[int, bool], ...] = ()
     failed: bool = False
+    tie: str = ""
 
 
 def outcomes(log: Sequence[ev.Event], method: Contender, budgets: Sequence[int]) -> list[Outcome]:
@@ -104,12 +108,9 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
     kind = algorithm(tree.algorithm)
     params = params_of(tree)
     leaves = [tree.node(i) for i in kind.end_leaves(tree, params)]
-    chosen = _chosen(tree, method, kind, params, leaves)
-    answers: dict[str, tuple[int, bool]] = {}
-    for leaf in leaves:
-        if leaf.answer is not None:
-            count = answers.get(leaf.answer, (0, False))[0]
-            answers[leaf.answer] = count + 1, leaf.accepted is True
+    chosen, voted = _chosen(tree, method, kind, params, leaves)
+    level = tie(voted, chosen.answer) if chosen is not None else None
+    found = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves}, comparison_for(tree.gold))
     return Outcome(
         answer=None if chosen is None else chosen.answer,
         right=chosen is not None and chosen.accepted is True,
@@ -119,25 +120,29 @@ def _outcome(tree: Tree, method: Contender) -> Outcome:
         iterations=tree.iteration,
         samples=len(leaves),
         right_samples=sum(leaf.accepted is True for leaf in leaves),
-        answers=tuple(answers.values()),
+        answers=tuple((group.count, group.correct is True) for group in found),
+        tie="" if level is None else level.words,
     )
 
 
 def _chosen(
     tree: Tree, method: Contender, kind: Algorithm, params: Parameters, leaves: list[Node]
-) -> Node | None:
+) -> tuple[Node | None, list[AnswerGroup]]:
     """The solution that answers: for samples by the method's reading, else as the search itself
-    would conclude if it ended here (it cannot read another answer any more).
+    would conclude if it ended here (it cannot read another answer any more). With it the answers
+    that were voted for, [] where there is no vote.
     """
     if method.kind != "samples":
         ended = kind.conclude(tree, params, "tokens")
         chosen = next(event.chosen for event in ended if isinstance(event, ev.Concluded))
-        return tree.node(chosen)
+        voted = kind.groups(tree, params) if by_vote(params) else []
+        return tree.node(chosen), voted
     answered = [leaf for leaf in leaves if leaf.answer is not None]
     if not answered:
-        return None
+        return None, []
     scores = {leaf.id: solution_score(tree, leaf, method.aggregate) for leaf in answered}
     if method.reading == "best":
-        return best_solution(answered, scores)
+        return best_solution(answered, scores), []
     weights = dict.fromkeys(scores, 1.0) if method.reading == "majority" else scores
-    return tree.node(answer_groups(answered, weights)[0].best)
+    voted = answer_groups(answered, weights, comparison_for(tree.gold))
+    return tree.node(voted[0].best), voted

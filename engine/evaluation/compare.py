@@ -21,6 +21,7 @@ from engine.search.answers import answer_groups
 from engine.search.archive import MemoryArchive
 from engine.search.driver import Driver, Limits, Search, create
 from engine.search.sampling import solution_score
+from engine.tasks.same import comparison_for
 from engine.tree import Node
 
 AGGREGATES = ("last", "min", "product")
@@ -166,13 +167,14 @@ class Contest:
 
 def _choices(search: Search, leaves: list[Node], samples: int) -> dict[str, int | None]:
     """The node that each way of reading the samples answers with."""
-    equal = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves})
+    by = comparison_for(search.tree.gold)
+    equal = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves}, by)
     chosen: dict[str, int | None] = {f"majority@{samples}": equal[0].best if equal else None}
     for how in AGGREGATES:
         scores = {leaf.id: solution_score(search.tree, leaf, how) for leaf in leaves}
         best = max(leaves, key=lambda leaf: scores[leaf.id], default=None)
         chosen[f"best-of-{samples}, {how}"] = best.id if best else None
-        groups = answer_groups(leaves, scores)
+        groups = answer_groups(leaves, scores, by)
         chosen[f"vote@{samples}, {how}"] = groups[0].best if groups else None
     return chosen
 

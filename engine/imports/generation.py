@@ -16,6 +16,7 @@ from engine.search import answers
 from engine.search.driver import create
 from engine.tasks.final_answer import extract_answer
 from engine.tasks.problems import LONGEST_QUESTION
+from engine.tasks.same import comparison_for
 from engine.tree import Tree
 
 IMPORTED = "imported"
@@ -164,7 +165,7 @@ def _answer(leaf: Solution, gold: str | None) -> str | None:
 def _conclusion(log: list[ev.AnyEvent]) -> ev.Concluded:
     """The answer with the most value, as the search would choose it."""
     tree = Tree.fold(log)
-    groups = answers.answer_groups(map(tree.node, tree.ends))
+    groups = answers.answer_groups(map(tree.node, tree.ends), by=comparison_for(tree.gold))
     best = max(tree.ends, key=lambda leaf: tree.node(leaf).value, default=0)
     return answers.concluded("complete", best, groups, by_vote=True)
 

@@ -5,19 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from engine import events as ev
+from engine.tasks.same import Comparison, groups, heaviest_first, spellings
 from engine.tree import Node, Tree
 
 
 class AnswerGroup(msgspec.Struct, frozen=True):
-    """All finished solutions with the same answer text.
+    """All finished solutions with the same answer; see `engine.tasks.same`.
 
     Attributes:
-        answer: as extracted; groups are by string, as in the reference, not by equivalence.
+        answer: as most of them spell it, the first on ties.
         count: how many solutions.
         weight: sum of their weights, V as a rule.
         node: id of the first of them (depth-first), by which the reference knows them.
         best: id of the one of the largest V, the first on ties: the way that is shown.
         correct: verdict of the best, None without an oracle answer.
+        spellings: every way in which they spell it, the commonest first.
     """
 
     answer: str
@@ -26,6 +28,7 @@ class AnswerGroup(msgspec.Struct, frozen=True):
     node: int
     best: int
     correct: bool | None
+    spellings: tuple[str, ...] = ()
 
 
 def best_value(tree: Tree, by_person: bool = True) -> int:
@@ -65,37 +68,46 @@ def best_solution(leaves: Iterable[Node], scores: Mapping[int, float] | None = N
 
 
 def answer_groups(
-    leaves: Iterable[Node], weights: Mapping[int, float] | None = None
+    leaves: Iterable[Node],
+    weights: Mapping[int, float] | None = None,
+    by: Comparison = "value",
 ) -> list[AnswerGroup]:
-    """Finished solutions grouped by answer, heaviest first; ties keep the order of the leaves.
+    """Finished solutions grouped by answer, heaviest first; level ones in the order of the leaves.
 
-    weights: of each leaf by id; its V if not given.
+    Args:
+        leaves: those without an answer are left out.
+        weights: of each leaf by id; its V if not given.
+        by: how answers are compared, see `comparison_for`.
     """
-    groups: dict[str, list[Node]] = {}
-    for leaf in leaves:
-        if leaf.answer is not None:
-            groups.setdefault(leaf.answer, []).append(leaf)
-    summed = []
-    for answer, nodes in groups.items():
-        weight = _left_sum(weights[n.id] if weights else n.value for n in nodes)
+    answered = [(leaf, leaf.answer) for leaf in leaves if leaf.answer is not None]
+    found = []
+    for group in groups([answer for _, answer in answered], by):
+        nodes = [answered[index][0] for index in group]
+        weight = _left_sum(weights[node.id] if weights else node.value for node in nodes)
         best = max(nodes, key=lambda node: node.value)  # the first of equals
-        group = AnswerGroup(answer, len(nodes), weight, nodes[0].id, best.id, best.accepted)
-        summed.append(group)
-    return sorted(summed, key=lambda group: -group.weight)
+        spelled = tuple(spellings([answered[index][1] for index in group]))
+        found.append(
+            AnswerGroup(
+                spelled[0], len(nodes), weight, nodes[0].id, best.id, best.accepted, spelled
+            )
+        )
+    if by == "text":  # to the last bit, as in the reference
+        return sorted(found, key=lambda group: -group.weight)
+    return heaviest_first(found, lambda group: group.weight)
 
 
 def concluded(
-    reason: ev.StopReason, best: int, groups: Sequence[AnswerGroup], by_vote: bool
+    reason: ev.StopReason, best: int, ordered: Sequence[AnswerGroup], by_vote: bool
 ) -> ev.Concluded:
     """The end of a run, with the answers that its tree gives.
 
     Args:
         reason: why it ended.
         best: the node that is best by the algorithm's own rule.
-        groups: as `answer_groups` gives them, the winner first.
+        ordered: as `answer_groups` gives them, the winner first.
         by_vote: whether the winner of the vote answers, if there is one, and not `best`.
     """
-    winner = groups[0] if groups else None
+    winner = ordered[0] if ordered else None
     chosen = winner.best if by_vote and winner else best
     return ev.Concluded(reason, best, winner.node if winner else None, chosen)
 

@@ -12,6 +12,7 @@ from engine.search.requests import (
     Script,
     propose,
 )
+from engine.tasks.same import comparison_for
 from engine.tree import Tree
 
 
@@ -83,7 +84,7 @@ def judge_and_answer(tree: Tree, nodes: list[int]) -> Part[None]:
 
 def groups(tree: Tree, params: object) -> list[AnswerGroup]:
     """The answers found so far, by the sum of their V."""
-    return answer_groups(tree.node(leaf) for leaf in finished(tree))
+    return answer_groups(map(tree.node, finished(tree)), by=comparison_for(tree.gold))
 
 
 def conclude(tree: Tree, choice: str, reason: ev.StopReason) -> Script:
@@ -97,4 +98,5 @@ def conclude_from(tree: Tree, ends: list[int], choice: str, reason: ev.StopReaso
     leaves = [tree.node(end) for end in ends]
     best = best_solution(leaves)
     first = 0 if best is None else best.id
-    yield concluded(reason, first, answer_groups(leaves), choice == "vote")
+    found = answer_groups(leaves, by=comparison_for(tree.gold))
+    yield concluded(reason, first, found, choice == "vote")

@@ -31,6 +31,7 @@ from engine.search.requests import (
     propose,
 )
 from engine.search.selection import best_child
+from engine.tasks.same import comparison_for
 from engine.tree import Node, Tree
 
 
@@ -67,6 +68,12 @@ class MctsStarParams(Parameters):
     )
     final_choice: Literal["vote", "best"] = parameter(
         "vote", "Answer by value-weighted vote over finished solutions, or of the best node."
+    )
+    same_answer: Literal["value", "text"] = parameter(
+        "value",
+        "A vote counts answers of one value as one, or those of one text, as the reference does.",
+        origin="ours",
+        advanced=True,
     )
     end_gate: float = parameter(
         0.9,
@@ -149,6 +156,7 @@ REFERENCE: dict[str, object] = {
     "final_choice": "best",
     "require_finished": False,
     "rollout_start": "low",
+    "same_answer": "text",
     "max_depth": 1000,
     "reselect_finished": True,
 }
@@ -217,7 +225,9 @@ def end_leaves(tree: Tree, params: MctsStarParams) -> list[int]:
 
 def groups(tree: Tree, params: MctsStarParams) -> list[answers.AnswerGroup]:
     """The answers found so far, by the sum of their V."""
-    return answers.answer_groups(tree.node(leaf) for leaf in end_leaves(tree, params))
+    leaves = map(tree.node, end_leaves(tree, params))
+    by = "text" if params.same_answer == "text" else comparison_for(tree.gold)
+    return answers.answer_groups(leaves, by=by)
 
 
 def _closed(tree: Tree) -> list[int]:

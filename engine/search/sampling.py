@@ -13,6 +13,7 @@ from engine.search import chains
 from engine.search.answers import AnswerGroup, answer_groups, best_solution, concluded
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
+from engine.tasks.same import comparison_for
 from engine.tree import Node, Tree
 
 
@@ -88,10 +89,10 @@ def groups(tree: Tree, params: SamplingParams) -> list[AnswerGroup]:
     """The answers found so far, by their number or by the values of their solutions."""
     leaves = [tree.node(i) for i in end_leaves(tree, params)]
     if params.final_choice == "majority":
-        return answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves})
-    return answer_groups(
-        leaves, {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
-    )
+        weights = {leaf.id: 1.0 for leaf in leaves}
+    else:
+        weights = {leaf.id: solution_score(tree, leaf, params.aggregate) for leaf in leaves}
+    return answer_groups(leaves, weights, comparison_for(tree.gold))
 
 
 def conclude(tree: Tree, params: SamplingParams, reason: ev.StopReason) -> Script:

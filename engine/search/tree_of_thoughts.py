@@ -12,6 +12,7 @@ from engine.search import chains
 from engine.search.answers import AnswerGroup, answer_groups
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
+from engine.tasks.same import comparison_for
 from engine.tree import Tree
 
 
@@ -85,7 +86,8 @@ def end_leaves(tree: Tree, params: TreeOfThoughtsParams) -> list[int]:
 
 def groups(tree: Tree, params: TreeOfThoughtsParams) -> list[AnswerGroup]:
     """The answers found so far, by the sum of their V."""
-    return answer_groups(tree.node(leaf) for leaf in end_leaves(tree, params))
+    leaves = map(tree.node, end_leaves(tree, params))
+    return answer_groups(leaves, by=comparison_for(tree.gold))
 
 
 def conclude(tree: Tree, params: TreeOfThoughtsParams, reason: ev.StopReason) -> Script:

@@ -247,6 +247,20 @@ def check_countdown(answer: str, gold: str) -> bool | None:
     return fits and all(value == target for value, _ in read)
 
 
+def same_answer(one: str, other: str) -> bool | None:
+    """Whether two answers are the same one: each is right where the other is the right answer.
+
+    The order changes nothing. None if that could not be decided.
+    """
+    return _same_both_ways(*sorted((one, other)))
+
+
+@lru_cache(maxsize=65_536)
+def _same_both_ways(one: str, other: str) -> bool | None:
+    first = check_math(one, other)
+    return check_math(other, one) if first else first
+
+
 CHECKERS: dict[str, Checker] = {
     "math": check_math,
     "numeric": check_numeric,

@@ -4,7 +4,6 @@ Pure functions of a tree and its rewards; see `engine.rewards` for the rewards, 
 `engine.exports` for what counts as a right solution and for which sibling is the better one.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 
@@ -12,6 +11,8 @@ from engine.exports.labels import LabelledTree
 from engine.exports.pairs import pairs
 from engine.exports.rows import Row, RowSettings
 from engine.rewards.rows import Reward
+from engine.search.answers import answer_groups
+from engine.tasks.same import comparison_for
 from engine.training.examples import Example, Pair, Solution, Source, Valued
 from engine.training.recipes import PolicyPart, PrmPart, Score
 from engine.tree import Node, Tree
@@ -198,8 +199,9 @@ def own_pairs(tree: Tree, session: str, margin: float, most: int | None) -> list
 def _own_scores(tree: Tree) -> Mapping[int, float]:
     """Share of the finished solutions with the same answer, by leaf."""
     ends = [tree.node(leaf) for leaf in tree.ends if tree.node(leaf).answer is not None]
-    votes = Counter(leaf.answer for leaf in ends)
-    return {leaf.id: votes[leaf.answer] / len(ends) for leaf in ends}
+    by = comparison_for(tree.gold)
+    votes = {text: group.count for group in answer_groups(ends, by=by) for text in group.spellings}
+    return {leaf.id: votes[leaf.answer or ""] / len(ends) for leaf in ends}
 
 
 def valued(found: LabelledTree, session: str) -> list[Valued]:

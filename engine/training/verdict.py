@@ -11,6 +11,7 @@ import msgspec
 from engine.evaluation.statistics import Interval, accuracy, paired_difference
 from engine.exports.labels import LabelledTree, Trace
 from engine.search.answers import answer_groups
+from engine.tasks.same import comparison_for
 from engine.tasks.stories import check_steps, recognise
 from engine.training.examples import Solution
 
@@ -213,10 +214,10 @@ def suspect(labelled: LabelledTree, session: str) -> Suspect | None:
     tree = labelled.tree
     leaves = [tree.node(trace.leaf) for trace in labelled.traces]
     leaves = [leaf for leaf in leaves if leaf.answer is not None]
-    groups = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves})
+    groups = answer_groups(leaves, {leaf.id: 1.0 for leaf in leaves}, comparison_for(tree.gold))
     if len(leaves) < _LEAST_LEAVES or tree.gold is None or groups[0].correct is not False:
         return None
-    agreed = [leaf for leaf in leaves if leaf.answer == groups[0].answer]
+    agreed = [leaf for leaf in leaves if leaf.answer in groups[0].spellings]
     values = [leaf.prm_value for leaf in agreed if leaf.prm_value is not None]
     share = len(agreed) / len(leaves)
     if share < _AGREED or not values or statistics.fmean(values) < _SURE:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from engine.tasks.same import Comparison, comparison_for
 from engine.tree import Tree
 
 
@@ -14,6 +15,7 @@ class Trace(msgspec.Struct, frozen=True):
         answer: its final answer as extracted, None if it has none.
         values: a process reward model's value in [0, 1] after each step, None where not known.
         correct: whether the answer is right, None where not known.
+        compared: how answers to the problem are compared.
     """
 
     question: str
@@ -21,6 +23,7 @@ class Trace(msgspec.Struct, frozen=True):
     answer: str | None = None
     values: tuple[float, ...] | None = None
     correct: bool | None = None
+    compared: Comparison = "value"
 
     @property
     def text(self) -> tuple[str, tuple[str, ...]]:
@@ -43,4 +46,5 @@ def trace_of(tree: Tree, node: int) -> Trace:
         leaf.answer,
         known if len(known) == len(values) else None,
         leaf.accepted,
+        comparison_for(tree.gold),
     )

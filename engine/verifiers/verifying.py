@@ -2,18 +2,19 @@
 
 A verifier gives every finished solution a score in [0, 1] and chooses one of each problem. Any of
 them can also let the solutions vote: the weight of an answer is the sum of the scores of its
-solutions ("+ self-consistency"). Answers are the same if their text is, as in the searches.
+solutions ("+ self-consistency"). Which answers are the same one says `engine.tasks.same`, as in the
+searches.
 """
 
 import math
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
 from engine.errors import TaskError
 from engine.models.base import NO_USAGE, Usage
+from engine.tasks import same
 from engine.verifiers.traces import Trace
 
 Group = Sequence[Trace]
@@ -71,12 +72,8 @@ class Voting(Verifier):
 
     def choose(self, traces: Group, scores: Sequence[float]) -> int | None:
         """The best solution of the answer of the largest weight, the first of equal ones."""
-        weights = vote(traces, scores)
-        if not weights:
-            return _best(range(len(traces)), traces, scores)
-        answer = max(weights, key=lambda one: weights[one])
-        voters = [k for k, trace in enumerate(traces) if trace.answer == answer]
-        return _best(voters, traces, scores)
+        found = vote(traces, scores)
+        return _best(found[0].voters if found else range(len(traces)), traces, scores)
 
 
 class Oracle(Verifier):
@@ -104,19 +101,33 @@ class SelfConsistency(Verifier):
         """The share of the problem's solutions with the same answer; 0 without one."""
         found = []
         for group in groups:
-            count = Counter(trace.answer for trace in group if trace.answer is not None)
-            shares = (count[t.answer] / len(group) if t.answer is not None else 0.0 for t in group)
+            shares = [0.0] * len(group)
+            for one in vote(group, [1.0] * len(group)):
+                for voter in one.voters:
+                    shares[voter] = len(one.voters) / len(group)
             found.append(Scored(tuple(shares)))
         return found
 
 
-def vote(traces: Group, weights: Sequence[float]) -> dict[str, float]:
-    """The sum of weights of each answer, in order of the answers' first solutions."""
-    summed: dict[str, float] = {}
-    for trace, weight in zip(traces, weights, strict=True):
-        if trace.answer is not None:
-            summed[trace.answer] = summed.get(trace.answer, 0.0) + weight
-    return summed
+class Voted(msgspec.Struct, frozen=True):
+    """An answer that solutions vote for: the sum of their weights, and their indices."""
+
+    weight: float
+    voters: list[int]
+
+
+def vote(traces: Group, weights: Sequence[float]) -> list[Voted]:
+    """The answers, heaviest first; level ones in the order of their first solutions.
+
+    They are level if their weights differ by no more than the order of adding up changes.
+    """
+    answered = [k for k, trace in enumerate(traces) if trace.answer is not None]
+    by = traces[0].compared if traces else "value"
+    found = [
+        Voted(math.fsum(weights[answered[i]] for i in group), [answered[i] for i in group])
+        for group in same.groups([traces[k].answer or "" for k in answered], by)
+    ]
+    return same.heaviest_first(found, lambda one: one.weight)
 
 
 AGGREGATES = ("last", "min", "product", "mean")

@@ -112,23 +112,45 @@ def test_pass_at_k_is_the_mean_over_all_choices(samples: int, data: st.DataObjec
     )
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 2), st.data())
-def test_majority_at_k_is_the_mean_over_all_choices(
-    counts: list[int], silent: int, data: st.DataObject
-) -> None:
-    samples = [answer for answer, n in enumerate(counts) for _ in range(n)] + [-1] * silent
-    k = data.draw(st.integers(1, len(samples)))
+def _majority_of_every_choice(answers: list[tuple[int, bool]], silent: int, k: int) -> float:
+    samples = [answer for answer, (n, _) in enumerate(answers) for _ in range(n)] + [-1] * silent
     shares = []
     for choice in itertools.combinations(samples, k):
         votes = {answer: choice.count(answer) for answer in choice if answer >= 0}
         first = [answer for answer, n in votes.items() if n == max(votes.values())]
-        shares.append((0 in first) / max(1, len(first)))
-    told = majority_at_k(len(samples), [(n, i == 0) for i, n in enumerate(counts)], k)
-    exact = sum(shares) / len(shares)
-    assert math.isclose(told, exact, abs_tol=0.12), "400 subsets, drawn with one seed"
-    if k in (1, len(samples)):
-        assert math.isclose(told, exact)
+        shares.append(sum(answers[answer][1] for answer in first) / max(1, len(first)))
+    return sum(shares) / len(shares)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=4),
+    st.integers(0, 3),
+    st.data(),
+)
+def test_majority_at_k_is_the_mean_over_all_choices(
+    answers: list[tuple[int, bool]], silent: int, data: st.DataObject
+) -> None:
+    count = sum(n for n, _ in answers) + silent
+    k = data.draw(st.integers(1, count))
+    told = majority_at_k(count, answers, k)
+    exact = _majority_of_every_choice(answers, silent, k)
+    assert math.isclose(told, exact, rel_tol=1e-12, abs_tol=1e-12)
+
+
+def test_majority_at_5_of_7_is_exact() -> None:
+    answers = [(3, True), (3, False), (1, False)]
+    assert majority_at_k(7, answers, 5) == pytest.approx(0.5, abs=1e-12), "21 subsets"
+    assert majority_at_k(7, [(3, True), (2, False), (2, False)], 5) == pytest.approx(
+        _majority_of_every_choice([(3, True), (2, False), (2, False)], 0, 5), abs=1e-12
+    )
+
+
+def test_majority_at_k_of_many_samples_is_counted_too() -> None:
+    even = [(8, place % 2 == 0) for place in range(32)]
+    assert majority_at_k(256, even, 256) == pytest.approx(0.5, abs=1e-12)
+    assert majority_at_k(1024, [(512, True), (512, False)], 128) == pytest.approx(0.5, abs=1e-12)
+    assert majority_at_k(1024, [(700, True), (324, False)], 500) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_pass_at_more_than_there_are_is_refused() -> None:
