@@ -247,20 +247,6 @@ def check_countdown(answer: str, gold: str) -> bool | None:
     return fits and all(value == target for value, _ in read)
 
 
-def same_answer(one: str, other: str) -> bool | None:
-    """Whether two answers are the same one: each is right where the other is the right answer.
-
-    The order changes nothing. None if that could not be decided.
-    """
-    return _same_both_ways(*sorted((one, other)))
-
-
-@lru_cache(maxsize=65_536)
-def _same_both_ways(one: str, other: str) -> bool | None:
-    first = check_math(one, other)
-    return check_math(other, one) if first else first
-
-
 CHECKERS: dict[str, Checker] = {
     "math": check_math,
     "numeric": check_numeric,
@@ -292,9 +278,15 @@ def grade(answer: str | None, gold: str | None, checker: str = "stated") -> bool
     return CHECKERS[checker](answer, gold)
 
 
-@lru_cache(maxsize=16_384)
-def same_answer(one: str, other: str) -> bool:
-    """Whether two answers are the same, by the comparison that grades them; symmetric."""
-    if one == other:
-        return True
-    return grade(one, other) is True and grade(other, one) is True
+def same_answer(one: str, other: str) -> bool | None:
+    """Whether two answers are the same one: each is right where the other is the right answer.
+
+    The order changes nothing. None if that could not be decided.
+    """
+    return True if one == other else _same_both_ways(*sorted((one, other)))
+
+
+@lru_cache(maxsize=65_536)
+def _same_both_ways(one: str, other: str) -> bool | None:
+    first = grade(one, other)
+    return grade(other, one) if first else first

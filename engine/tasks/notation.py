@@ -102,6 +102,12 @@ _REWRITTEN = [
 """What is written otherwise, in this order."""
 
 
+_COUNTED = re.compile(
+    r"\$\s?(?=\d[\d,]*(?:\.\d+)?\s?(?:\\times|\\div|\\cdot|[-+*/=\u2212\u00d7])\s?\$?\d)"
+)
+"""The currency of an amount that is counted with: "$2 + $3 = $5" is 5 dollars."""
+
+
 def plain(text: str) -> str:
     r"""The text in one notation, such as "x^{2}" for x\u00b2; "$" in it is a currency's sign."""
     text = _CONTROL.sub("\ufffd", text)
@@ -144,7 +150,7 @@ def _without_delimiters(text: str) -> str:
     text = text.replace("\\$", "\0")
     if text.count("$") % 2 == 0 or not re.search(r"\$\s*[-\d.]", text):
         text = text.replace("$", " ")
-    return text.replace("\0", "$")
+    return _COUNTED.sub("", text.replace("\0", "$"))
 
 
 def trimmed(text: str) -> str:

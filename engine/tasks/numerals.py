@@ -19,7 +19,7 @@ _NAMED = r"\\?[A-Za-z]\w{0,15}(?:_\{[\w ,]{0,20}\})?(?:\s*\(\s*[A-Za-z]\s*\))?"
 _SUM = rf"{_NAMED}(?:\s?[-+*/]\s?{_NAMED}){{0,5}}"
 _EQUALS = re.compile(
     rf"(?P<name>{_SUM}|\\(?:Delta|angle)\s?\w{{1,9}})\s?="
-    r"|[-\d\s.+*/^(){}]{1,200}="
+    r"|(?:[-\d\s.+*/^(){}]|,(?=\d{3})){1,200}="
 )
 _ABOUT = re.compile(
     r"^(?:\\approx|about|approximately|approx\.?|around|roughly|exactly|only|~)(?![A-Za-z])\s*",

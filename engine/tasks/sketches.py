@@ -99,7 +99,7 @@ def sketch(answer: str) -> Sketch:
 
 def _sentence(figures: Iterable[str]) -> Sketch:
     """A sentence may stand for any number in it, also as a percentage."""
-    read = (leading_value(figure) for figure in figures)
+    read = (leading_value(figure, rounded=True) for figure in figures)
     values = [found[0] for found in read if found is not None]
     return Sketch("sentence", _marks([*values, *(value / 100 for value in values)]))
 
@@ -107,7 +107,7 @@ def _sentence(figures: Iterable[str]) -> Sketch:
 def _number(text: str) -> Sketch:
     before = _BEFORE.match(text)
     prefix = before[0] if before else ""
-    found = leading_value(text[len(prefix) :])
+    found = leading_value(text[len(prefix) :], rounded=True)
     if found is None:
         return Sketch("open")
     value, rest = found[0], found[1].strip()
@@ -155,7 +155,7 @@ def _list(items: list[str]) -> Sketch:
     for place, item in enumerate(items):
         if place and re.match(r"\d{3}(?!\d)", item):  # (1,234) is a number or a list
             return Sketch("open")
-        found = leading_value(item.strip().replace("\\infty", _INFINITY))
+        found = leading_value(item.strip().replace("\\infty", _INFINITY), rounded=True)
         if found is None or found[1].strip():
             return Sketch("open")
         values.append(found[0])

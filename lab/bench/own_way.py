@@ -3,9 +3,9 @@
     python -m lab.bench.own_way --policy FOLDER --dataset FILE --home FOLDER --out FILE.json
 
 Says how often each is right and by how much they differ on the same problems, what share of
-proposals gave a step or the end of the solution, and whether a search is without an answer that the
-model alone gives. `--step-format numbered` measures another format against the same replies. Goes on
-where it was ended.
+proposals gave a step or the end of the solution, and whether a search is without an answer that
+the model alone gives. `--step-format numbered` measures another format against the same replies.
+Goes on where it was ended.
 """
 
 from collections import Counter

@@ -227,7 +227,7 @@ def test_a_policy_marks_by_the_logits_of_its_reply(tmp_path: Path) -> None:
     asked = "".join(piece.text for piece in policy.format.instruction(solution.question))
     messages = [
         {"role": "user", "content": asked},
-        {"role": "assistant", "content": "".join(solution.steps).strip()},
+        {"role": "assistant", "content": policy.format.joined(solution.steps).strip()},
         {"role": "user", "content": "Mark?"},
     ]
     tokenizer = policy.handle.base.tokenizer

@@ -214,7 +214,9 @@ def test_answers_beside_right_ones(case: dict[str, str | bool]) -> None:
 @pytest.mark.parametrize("case", PLAIN, ids=lambda case: f"{case['answer']} | {case['gold']}")
 def test_the_same_answer_is_what_is_graded_right_both_ways(case: dict[str, str | bool]) -> None:
     answer, gold = str(case["answer"]), str(case["gold"])
-    assert same_answer(answer, gold) is same_answer(gold, answer) is case["correct"]
+    found = same_answer(answer, gold)
+    assert found is same_answer(gold, answer)
+    assert (found is True) is case["correct"]
 
 
 NUMBERS = st.fractions(min_value=-(10**6), max_value=10**6, max_denominator=10**4)
