@@ -76,6 +76,9 @@ def check_math(answer: str, gold: str) -> bool | None:
     for one, other in ((answer, gold), (gold, answer)):
         if option := _OPTION_WITH_TEXT.fullmatch(choices.undressed(trimmed(one))):
             return _same_option(other, option["letter"], option["text"])
+    exactly, rounded, about = plain(answer).partition("\\approx")
+    if rounded and "\\approx" not in plain(gold):  # "1/3, about 0.333": either may be asked for
+        return any(check_math(one, gold) is True for one in (exactly, about) if one.strip())
     amounts = same_amount(answer, gold)
     if amounts is not None:
         return amounts
@@ -124,7 +127,8 @@ def _same_in_words(answer: str, gold: str) -> bool | None:
         if said != letter[1] or _FORMATTED.search(gold):  # "(C)": an option, no variable
             return choices.letters_of(answer) == frozenset(letter[1].upper())
         if other := _LETTER.fullmatch(given):
-            return other[1] == letter[1]
+            small_option = said in "ABCDEFGHIJ" and other[1].upper() == said
+            return small_option or other[1] == letter[1]
         named = choices.letters_of(answer) if said in "ABCDEFGHIJ" else None
         return None if named is None else named == frozenset(said)
     words = re.fullmatch(r"[A-Za-z][A-Za-z' -]*[A-Za-z]", said)

@@ -153,11 +153,14 @@ def _without_delimiters(text: str) -> str:
     return _COUNTED.sub("", text.replace("\0", "$"))
 
 
+_QUOTED = re.compile(r"[\"'\u2018\u201c\u00ab]([^\"']+?)\.?[\"'\u2019\u201d\u00bb]")
+
+
 def trimmed(text: str) -> str:
     """Without the marks around an answer: dollars of a formula, bold stars, a full stop."""
     text = text.strip().strip("*`").strip()
     for opening, closing in (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$")):
         if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) * 2:
             text = text[len(opening) : -len(closing)].strip()
-    text = re.sub(r"[.,;:]$", "", text).strip()
-    return text.strip("*`").strip()
+    text = re.sub(r"[.,;:]$", "", text).strip().strip("*`").strip()
+    return quoted[1].strip() if (quoted := _QUOTED.fullmatch(text)) else text
