@@ -14,7 +14,7 @@ from engine.errors import ModelError, ParameterError, TaskError
 from engine.models.base import Policy, ProcessRewardModel
 from engine.models.loading import HUB_ID, ModelSpec, locate
 from engine.models.progress import Progress, untold
-from engine.tasks.step_format import choose_step_format
+from engine.tasks.format_files import choose_step_format
 from engine.training.examples import Example
 from engine.training.learner import Learnt, Tell
 from engine.training.recipes import Recipe
@@ -227,7 +227,7 @@ def _no_code(settings: ModelSettings, params: Mapping[str, Any]) -> str:
     """What becomes of `run_code` with a policy that keeps to a layout of its own, "" for others."""
     if str(params.get("run_code")).strip().lower() not in _ON:
         return ""
-    from engine.tasks.step_format import load_step_format
+    from engine.tasks.format_files import load_step_format
 
     bundled = settings.policy == BUNDLED
     if not bundled:

@@ -11,13 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
-from engine.tasks.step_format import (
-    ASK_ANALYSIS,
-    ASK_SUMMARY,
-    ASK_VERDICT,
-    Piece,
-    StepFormat,
-)
+from engine.tasks.critic import ASK_ANALYSIS, ASK_SUMMARY, ASK_VERDICT
+from engine.tasks.step_format import Piece, StepFormat
 from engine.tasks.thoughts import (
     MARKS as THOUGHT_MARKS,
 )

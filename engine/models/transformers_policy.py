@@ -32,14 +32,10 @@ from engine.models.pool import Handle, ModelPool
 from engine.models.prompting import Prompter, Tokens
 from engine.models.reading import open_reader
 from engine.randomness import generator
+from engine.tasks.critic import read_critic_reply
 from engine.tasks.final_answer import extract_answer
-from engine.tasks.step_format import (
-    FILE_NAME,
-    StepFormat,
-    choose_step_format,
-    load_step_format,
-    read_critic_reply,
-)
+from engine.tasks.format_files import FILE_NAME, choose_step_format, load_step_format
+from engine.tasks.step_format import StepFormat
 from engine.tasks.thoughts import begins_mark, closing_of, is_open
 
 if TYPE_CHECKING:

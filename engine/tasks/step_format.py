@@ -9,23 +9,17 @@ code. This module knows text only: tokens and chat templates are in `engine.mode
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.errors import TaskError
-from engine.events import Verdict
 from engine.tasks import code_steps, natural_steps, numbered_steps
 from engine.tasks.final_answer import Ending, extract_answer, read_ending
 from engine.tasks.natural_steps import Unit
 from engine.tasks.stories import number_sentences
 from engine.tasks.thoughts import is_open, without_thoughts
-
-FILE_NAME = "step_format.json"
 
 SOLVE = """\
 Solve the problem below step by step. Write one step per line and begin each line with \
@@ -42,21 +36,8 @@ Reason step by step, and put your final answer in \\boxed{}."""
 """Default message of the natural kind: what chat models are used to."""
 
 REMARK = "\n\nA remark on the steps written so far: "
-ASK_VERDICT = (
-    "Do the steps above reach the final answer to the problem? Reply with one word: Yes or No."
-)
-ASK_ANALYSIS = (
-    "Judge the steps above. If they reach the final answer to the problem, write only:\n"
-    "Problem solved\n"
-    "Otherwise write on the first line:\n"
-    "Problem unsolved\n"
-    'and on the second line, beginning with "Analysis:", what is wrong or missing and what the '
-    "next step should do."
-)
-ASK_SUMMARY = (
-    "State the final answer to the problem in one line, beginning with: The final answer is"
-)
 
+_HEAD = re.compile(r"(?:# )?Step \d+: ")
 _BLANK_LINE_ENDS = re.compile(r"\n[^\S\n]*\n$")
 
 
@@ -425,88 +406,3 @@ CODE = StepFormat(
     reject_unfinished=True,
 )
 """The default of the code kind."""
-
-NAMED = {"natural": NATURAL, "numbered": NUMBERED, "code": CODE, "reference": REFERENCE}
-"""Formats that can be chosen by name."""
-
-_HEAD = re.compile(r"(?:# )?Step \d+: ")
-
-
-def load_step_format(directory: Path, chat: bool = False) -> StepFormat:
-    """The format of the model in a directory.
-
-    Without a `step_format.json` that is `NATURAL` for a chat model, `NUMBERED` for another one.
-
-    Args:
-        directory: of the model.
-        chat: whether its tokenizer has a chat template.
-
-    Raises:
-        TaskError: the file cannot be read, or a field is unknown or out of range.
-    """
-    path = directory / FILE_NAME
-    if path.exists():
-        return read_step_format(path)
-    return NATURAL if chat else NUMBERED
-
-
-def choose_step_format(name: str) -> StepFormat:
-    """The format that a person names: one of `NAMED`, or a file.
-
-    Raises:
-        TaskError: there is neither, or the file is no step format.
-    """
-    if name in NAMED:
-        return NAMED[name]
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise TaskError(
-            f"There is no step format '{name}': name one of {', '.join(NAMED)}, or a JSON file "
-            "with the fields of docs/models.md."
-        )
-    return read_step_format(path)
-
-
-def read_step_format(path: Path) -> StepFormat:
-    """The format in a file.
-
-    Raises:
-        TaskError: it cannot be read, or a field is unknown or out of range.
-    """
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(fields, dict):
-            raise TaskError(f"{path} must hold a JSON object with the fields of a step format.")
-        if (default := NAMED.get(str(fields.get("kind")))) is not None:
-            fields = {**default.model_dump(), **fields}
-        return StepFormat(**fields)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors()
-        )
-        raise TaskError(f"{path} is not a step format: {wrong}.") from error
-    except (OSError, ValueError) as error:
-        raise TaskError(f"{path} cannot be read as JSON: {error}.") from error
-
-
-class CriticReply(NamedTuple):
-    """What a textual critic said: its verdict and, of an unfinished solution, its analysis."""
-
-    verdict: Verdict
-    analysis: str = ""
-
-
-def read_critic_reply(reply: str | None) -> CriticReply:
-    """The verdict in a textual critic's words.
-
-    "unsolved" wins over "solved"; both are case-sensitive; anything else means continue. No reply
-    at all means end: the caller asks again before it believes that.
-    """
-    if reply is None or not reply.strip():
-        return CriticReply("end")
-    if "unsolved" not in reply and "solved" in reply:
-        return CriticReply("end")
-    _, found, analysis = reply.partition("Analysis:")
-    if not found:
-        analysis = re.sub(r"^.*\bunsolved\b[.:]?", "", reply, count=1)
-    return CriticReply("continue", analysis.strip())

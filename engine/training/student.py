@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.errors import TrainingError
 from engine.models.pool import Base
 from engine.models.transformers_prm import HEAD_CONFIG, HEAD_WEIGHTS, ValueHead
-from engine.tasks.step_format import FILE_NAME as STEP_FORMAT
+from engine.tasks.format_files import FILE_NAME as STEP_FORMAT
 
 if TYPE_CHECKING:
     import torch

@@ -23,8 +23,8 @@ from engine.models.loading import locate
 from engine.models.prompting import Prompter
 from engine.tasks.datasets import DatasetProblem
 from engine.tasks.final_answer import extract_answer
+from engine.tasks.format_files import load_step_format
 from engine.tasks.grading import grade
-from engine.tasks.step_format import load_step_format
 from lab import terminal
 from lab.models import specs
 from lab.results import ModelSettings

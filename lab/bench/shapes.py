@@ -18,7 +18,7 @@ from engine.models.pool import Handle, ModelPool
 from engine.models.reading import open_reader
 from engine.models.transformers_policy import TransformersPolicy, read_format
 from engine.models.transformers_prm import HEAD_CONFIG, HEAD_WEIGHTS, TransformersPRM
-from engine.tasks.step_format import FILE_NAME as STEP_FORMAT
+from engine.tasks.format_files import FILE_NAME as STEP_FORMAT
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,17 +7,11 @@ from typing import Any
 import pytest
 
 from engine.errors import TaskError
+from engine.tasks.critic import read_critic_reply
+from engine.tasks.format_files import load_step_format
 from engine.tasks.grading import grade
 from engine.tasks.printed import as_written
-from engine.tasks.step_format import (
-    NATURAL,
-    NUMBERED,
-    REFERENCE,
-    Piece,
-    StepFormat,
-    load_step_format,
-    read_critic_reply,
-)
+from engine.tasks.step_format import NATURAL, NUMBERED, REFERENCE, Piece, StepFormat
 
 TRACES = sorted((Path(__file__).parents[2] / "conformance" / "traces").glob("*.json"))
 LINES = StepFormat(prompt="{question}\n", final_prefix="Answer: ")
