@@ -246,6 +246,7 @@ def _register() -> None:
         cli_eval,
         cli_export,
         cli_import,
+        cli_judge,
         cli_round,
         cli_sessions,
         cli_solve,
@@ -264,6 +265,8 @@ def _register() -> None:
     app.command()(cli_study.fork)
     app.command()(cli_export.export)
     app.command("import")(cli_import.import_file)
+    app.command()(cli_judge.grade)
+    app.command()(cli_judge.read)
     app.command()(cli_catalogue.problems)
     app.command()(cli_catalogue.algorithms)
     app.command()(cli_catalogue.parameters)

@@ -12,9 +12,10 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from engine.errors import ModelError, ParameterError, TaskError
 from engine.models.base import Policy, ProcessRewardModel
-from engine.models.loading import HUB_ID, ModelSpec, locate
+from engine.models.loading import HUB_ID, ModelSpec, has_chat_template, locate
 from engine.models.progress import Progress, untold
-from engine.tasks.format_files import choose_step_format
+from engine.tasks.format_files import FILE_NAME, choose_step_format, load_step_format
+from engine.tasks.step_format import StepFormat
 from engine.training.examples import Example
 from engine.training.learner import Learnt, Tell
 from engine.training.recipes import Recipe
@@ -173,6 +174,23 @@ def _spec(
     )
 
 
+def format_of(model: str) -> StepFormat:
+    """The step format of a policy by its files alone.
+
+    Raises:
+        ModelError: there is no such model, or its step format is not one.
+    """
+    settings = ModelSettings(policy=model)
+    location = locate(specs(settings)[0])
+    try:
+        for directory in filter(None, (location.adapter, location.directory)):
+            if (directory / FILE_NAME).exists():
+                return load_step_format(directory)
+        return load_step_format(location.directory, has_chat_template(location.directory))
+    except TaskError as error:
+        raise ModelError(str(error)) from error
+
+
 def check(settings: ModelSettings) -> None:
     """Refuse models that are not there, without loading any or asking a network.
 
@@ -227,8 +245,6 @@ def _no_code(settings: ModelSettings, params: Mapping[str, Any]) -> str:
     """What becomes of `run_code` with a policy that keeps to a layout of its own, "" for others."""
     if str(params.get("run_code")).strip().lower() not in _ON:
         return ""
-    from engine.tasks.format_files import load_step_format
-
     bundled = settings.policy == BUNDLED
     if not bundled:
         folder = Path(settings.policy).expanduser()

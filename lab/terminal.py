@@ -56,6 +56,11 @@ def _console(stream: TextIO) -> Console:
     )
 
 
+def print_json_line(value: Mapping[str, Any]) -> None:
+    """One JSON object on a line of its own, in ASCII."""
+    print(json.dumps(value, ensure_ascii=True), flush=True)
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object in ASCII, so that no text in it can steer the terminal it is read on."""
     print(json.dumps(value, indent=2, ensure_ascii=True), flush=True)

@@ -94,6 +94,17 @@ def locate(spec: ModelSpec) -> Location:
     return Location(name, directory, adapter)
 
 
+def has_chat_template(directory: Path) -> bool:
+    """Whether a model's tokenizer has a chat template, by its files alone."""
+    if any((directory / f"chat_template.{suffix}").exists() for suffix in ("jinja", "json")):
+        return True
+    try:
+        described = json.loads((directory / "tokenizer_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(described, dict) and bool(described.get("chat_template"))
+
+
 def _directory(path: str, trust_remote_code: bool) -> Path:
     local = Path(path).expanduser()
     if local.is_dir():

@@ -20,9 +20,9 @@ from engine.tasks.thoughts import (
     as_solution,
     by_marks,
     closing_of,
+    has_thought,
     is_open,
     split_thought,
-    without_marks,
     without_thoughts,
 )
 
@@ -278,7 +278,7 @@ class Prompter:
         *before, after = pieces
         if is_open(after):
             return (*before, f"{after.rstrip()}\n\n{closing_of(after)}\n\n")
-        if without_marks(after) == after:
+        if not has_thought(after):
             names = _control_names(self.tokenizer)
             pair = next((pair for pair in THOUGHT_MARKS if set(pair) <= names), None)
             if pair:

@@ -81,6 +81,23 @@ def is_whole(text: str) -> bool:
     return bool(first) and (_later(rest) is not None or bool(_SURELY_CLOSED.search(rest)))
 
 
+def split(reply: str) -> list[str]:
+    """A whole reply cut before each later comment of a step, and where its block of Python ends."""
+    before, text = _opened(reply)
+    closed = _SURELY_CLOSED.search(text)
+    text = text[: closed.start()] if closed else text
+    parts: list[str] = []
+    while text.strip():
+        first, _, rest = text.partition("\n")
+        later = _later(rest)
+        end = len(text) if later is None else len(first) + 1 + later
+        parts.append(text[:end])
+        text = text[end:]
+    if parts and before.strip():
+        parts[0] = reply[: reply.index(parts[0]) + len(parts[0])]
+    return parts
+
+
 def _opened(raw: str) -> tuple[str, str]:
     """What goes before the first step in a reply, and the reply from there on."""
     opened = _OPENED.match(raw)

@@ -38,7 +38,7 @@ _A_NUMBER = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*")
 _RULE = re.compile(r"\s*(?:={3,}|-{3,}|\*{3,}|_{3,}|(?:[-*_]\s){2,}[-*_])\s*")
 _COLON = re.compile(r"[:\uff1a][\s*_]*$")
 _ROW = re.compile(r"\s*\|.*\|\s*")
-_HEAD_OF_TABLE = re.compile(r"\s*\|?(?:\s*:?-{2,}:?\s*\|)+(?:\s*:?-{2,}:?\s*)?")
+_HEAD_OF_TABLE = re.compile(r"\s*\|?(?:\s*:?-{2,}:?\s*\|){1,99}(?:\s*:?-{2,}:?)?\s*")
 
 
 def split(text: str, unit: Unit = "paragraph", thoughts: bool = False) -> list[str]:
@@ -119,7 +119,7 @@ def _leads_on(line: str) -> bool:
     """Whether a line, the last of its paragraph, belongs together with what follows."""
     words = without_marks(line)
     apart = any(one.fullmatch(words) for one in (_RULE, _HEAD_OF_TABLE))
-    return apart or not words.strip() or bool(_COLON.search(words)) or is_heading(words)
+    return apart or bool(_COLON.search(words)) or is_heading(words)
 
 
 class _Open:

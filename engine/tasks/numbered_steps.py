@@ -8,6 +8,7 @@ with their step; where the next one begins is seen at the beginning of a line, n
 import re
 
 from engine.tasks import natural_steps
+from engine.tasks.thoughts import without_thoughts
 
 _LINE_BEGINS = (
     r"[ \t]{0,12}(?:(?:[-+\u2022>]|[*](?!\*)|\d{1,3}[.)](?=[ \t]*[*_#]*step))[ \t]{1,12}){0,3}"
@@ -26,17 +27,39 @@ def is_whole(text: str) -> bool:
     """Whether a model that goes on writing has ended its step."""
     head = _HEAD.match(text)
     rest = text[head.end() :] if head else text
-    return bool(rest.strip()) and natural_steps.first_end(text, unit="line") is not None
+    if not rest.strip():
+        return False
+    return bool(_LATER.search(rest)) or natural_steps.first_end(text, unit="line") is not None
+
+
+def split(reply: str) -> list[str]:
+    """A whole reply cut where a model would have been stopped after each step."""
+    parts: list[str] = []
+    while reply.strip():
+        end = natural_steps.first_end(reply, unit="line")
+        while end is not None and not is_whole(reply[:end]):
+            following = natural_steps.first_end(reply[end:], reply[:end], unit="line")
+            end = None if following is None else end + following
+        end = len(reply) if end is None else end
+        head = _HEAD.match(reply)
+        if later := _LATER.search(reply, head.end() if head else 0, end):
+            end = later.start() + 1
+        parts.append(reply[:end])
+        reply = reply[end:]
+    return parts
 
 
 def read_step(raw: str) -> tuple[bool, str]:
     """Whether a reply announces its step, and the step's text on one line."""
-    text = raw.strip()
+    text = without_thoughts(raw).strip()
     announced = True
     if _ANNOUNCED in text:
         text = text.split(_ANNOUNCED, 1)[1]
     elif head := _HEAD.match(text):
         text = text[head.end() :]
+        for mark in ("**", "__"):
+            if head[0].count(mark) % 2:  # the bold words go on after the number
+                text = text.replace(mark, "", 1)
     else:
         announced = False
     text = _LATER.split(text, maxsplit=1)[0]

@@ -58,6 +58,18 @@ class Normalised(NamedTuple):
     reason: str = ""
 
 
+class Reading(NamedTuple):
+    """A whole reply.
+
+    steps: as a person sees them, without thoughts. taken: the same to the letter. refused: parts
+    that gave no step, and why.
+    """
+
+    steps: tuple[str, ...]
+    taken: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
 class Solved(BaseModel):
     """A solved problem that is shown before the question."""
 
@@ -232,13 +244,29 @@ class StepFormat(BaseModel):
         thoughts = self.thinking == "steps"
         return natural_steps.first_end(text, self.joined(steps), self.unit, thoughts)
 
-    def split(self, reply: str) -> list[str]:
-        """The steps of a whole reply, as they would have been taken one after the other, and
-        refused ones left out; see `normalise`.
-        """
+    def read(self, reply: str) -> "Reading":
+        """What a whole reply comes to, as if it had been written step by step."""
+        steps: list[str] = []
+        refused: list[tuple[str, str]] = []
+        for part in self._parts(reply):
+            step, reason = self.normalise(part, steps)
+            if step:
+                steps.append(step)
+            elif part.strip():
+                refused.append((part, reason))
+        thoughts = self.kind == "natural" and self.thinking != "steps"
+        shown = [without_thoughts(step) if thoughts else step for step in steps]
+        return Reading(tuple(shown), tuple(steps), tuple(refused))
+
+    def _parts(self, reply: str) -> list[str]:
+        """A reply cut where a model would have been stopped."""
         if self.kind == "natural":
             return natural_steps.split(reply, self.unit, self.thinking == "steps")
-        return [reply] if reply else []
+        if self.kind == "code":
+            return code_steps.split(reply)
+        if self.kind == "numbered":
+            return numbered_steps.split(reply)
+        return [f"{part}{self.step_end}" for part in reply.split(self.step_end) if part.strip()]
 
     def instruction(self, question: str, analysis: str = "") -> list[Piece]:
         """The text before the first step: what the user says, or the whole plain prompt.
@@ -354,7 +382,9 @@ class StepFormat(BaseModel):
             if stating is None:
                 return Ending(False, None, "")
             return Ending(True, extract_answer(stating), stating.strip())
-        return read_ending("".join(steps))
+        # A number that we put before it must not hide how a line begins.
+        own = (_HEAD.sub("", step, count=1) if self.kind == "numbered" else step for step in steps)
+        return read_ending("".join(own))
 
     def last_words(self, steps: Sequence[str]) -> tuple[str, str | None]:
         """Of a solution that ended without stating an answer: its last line, and the last formula

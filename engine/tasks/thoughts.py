@@ -68,6 +68,11 @@ def without_marks(text: str) -> str:
     return _ANY.sub("", text) if _ANY.search(text) else text
 
 
+def has_thought(text: str) -> bool:
+    """Whether a thought is marked anywhere in a text."""
+    return bool(_thoughts(text)[0])
+
+
 def begins_mark(text: str) -> bool:
     """Whether a text is so far nothing but the beginning of an opening mark, or blank."""
     said = text.strip().lower()
