@@ -39,10 +39,10 @@ def test_every_reply_is_read_as_a_search_reads_it() -> None:
 
 
 def test_the_step_format_can_be_named_or_lie_in_a_file(tmp_path: Path) -> None:
-    given = json.dumps({"reply": "### Step 1: 1 + 1 = 2\n\n### Step 2: 1 + 1 = 2\n#### 2"})
+    given = json.dumps({"reply": "Step 1: 1 + 1 = 2\n\n- Step 2: 1 + 1 = 2\n#### 2"})
     (found,) = lines("read", "--step-format", "numbered", given=given)
     assert found["steps"] == ["Step 1: 1 + 1 = 2\n", "Step 2: #### 2\n"]
-    assert found["refused"] == [{"text": "### Step 2: 1 + 1 = 2\n", "reason": "repeated"}]
+    assert found["refused"] == [{"text": "- Step 2: 1 + 1 = 2\n", "reason": "repeated"}]
     assert (found["finished"], found["answer"]) == (True, "2")
     own = tmp_path / "own.json"
     own.write_text('{"kind": "natural", "unit": "line"}')
