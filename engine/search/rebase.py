@@ -1,7 +1,8 @@
 """REBASE: reward-balanced search (arXiv 2408.00724).
 
 At every depth the places that are left go to the open nodes in proportion to exp(value / T), and
-each node gets so many children; a finished solution keeps its place. All solutions vote.
+each node gets so many children; a finished solution keeps its place. All solutions vote. Every
+place draws its own: nodes with the same steps ask from slots of their own.
 """
 
 import math
@@ -11,6 +12,7 @@ from engine import events as ev
 from engine.search import chains
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
+from engine.search.twins import twins
 from engine.tree import Tree
 
 
@@ -47,13 +49,30 @@ def iterate(tree: Tree, params: RebaseParams) -> Script:
     places = max(1, params.width - len(tree.ends))
     shares = share([tree.node(i).value for i in nodes], places, params.balance)
     without = [i for i, count in zip(nodes, shares, strict=True) if not count]
-    slots = {i: tuple(range(n)) for i, n in zip(nodes, shares, strict=True) if n}
+    first = first_slots(tree, nodes, params.width)
+    slots = {
+        i: tuple(range(first[i], first[i] + n)) for i, n in zip(nodes, shares, strict=True) if n
+    }
     new = yield from chains.grow(tree, slots, params.attempts, distinct=False)
     yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)
     over = [*without, *(i for i in new if tree.node(i).depth >= params.max_depth)]
     if over:
         yield ev.Exhausted(over)
+
+
+def first_slots(tree: Tree, nodes: list[int], width: int) -> dict[int, int]:
+    """The first slot of each node: the k-th with the same steps begins k widths further on.
+
+    The k of a node follows from the nodes before it, not from how the places are shared out, so
+    that another V elsewhere lets it keep its replies. What a person has asked for there is passed.
+    """
+    wanted = set(nodes)
+    first: dict[int, int] = {}
+    for same in twins(tree, nodes):
+        passed = max(tree.node(i).asked for i in same)
+        first.update({i: passed + k * width for k, i in enumerate(same) if i in wanted})
+    return first
 
 
 def share(values: list[float], places: int, balance: float) -> list[int]:

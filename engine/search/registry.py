@@ -143,6 +143,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             rebase.conclude,
             rebase.end_leaves,
             chains.groups,
+            version=2,
         ),
         Algorithm(
             "puct",
@@ -181,7 +182,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             chains.groups,
             selects=uct.selects,
             asks_oracle=lambda params: True,
-            version=2,
+            version=3,
         ),
     )
 }

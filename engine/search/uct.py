@@ -109,8 +109,8 @@ def _reward(tree: Tree, leaf: Node, params: UctParams) -> Part[float]:
     text: Steps = tree.steps(leaf.id)
     steps: list[ev.RolloutStep] = []
     ended = False
-    # The k-th roll-out from a node draws from its own slots.
-    slot = params.branch * 1000 + leaf.visits
+    # Every roll-out draws from a slot of its own: one from above may have come this way before.
+    slot = params.branch * 1000 + tree.iteration
     while not ended and len(text) < params.max_depth:
         proposals = (yield from propose(tree, [Branching(text, (slot,))], params.attempts))[0]
         if not proposals.accepted:
