@@ -244,13 +244,14 @@ def roll_out(node: int, steps: int) -> Act:
             found: Proposals = (yield from propose(tree, [Branching(text, (0,))], _ATTEMPTS))[0]
             found = yield from those_that_run(tree, text, found)
             if not found.accepted:
-                taken.append(ev.RolloutStep([], [], None, None, "unknown"))
+                taken.append(ev.RolloutStep([], [], None, None, "unknown", found.rejected))
                 break
             text = (*text, found.accepted[0].step)
             value = _clamped(tree, (yield Evaluate((text,)))[0])
             best = max(best, value)
             (verdict,) = yield from verdicts([(text, found.accepted[0])])
-            taken.append(ev.RolloutStep([text[-1]], [value], 0, value, verdict))
+            step = ev.RolloutStep([text[-1]], [value], 0, value, verdict, found.rejected)
+            taken.append(step)
             if verdict == "end":
                 break
         pick = ev.Pick(node if start.parent is None else start.parent, [], node)

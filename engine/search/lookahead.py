@@ -66,15 +66,20 @@ def _look(tree: Tree, nodes: list[int], params: LookaheadParams) -> Part[None]:
         branchings = [Branching(texts[i], (0,)) for i in going]
         replies = yield from propose(tree, branchings, params.attempts, temperature=0.0)
         grown = {}
+        refused = {start: reply.rejected for start, reply in zip(going, replies, strict=True)}
         for start, reply in zip(going, replies, strict=True):
             if reply.accepted:
                 texts[start] = (*texts[start], reply.accepted[0].step)
                 grown[start] = reply.accepted[0]
+            else:
+                none = ev.RolloutStep([], None, None, None, "unknown", reply.rejected)
+                taken[start].append(none)
         if not grown:
             break
         found = yield from verdicts([(texts[i], last) for i, last in grown.items()])
         for start, verdict in zip(grown, found, strict=True):
-            step = ev.RolloutStep([texts[start][-1]], None, 0, None, verdict)
+            rejected = refused[start]
+            step = ev.RolloutStep([texts[start][-1]], None, 0, None, verdict, rejected)
             taken[start].append(step)
         ended = {n for n, verdict in zip(grown, found, strict=True) if verdict == "end"}
         going = [i for i in grown if i not in ended]

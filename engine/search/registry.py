@@ -209,6 +209,21 @@ def params_of(tree: Tree) -> Parameters:
     return validate(tree.algorithm, values)
 
 
+def stop_reason(tree: Tree, params: Parameters) -> StopReason:
+    """Why a search has nothing more to do, "" if it has.
+
+    Without a finished solution it is not what the algorithm calls its end, but that nothing usable
+    came, or that no solution came to its end.
+    """
+    reason = algorithm(tree.algorithm).stopped(tree, params)
+    if reason not in ("complete", "exhausted"):
+        return reason
+    ends = [tree.node(end) for end in tree.ends]
+    if any(end.verdict_source not in ("dead_end", "depth") for end in ends):
+        return reason
+    return "unusable" if any(end.id in tree.blocked for end in ends) else "unfinished"
+
+
 def parameters(name: str) -> list[ParameterInfo]:
     """The parameters of an algorithm; of one that runs code, what this machine offers for that.
 

@@ -105,11 +105,12 @@ def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
     slots = tuple(range(first, first + params.branch))
     steps = tree.steps(node.id)
     proposals = (yield from propose(tree, [Branching(steps, slots)], params.attempts))[0]
-    texts = [item.step for item in proposals.accepted]
     distinct = list({item.step: item for item in reversed(proposals.accepted)}.values())[::-1]
     valid = yield from those_that_run(
         tree, steps, Proposals(distinct, proposals.rejected, proposals.end)
     )
+    usable = {item.step for item in valid.accepted}
+    texts = [item.step for item in proposals.accepted if item.step in usable]
     children = [item.node(len(tree.nodes) + k) for k, item in enumerate(valid.accepted)]
     if not children:
         yield ev.Expanded(node.id, "end_no_proposals", [], texts, valid.rejected)

@@ -114,11 +114,13 @@ def _reward(tree: Tree, leaf: Node, params: UctParams) -> Part[float]:
     while not ended and len(text) < params.max_depth:
         proposals = (yield from propose(tree, [Branching(text, (slot,))], params.attempts))[0]
         if not proposals.accepted:
+            steps.append(ev.RolloutStep([], None, None, None, "unknown", proposals.rejected))
             break
         text = (*text, proposals.accepted[0].step)
         (verdict,) = yield from verdicts([(text, proposals.accepted[0])])
         ended = verdict == "end"
-        steps.append(ev.RolloutStep([text[-1]], None, 0, None, verdict))
+        rejected = proposals.rejected
+        steps.append(ev.RolloutStep([text[-1]], None, 0, None, verdict, rejected))
     reward = 0.0
     if ended:
         found: FinalAnswer = (yield Summarise((text,)))[0]
