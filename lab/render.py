@@ -117,7 +117,8 @@ def summary(result: Facts) -> Text:
         f"PRM: {_work(prm)}"
     )
     if words := result["refused"]["words"]:
-        text.append_text(plain(f"\nrefused: {words}"))
+        text.append("\nrefused: ")
+        text.append_text(plain(words))
     return text
 
 

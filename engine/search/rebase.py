@@ -6,6 +6,7 @@ place draws its own: nodes with the same steps ask from slots of their own.
 """
 
 import math
+from itertools import accumulate
 from typing import Literal
 
 from engine import events as ev
@@ -30,6 +31,13 @@ class RebaseParams(Parameters):
         gt=0.0,
         le=100.0,
     )
+    rounding: Literal["ceil", "remainder"] = parameter(
+        "ceil",
+        "ceil: the best nodes round their shares up, as the authors' code; remainder: the largest "
+        "remainders do.",
+        origin="paper",
+        advanced=True,
+    )
     final_choice: Literal["vote", "best"] = parameter(
         "vote", "Value-weighted vote, or answer of the best finished solution.", origin="paper"
     )
@@ -46,8 +54,10 @@ def iterate(tree: Tree, params: RebaseParams) -> Script:
     if tree.root.verdict == "unknown":
         yield ev.Judged(0, "continue", "text")
     nodes = chains.open_nodes(tree)
-    places = max(1, params.width - len(tree.ends))
-    shares = share([tree.node(i).value for i in nodes], places, params.balance)
+    solutions = sum(not tree.node(end).dead_end for end in tree.ends)
+    places = max(1, params.width - solutions)
+    values = [tree.node(i).value for i in nodes]
+    shares = share(values, places, params.balance, params.rounding)
     without = [i for i, count in zip(nodes, shares, strict=True) if not count]
     first = first_slots(tree, nodes, params.width)
     slots = {
@@ -75,22 +85,39 @@ def first_slots(tree: Tree, nodes: list[int], width: int) -> dict[int, int]:
     return first
 
 
-def share(values: list[float], places: int, balance: float) -> list[int]:
+def share(values: list[float], places: int, balance: float, rounding: str) -> list[int]:
     """How many of the places each value gets: its share of exp(value / balance), rounded so that
-    the sum is right (the largest remainders first, ties to the larger value, then in order).
+    the sum is right.
 
     Args:
         values: of the nodes, at least one.
         places: to give away.
         balance: temperature.
+        rounding: "ceil": from the best on, each its share of the places left, rounded up;
+            "remainder": the largest remainders first. Ties go to the larger value, then in order.
     """
     top = max(values)
     weights = [math.exp((value - top) / balance) for value in values]
+    if rounding == "ceil":
+        return _rounded_up(values, weights, places)
     exact = [places * weight / math.fsum(weights) for weight in weights]
     given = [math.floor(part) for part in exact]
     order = sorted(range(len(values)), key=lambda i: (given[i] - exact[i], -values[i]))
     for i in order[: places - sum(given)]:
         given[i] += 1
+    return given
+
+
+def _rounded_up(values: list[float], weights: list[float], places: int) -> list[int]:
+    order = sorted(range(len(values)), key=lambda i: -values[i])
+    # What this node and those after it weigh; summed from the end, so that the last one's share of
+    # it is exactly 1.
+    rests = list(accumulate(weights[i] for i in reversed(order)))[::-1]
+    given, left = [0] * len(values), places
+    for i, rest in zip(order, rests, strict=True):
+        given[i] = min(left, math.ceil(left * weights[i] / rest - 1e-9)) if rest else 0
+        left -= given[i]
+    given[order[0]] += left  # weights too small for a float
     return given
 
 

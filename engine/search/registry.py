@@ -96,7 +96,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             beam.conclude,
             beam.end_leaves,
             chains.groups,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "tree_of_thoughts",
@@ -108,7 +108,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             tree_of_thoughts.conclude,
             tree_of_thoughts.end_leaves,
             tree_of_thoughts.groups,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "lookahead",
@@ -120,7 +120,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             lookahead.conclude,
             lookahead.end_leaves,
             chains.groups,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "dvts",
@@ -168,7 +168,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             rstar_math.end_leaves,
             chains.groups,
             asks_oracle=rstar_math.asks_oracle,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "uct",

@@ -101,7 +101,8 @@ def test_the_summary_tells_right_from_wrong_from_unknown() -> None:
     assert "5 padded" in text_of(render.summary(result))
     assert "refused" not in text_of(render.summary(result))
     refused = {"asked": 9, "refused": 9, "words": "9 of 9 proposals (100 %): 9 too short"}
-    blocked = text_of(render.summary({**result, "stop": "unusable", "refused": refused}))
+    said = text_of(render.summary({**result, "stop": "unusable", "refused": refused}))
+    blocked = " ".join(said.split())
     assert "nothing usable came: 9 of 9 proposals were refused" in blocked
     assert "refused: 9 of 9 proposals (100 %): 9 too short" in blocked
     assert "ended" not in text_of(render.summary({**result, "stop": "iterations"}))
