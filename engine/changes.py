@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine import events as ev
 from engine.errors import EventError
 from engine.node import Node, Source
+from engine.refused import of_event
 
 if TYPE_CHECKING:
     from engine.tree import Tree
@@ -93,6 +94,10 @@ def _(event: ev.Expanded, tree: "Tree") -> None:
         was_end = _is_end(parent)
         parent.expansions += 1
         _give_children(tree, parent, event.children, was_end)
+    found = of_event(event)
+    tree.refusals += found
+    if event.status == "end_no_proposals" and found.refused:
+        tree.blocked.add(parent.id)
 
 
 def _check_numbers(tree: "Tree", children: list[ev.NewNode]) -> None:
@@ -154,6 +159,7 @@ def _(event: ev.RolledOut, tree: "Tree") -> None:
     node = tree.node(event.node)
     _back_up(node, event.value_after, event.visits)
     node.rolled_out = event
+    tree.refusals += of_event(event)
     tree.rollout = event
     if tree.phase != "concluded":  # a person's roll-out changes no answer
         tree.phase = "rolled out"
@@ -319,6 +325,7 @@ def _(event: ev.Added, tree: "Tree") -> None:
         state = "pruned" if parent.hidden else "finished"
         raise EventError(f"Node {parent.id} is {state}: no step can be added below it.")
     parent.asked = max(parent.asked, event.asked)
+    tree.refusals += of_event(event)
     if event.children:
         was_end = _is_end(parent)
         if parent.dead_end:  # a step follows it after all

@@ -23,8 +23,21 @@ ExpansionStatus = Literal["expanded", "end_by_critic", "end_no_proposals", "skip
 Mark = Literal["", "right", "wrong", "unclear"]
 Origin = Literal["policy", "person", "rollout"]
 StopReason = Literal[
-    "", "gate", "exhausted", "complete", "right", "iterations", "tokens", "seconds", "idle"
+    "",
+    "gate",
+    "exhausted",
+    "complete",
+    "unusable",
+    "unfinished",
+    "right",
+    "iterations",
+    "tokens",
+    "seconds",
+    "idle",
 ]
+"""Why a search or a run ended. With "exhausted" and "complete" there are finished solutions; with
+"unusable" there are none because proposals were refused, with "unfinished" for another reason.
+"""
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="kind"):
@@ -90,7 +103,8 @@ class Backup(msgspec.Struct, frozen=True):
 class RolloutStep(msgspec.Struct, frozen=True):
     """One step of a roll-out: its candidates, their values (greedy only) and the one taken.
 
-    Without any candidate, which ends the roll-out, `chosen` and `value` are None.
+    Without any candidate, which ends the roll-out, `chosen` and `value` are None. rejected: replies
+    that gave no candidate.
     """
 
     candidates: list[str]
@@ -98,6 +112,7 @@ class RolloutStep(msgspec.Struct, frozen=True):
     chosen: int | None
     value: float | None
     verdict: Verdict
+    rejected: list[Rejected] = []
 
 
 class Cost(msgspec.Struct, frozen=True):

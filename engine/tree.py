@@ -10,6 +10,7 @@ from engine import events as ev
 from engine.changes import change
 from engine.errors import EventError
 from engine.node import Node, Source
+from engine.refused import Refusals
 
 __all__ = ["Node", "Source", "Tree"]
 
@@ -28,6 +29,8 @@ class Tree:
         tip: the node that a search which goes step by step has come to; committed_at: in which
             iteration.
         source: what new nodes are made with.
+        refusals: of the policy's replies.
+        blocked: ids of the nodes below which every reply was refused.
     """
 
     def __init__(self) -> None:
@@ -61,6 +64,8 @@ class Tree:
         self.note = ""
         self.tags: tuple[str, ...] = ()
         self.source = Source("", "", None)
+        self.refusals = Refusals()
+        self.blocked: set[int] = set()
         self.applied = 0
 
     @classmethod

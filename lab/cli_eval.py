@@ -281,10 +281,10 @@ def _show(bench: "Workbench", evaluation: str, as_json: bool) -> None:
     from lab.evaluation_words import as_markdown, costs_as_markdown, sentences
 
     state, report = bench.evaluations.state(evaluation), bench.evaluations.report(evaluation)
+    refused = bench.refused(*(run.batch for run in state.runs if run.batch is not None))
     if as_json:
-        terminal.print_json(
-            {"state": msgspec.to_builtins(state), "report": msgspec.to_builtins(report)}
-        )
+        parts = {"state": state, "report": report, "refused": refused}
+        terminal.print_json(msgspec.to_builtins(parts))
         return
     out = terminal.out()
     if not report.scores:
@@ -295,3 +295,5 @@ def _show(bench: "Workbench", evaluation: str, as_json: bool) -> None:
         out.print()
     for sentence in sentences(report):
         out.print(sentence, markup=False, highlight=False)
+    if refused.words:
+        out.print(f"refused: {terminal.visible(refused.words)}", markup=False, highlight=False)

@@ -16,6 +16,7 @@ from lab import cli_options as options
 
 if TYPE_CHECKING:
     from engine.tasks.datasets import Dataset
+    from lab.results import Refused
     from lab.workbench import BatchState, Workbench
     from sessions.batches import BatchProblem
 
@@ -120,10 +121,11 @@ def solve(
         state = bench.batch(batch)
         problems = bench.batch_problems(batch)
         page = _page_command(ctx, bench.home)
+        refused = bench.refused(batch)
         if as_json:
-            terminal.print_json(_report(state, problems, found, page))
+            terminal.print_json(_report(state, problems, found, page, refused))
         else:
-            _show(state, page, bench.home)
+            _show(state, page, bench.home, refused)
         _tell_ties(problems)
         _tell_failures(state, problems)
         if not finished:
@@ -223,7 +225,11 @@ def _elsewhere(where: Path) -> list[str]:
 
 
 def _report(
-    state: "BatchState", problems: "list[BatchProblem]", dataset: "Dataset", page: str
+    state: "BatchState",
+    problems: "list[BatchProblem]",
+    dataset: "Dataset",
+    page: str,
+    refused: "Refused",
 ) -> dict[str, Any]:
     """What `--json` prints."""
     limits = state.setting["limits"]
@@ -244,6 +250,7 @@ def _report(
         "ungraded": state.ungraded,
         "failed": state.failed,
         "accuracy": msgspec.to_builtins(state.accuracy),
+        "refused": msgspec.to_builtins(refused),
         "tokens": state.tokens,
         "seconds": state.seconds,
         "problems_per_second": _per_second(state.done, state.seconds),
@@ -270,7 +277,7 @@ def _per_second(count: int, seconds: float) -> float:
     return count / seconds if seconds > 0 else 0.0
 
 
-def _show(state: "BatchState", page: str, where: Path) -> None:
+def _show(state: "BatchState", page: str, where: Path, refused: "Refused") -> None:
     """The end of a batch for a person."""
     from lab import render
 
@@ -288,6 +295,7 @@ def _show(state: "BatchState", page: str, where: Path) -> None:
         ("accuracy", accuracy),
         ("ungraded", f"{state.ungraded:,}"),
         ("failed", f"{state.failed:,}"),
+        ("refused", refused.words or "no proposals"),
         ("tokens", f"{state.tokens:,} generated"),
         ("time", f"{duration(state.seconds)}, {rate:.3g} problems/s"),
     ]

@@ -25,6 +25,8 @@ ENDED = {
     "exhausted": "nothing is left to expand",
     "idle": "it only walks known ways again, which takes no tokens",
     "complete": "all its solutions are finished",
+    "unusable": "nothing usable came",
+    "unfinished": "no solution came to its end: each was given up or grew too long",
 }
 """Why a search has nothing more to do."""
 
@@ -96,7 +98,7 @@ def _line(node: Facts, best: bool) -> Text:
 
 
 def summary(result: Facts) -> Text:
-    """The answer, whether it is right, what is level with it, and what it took."""
+    """The answer, whether it is right, what is level with it, what it took, what was refused."""
     text = Text()
     if result["answer"] is None:
         text.append("No answer yet", style="bold")
@@ -113,10 +115,13 @@ def summary(result: Facts) -> Text:
     policy, prm = result["tokens"]["policy"], result["tokens"]["prm"]
     text.append(
         f"\n{result['iterations']:,} iterations, {result['nodes']:,} nodes, "
-        f"{result['seconds']:.1f} s{_ended(result['stop'])}\n"
+        f"{result['seconds']:.1f} s{_ended(result)}\n"
         f"policy: {policy['generated']:,} tokens generated, {_work(policy)}\n"
         f"PRM: {_work(prm)}"
     )
+    if words := result["refused"]["words"]:
+        text.append("\nrefused: ")
+        text.append_text(plain(words))
     return text
 
 
@@ -129,8 +134,15 @@ def _work(tokens: Facts) -> str:
     )
 
 
-def _ended(stop: str) -> str:
-    return f"; ended: {ENDED[stop]}" if stop in ENDED else ""
+def _ended(result: Facts) -> str:
+    stop, refused = result["stop"], result["refused"]
+    if stop not in ENDED:
+        return ""
+    words = f"; ended: {ENDED[stop]}"
+    if stop == "unusable":
+        of = f"{refused['refused']:,} of {refused['asked']:,}"
+        words += f": {of} proposals were refused"
+    return words
 
 
 def table(columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str | Text]]) -> Table:

@@ -7,6 +7,7 @@ import msgspec
 
 from engine.evaluation.statistics import Interval, wilson
 from engine.events import Cost
+from engine.refused import Refusals, in_words
 from engine.search.parameters import ParameterInfo
 from engine.search.ties import Tie
 
@@ -234,6 +235,23 @@ class ModelNames(msgspec.Struct, frozen=True):
     prm: str
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """Replies of the policy that gave no step; see `engine.refused.Refusals`. In words, "" where
+    none was refused.
+    """
+
+    asked: int
+    refused: int
+    reasons: dict[str, int]
+    example: str
+    words: str
+
+    @classmethod
+    def of(cls, found: Refusals) -> "Refused":
+        """As commands and the page tell it."""
+        return cls(found.asked, found.refused, found.reasons, found.example, in_words(found))
+
+
 class SessionResult(msgspec.Struct, frozen=True):
     """A session's outcome: what `lab search --json` prints.
 
@@ -256,6 +274,7 @@ class SessionResult(msgspec.Struct, frozen=True):
     tokens: Tokens
     best: BestSolution
     stop: str
+    refused: Refused
     models: ModelNames
     seconds: float
     costs: list[Cost]

@@ -26,6 +26,7 @@ from lab.results import (
     ModelNames,
     PolicyTokens,
     PrmTokens,
+    Refused,
     SessionResult,
     Tokens,
 )
@@ -295,6 +296,7 @@ def _facts(tree: Tree) -> dict[str, Any]:
         "iteration": tree.iteration,
         "phase": tree.phase,
         "stop": tree.stop,
+        "refused": msgspec.to_builtins(Refused.of(tree.refusals)),
         "range": list(tree.value_range),
         "path": tree.selected_path,
         "picks": msgspec.to_builtins(tree.picks),
@@ -423,6 +425,7 @@ def session_result(session: str, tree: Tree) -> SessionResult:
         ),
         best=BestSolution(path[-1].value, [BestStep(node.step, node.value) for node in path[1:]]),
         stop=tree.stop,
+        refused=Refused.of(tree.refusals),
         models=ModelNames(tree.policy, tree.prm),
         seconds=cost.seconds,
         costs=list(tree.costs),

@@ -21,6 +21,7 @@ from engine.search.registry import ALGORITHMS, parameters
 from engine.tasks.datasets import Dataset, read_dataset
 from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
+from lab import refusals
 from lab.adapters import Adapters
 from lab.collection import Collection
 from lab.evaluations import Evaluations
@@ -34,6 +35,7 @@ from lab.results import (
     BatchState,
     ModelSettings,
     Problem,
+    Refused,
     RunState,
     SessionInfo,
     SessionResult,
@@ -406,6 +408,10 @@ class Workbench:
     def batch_problems(self, batch: str) -> list[BatchProblem]:
         """The problems of a batch that were begun, with their sessions and results, in order."""
         return self._store.batches.problems(batch)
+
+    def refused(self, *batches: str) -> Refused:
+        """How many replies of the policy in batches gave no step, and why; reads all their logs."""
+        return refusals.of_batches(self._store, batches)
 
     def stop_batch(self, batch: str) -> None:
         """End this process's work on a batch at the next model call; it can go on from there."""

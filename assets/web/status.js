@@ -13,6 +13,8 @@ const STOPS = {
   exhausted: "nothing left to expand",
   idle: "only known ways walked again",
   complete: "complete",
+  unusable: "nothing usable came",
+  unfinished: "no solution came to its end",
   right: "the answer is right",
   iterations: "iterations done",
   tokens: "tokens spent",
@@ -74,6 +76,7 @@ export class Status {
       el("span", { class: `lab-state is-${held ? "pausing" : run.status}`, text: state, title: held ? "Held in the midst of an iteration: Step, Phase and Run go on there" : null }),
       el("span", { class: "lab-status-main" }, el("b", { text: `iteration ${count(tree.iteration)}` }),
         el("span", { class: "lab-muted", text: word })),
+      tree.refused?.words ? el("small", { class: "lab-muted", text: `refused: ${line(tree.refused.words, 60)}`, title: `Replies of the policy that gave no step: ${tree.refused.words}` }) : null,
       el("i", { class: "lab-progress", style: { width: `${share * 100}%` } }));
   }
 

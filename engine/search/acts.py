@@ -26,6 +26,7 @@ from engine.search.requests import (
     propose,
     those_that_run,
 )
+from engine.search.twins import twins
 from engine.tree import Tree
 
 Act = Callable[[Tree], Script]
@@ -183,7 +184,8 @@ def write_step(parent: int, text: str) -> Act:
         known = _child(tree, above, step)
         if known is not None:
             raise EventError(f"Node {parent} has this step already: it is node {known.id}.")
-        new = ev.NewNode(len(tree.nodes), step)
+        # Where a solution goes on from its own slot, this one has one of its own, too.
+        new = ev.NewNode(len(tree.nodes), step, unused_slot(tree, above))
         yield ev.Added(parent, [new], "person")
         yield from _look_at(tree, [new.id])
         yield ev.Acted()
@@ -242,13 +244,14 @@ def roll_out(node: int, steps: int) -> Act:
             found: Proposals = (yield from propose(tree, [Branching(text, (0,))], _ATTEMPTS))[0]
             found = yield from those_that_run(tree, text, found)
             if not found.accepted:
-                taken.append(ev.RolloutStep([], [], None, None, "unknown"))
+                taken.append(ev.RolloutStep([], [], None, None, "unknown", found.rejected))
                 break
             text = (*text, found.accepted[0].step)
             value = _clamped(tree, (yield Evaluate((text,)))[0])
             best = max(best, value)
             (verdict,) = yield from verdicts([(text, found.accepted[0])])
-            taken.append(ev.RolloutStep([text[-1]], [value], 0, value, verdict))
+            step = ev.RolloutStep([text[-1]], [value], 0, value, verdict, found.rejected)
+            taken.append(step)
             if verdict == "end":
                 break
         pick = ev.Pick(node if start.parent is None else start.parent, [], node)
@@ -302,15 +305,21 @@ def _child(tree: Tree, parent: Node, step: str) -> Node | None:
 
 
 def unused_slot(tree: Tree, parent: Node) -> int:
-    """The first beyond those that the search has asked for, or will ask for by its own count."""
-    branch = tree.params.get("branch", 1)
-    width = branch if isinstance(branch, int) else 1
-    most = tree.params.get("max_expansions", 1)
-    reserved = width * ((most if isinstance(most, int) else 1) + 1)
-    samples = tree.params.get("samples", 0)
-    reserved = max(reserved, samples if isinstance(samples, int) else 0)
-    used = [tree.node(child).slot + 1 for child in parent.children]
-    return max([reserved, parent.asked, *used])
+    """The first of a group of `branch` beyond all that the search has asked for anywhere, or will
+    ask for here by its own count: in some searches a solution goes on from the slot it began with,
+    or a group is a subtree.
+    """
+
+    def number(name: str, without: int) -> int:
+        value = tree.params.get(name, without)
+        return value if isinstance(value, int) else without
+
+    branch = number("branch", 1)
+    times = max(number("max_expansions", 1) + 1, number("width", 1), number("subtrees", 1))
+    (same,) = twins(tree, [parent.id])
+    reserved = max(branch * times, number("samples", 0)) * len(same)
+    used = max(max(node.slot + 1, node.asked) for node in tree.nodes)
+    return -(-max(reserved, used) // branch) * branch
 
 
 def _distinct(tree: Tree, parent: Node, accepted: Sequence[Proposal]) -> list[ev.NewNode]:

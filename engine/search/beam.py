@@ -1,8 +1,8 @@
 """Step beam search: grow every kept partial solution, keep the best by the PRM's value.
 
 The first step is asked for width x branch times, later ones branch times below each of the kept
-(arXiv 2408.03314). Finished solutions compete with unfinished ones for the places of their length;
-every one is an answer, with a place or without.
+(arXiv 2408.03314). Finished solutions are put aside as answers and take no places, as in
+search-and-learn; with `finished_take_places` they compete for the places of their length.
 """
 
 from typing import Literal
@@ -20,6 +20,12 @@ class BeamParams(Parameters):
     width: int = parameter(2, "Partial solutions kept.", symbol="w", origin="paper", ge=1, le=256)
     branch: int = parameter(
         8, "Children asked for below each of them.", symbol="b", origin="paper", ge=1, le=256
+    )
+    finished_take_places: bool = parameter(
+        False,
+        "Let finished solutions take places in the width, so that the search ends earlier.",
+        origin="ours",
+        advanced=True,
     )
     final_choice: Literal["best", "vote"] = parameter(
         "best", "Answer of the best finished solution, or value-weighted vote.", origin="paper"
@@ -40,11 +46,9 @@ def iterate(tree: Tree, params: BeamParams) -> Script:
     new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
     yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)
-    # sorted() is stable: equal values keep the order of creation.
-    kept = set(sorted(new, key=lambda i: -tree.node(i).value)[: params.width])
-    dropped = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]
-    if dropped:
-        yield ev.Exhausted(dropped)
+    yield from chains.keep_best(
+        tree, new, params.width, params.finished_take_places, params.max_depth
+    )
 
 
 def stopped(tree: Tree, params: BeamParams) -> ev.StopReason:

@@ -69,6 +69,20 @@ def _new_nodes(first: int, proposals: Proposals, distinct: bool) -> list[ev.NewN
     return [item.node(first + i) for i, item in enumerate(kept)]
 
 
+def keep_best(
+    tree: Tree, new: list[int], width: int, finished_take_places: bool, max_depth: int
+) -> Script:
+    """Give up all new nodes but the `width` best; finished ones need no place unless they take
+    one, and those of the largest depth go no further.
+    """
+    rivals = [i for i in new if finished_take_places or not tree.node(i).finished]
+    # sorted() is stable: equal values keep the order of creation.
+    kept = set(sorted(rivals, key=lambda i: -tree.node(i).value)[:width])
+    dropped = [i for i in rivals if i not in kept or tree.node(i).depth >= max_depth]
+    if dropped:
+        yield ev.Exhausted(dropped)
+
+
 def evaluate(tree: Tree, nodes: list[int]) -> Part[None]:
     """Let the PRM value nodes."""
     if nodes:

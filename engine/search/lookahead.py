@@ -25,6 +25,12 @@ class LookaheadParams(Parameters):
     steps: int = parameter(
         2, "How far each candidate is written on.", symbol="k", origin="paper", ge=0, le=100
     )
+    finished_take_places: bool = parameter(
+        False,
+        "Let finished solutions take places in the width, so that the search ends earlier.",
+        origin="ours",
+        advanced=True,
+    )
     final_choice: Literal["best", "vote"] = parameter(
         "best", "Answer of the best finished solution, or value-weighted vote.", origin="paper"
     )
@@ -49,10 +55,9 @@ def iterate(tree: Tree, params: LookaheadParams) -> Script:
     else:
         yield from chains.evaluate(tree, [i for i in new if tree.node(i).finished])
         yield from _look(tree, open_nodes, params)
-    kept = set(sorted(new, key=lambda i: -tree.node(i).value)[: params.width])
-    dropped = [i for i in new if i not in kept or tree.node(i).depth >= params.max_depth]
-    if dropped:
-        yield ev.Exhausted(dropped)
+    yield from chains.keep_best(
+        tree, new, params.width, params.finished_take_places, params.max_depth
+    )
 
 
 def _look(tree: Tree, nodes: list[int], params: LookaheadParams) -> Part[None]:
@@ -66,15 +71,20 @@ def _look(tree: Tree, nodes: list[int], params: LookaheadParams) -> Part[None]:
         branchings = [Branching(texts[i], (0,)) for i in going]
         replies = yield from propose(tree, branchings, params.attempts, temperature=0.0)
         grown = {}
+        refused = {start: reply.rejected for start, reply in zip(going, replies, strict=True)}
         for start, reply in zip(going, replies, strict=True):
             if reply.accepted:
                 texts[start] = (*texts[start], reply.accepted[0].step)
                 grown[start] = reply.accepted[0]
+            else:
+                none = ev.RolloutStep([], None, None, None, "unknown", reply.rejected)
+                taken[start].append(none)
         if not grown:
             break
         found = yield from verdicts([(texts[i], last) for i, last in grown.items()])
         for start, verdict in zip(grown, found, strict=True):
-            step = ev.RolloutStep([texts[start][-1]], None, 0, None, verdict)
+            rejected = refused[start]
+            step = ev.RolloutStep([texts[start][-1]], None, 0, None, verdict, rejected)
             taken[start].append(step)
         ended = {n for n, verdict in zip(grown, found, strict=True) if verdict == "end"}
         going = [i for i in grown if i not in ended]

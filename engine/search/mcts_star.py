@@ -404,7 +404,9 @@ def _roll(
         greedy = params.roll_policy == "greedy"
         values: list[float] | None = None
         if not candidates:
-            steps.append(ev.RolloutStep([], [] if greedy else None, None, None, "unknown"))
+            none = [] if greedy else None
+            rejected = proposals.rejected
+            steps.append(ev.RolloutStep([], none, None, None, "unknown", rejected))
             break
         if greedy:
             raw = yield Evaluate(tuple((*text, step) for step in candidates))
@@ -417,7 +419,8 @@ def _roll(
         text = (*text, candidates[chosen])
         best = max(best, value)
         (verdict,) = yield from verdicts([(text, proposals.accepted[chosen])])
-        steps.append(ev.RolloutStep(candidates, values, chosen, value, verdict))
+        step = ev.RolloutStep(candidates, values, chosen, value, verdict, proposals.rejected)
+        steps.append(step)
         if verdict == "end":
             break
     return best, steps

@@ -1,16 +1,19 @@
 """REBASE: reward-balanced search (arXiv 2408.00724).
 
 At every depth the places that are left go to the open nodes in proportion to exp(value / T), and
-each node gets so many children; a finished solution keeps its place. All solutions vote.
+each node gets so many children; a finished solution keeps its place. All solutions vote. Every
+place draws its own: nodes with the same steps ask from slots of their own.
 """
 
 import math
+from itertools import accumulate
 from typing import Literal
 
 from engine import events as ev
 from engine.search import chains
 from engine.search.parameters import Parameters, parameter
 from engine.search.requests import Script
+from engine.search.twins import twins
 from engine.tree import Tree
 
 
@@ -28,6 +31,13 @@ class RebaseParams(Parameters):
         gt=0.0,
         le=100.0,
     )
+    rounding: Literal["ceil", "remainder"] = parameter(
+        "ceil",
+        "ceil: the best nodes round their shares up, as the authors' code; remainder: the largest "
+        "remainders do.",
+        origin="paper",
+        advanced=True,
+    )
     final_choice: Literal["vote", "best"] = parameter(
         "vote", "Value-weighted vote, or answer of the best finished solution.", origin="paper"
     )
@@ -44,10 +54,15 @@ def iterate(tree: Tree, params: RebaseParams) -> Script:
     if tree.root.verdict == "unknown":
         yield ev.Judged(0, "continue", "text")
     nodes = chains.open_nodes(tree)
-    places = max(1, params.width - len(tree.ends))
-    shares = share([tree.node(i).value for i in nodes], places, params.balance)
+    solutions = sum(not tree.node(end).dead_end for end in tree.ends)
+    places = max(1, params.width - solutions)
+    values = [tree.node(i).value for i in nodes]
+    shares = share(values, places, params.balance, params.rounding)
     without = [i for i, count in zip(nodes, shares, strict=True) if not count]
-    slots = {i: tuple(range(n)) for i, n in zip(nodes, shares, strict=True) if n}
+    first = first_slots(tree, nodes, params.width)
+    slots = {
+        i: tuple(range(first[i], first[i] + n)) for i, n in zip(nodes, shares, strict=True) if n
+    }
     new = yield from chains.grow(tree, slots, params.attempts, distinct=False)
     yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)
@@ -56,22 +71,53 @@ def iterate(tree: Tree, params: RebaseParams) -> Script:
         yield ev.Exhausted(over)
 
 
-def share(values: list[float], places: int, balance: float) -> list[int]:
+def first_slots(tree: Tree, nodes: list[int], width: int) -> dict[int, int]:
+    """The first slot of each node: the k-th with the same steps begins k widths further on.
+
+    The k of a node follows from the nodes before it, not from how the places are shared out, so
+    that another V elsewhere lets it keep its replies. What a person has asked for there is passed.
+    """
+    wanted = set(nodes)
+    first: dict[int, int] = {}
+    for same in twins(tree, nodes):
+        passed = max(tree.node(i).asked for i in same)
+        first.update({i: passed + k * width for k, i in enumerate(same) if i in wanted})
+    return first
+
+
+def share(values: list[float], places: int, balance: float, rounding: str) -> list[int]:
     """How many of the places each value gets: its share of exp(value / balance), rounded so that
-    the sum is right (the largest remainders first, ties to the larger value, then in order).
+    the sum is right.
 
     Args:
         values: of the nodes, at least one.
         places: to give away.
         balance: temperature.
+        rounding: "ceil": from the best on, each its share of the places left, rounded up;
+            "remainder": the largest remainders first. Ties go to the larger value, then in order.
     """
     top = max(values)
     weights = [math.exp((value - top) / balance) for value in values]
+    if rounding == "ceil":
+        return _rounded_up(values, weights, places)
     exact = [places * weight / math.fsum(weights) for weight in weights]
     given = [math.floor(part) for part in exact]
     order = sorted(range(len(values)), key=lambda i: (given[i] - exact[i], -values[i]))
     for i in order[: places - sum(given)]:
         given[i] += 1
+    return given
+
+
+def _rounded_up(values: list[float], weights: list[float], places: int) -> list[int]:
+    order = sorted(range(len(values)), key=lambda i: -values[i])
+    # What this node and those after it weigh; summed from the end, so that the last one's share of
+    # it is exactly 1.
+    rests = list(accumulate(weights[i] for i in reversed(order)))[::-1]
+    given, left = [0] * len(values), places
+    for i, rest in zip(order, rests, strict=True):
+        given[i] = min(left, math.ceil(left * weights[i] / rest - 1e-9)) if rest else 0
+        left -= given[i]
+    given[order[0]] += left  # weights too small for a float
     return given
 
 

@@ -96,7 +96,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             beam.conclude,
             beam.end_leaves,
             chains.groups,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "tree_of_thoughts",
@@ -108,7 +108,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             tree_of_thoughts.conclude,
             tree_of_thoughts.end_leaves,
             tree_of_thoughts.groups,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "lookahead",
@@ -120,7 +120,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             lookahead.conclude,
             lookahead.end_leaves,
             chains.groups,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "dvts",
@@ -143,6 +143,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             rebase.conclude,
             rebase.end_leaves,
             chains.groups,
+            version=2,
         ),
         Algorithm(
             "puct",
@@ -167,7 +168,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             rstar_math.end_leaves,
             chains.groups,
             asks_oracle=rstar_math.asks_oracle,
-            version=2,
+            version=3,
         ),
         Algorithm(
             "uct",
@@ -181,7 +182,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             chains.groups,
             selects=uct.selects,
             asks_oracle=lambda params: True,
-            version=2,
+            version=3,
         ),
     )
 }
@@ -206,6 +207,21 @@ def params_of(tree: Tree) -> Parameters:
     """
     values = {name: value for name, value in tree.params.items() if name != "sampling"}
     return validate(tree.algorithm, values)
+
+
+def stop_reason(tree: Tree, params: Parameters) -> StopReason:
+    """Why a search has nothing more to do, "" if it has.
+
+    Without a finished solution it is not what the algorithm calls its end, but that nothing usable
+    came, or that no solution came to its end.
+    """
+    reason = algorithm(tree.algorithm).stopped(tree, params)
+    if reason not in ("complete", "exhausted"):
+        return reason
+    ends = [tree.node(end) for end in tree.ends]
+    if any(end.verdict_source not in ("dead_end", "depth") for end in ends):
+        return reason
+    return "unusable" if any(end.id in tree.blocked for end in ends) else "unfinished"
 
 
 def parameters(name: str) -> list[ParameterInfo]:

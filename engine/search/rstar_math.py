@@ -55,6 +55,12 @@ class RStarMathParams(Parameters):
     final_choice: Literal["vote", "best"] = parameter(
         "best", "Answer of the best finished solution, or value-weighted vote.", origin="paper"
     )
+    reselect_finished: bool = parameter(
+        False,
+        "Walk to finished solutions again and again: Q is then the share of right ends.",
+        origin="ours",
+        advanced=True,
+    )
     attempts: int = parameter(
         3, "Tries for a proposal before its slot is given up.", advanced=True, ge=1, le=20
     )
@@ -86,7 +92,7 @@ def iterate(tree: Tree, params: RStarMathParams) -> Script:
     yield ev.Selected(path, picks, node.finished)
     yield from look_for_answers(tree, [node.id] if node.finished else [])
     yield ev.BackedUp(_backups(tree, path, _reward(tree.node(path[-1]), params), params))
-    over = _newly_exhausted(tree, path)
+    over = _newly_exhausted(tree, path, params)
     if over:
         yield ev.Exhausted(over)
 
@@ -105,11 +111,12 @@ def _expand(tree: Tree, node: Node, params: RStarMathParams) -> Part[None]:
     slots = tuple(range(first, first + params.branch))
     steps = tree.steps(node.id)
     proposals = (yield from propose(tree, [Branching(steps, slots)], params.attempts))[0]
-    texts = [item.step for item in proposals.accepted]
     distinct = list({item.step: item for item in reversed(proposals.accepted)}.values())[::-1]
     valid = yield from those_that_run(
         tree, steps, Proposals(distinct, proposals.rejected, proposals.end)
     )
+    usable = {item.step for item in valid.accepted}
+    texts = [item.step for item in proposals.accepted if item.step in usable]
     children = [item.node(len(tree.nodes) + k) for k, item in enumerate(valid.accepted)]
     if not children:
         yield ev.Expanded(node.id, "end_no_proposals", [], texts, valid.rejected)
@@ -163,16 +170,17 @@ def _backups(
     return found
 
 
-def _newly_exhausted(tree: Tree, path: list[int]) -> list[int]:
-    """Dead ends, and nodes above them with nothing else left: finished solutions are walked again,
-    because how often they are is what Q counts.
+def _newly_exhausted(tree: Tree, path: list[int], params: RStarMathParams) -> list[int]:
+    """Ends, and nodes above them with nothing else left: each end is walked to once, as the
+    authors' code does; with `reselect_finished` only dead ends are left out.
     """
     done: list[int] = []
     for identifier in reversed(path):
         node = tree.node(identifier)
         below = list(tree.shown(identifier))
-        dead = node.finished and node.verdict_source in ("dead_end", "depth")
-        over = all(c.exhausted or c.id in done for c in below) if below else dead
+        dead = node.verdict_source in ("dead_end", "depth")
+        ended = node.finished and (dead or not params.reselect_finished)
+        over = all(c.exhausted or c.id in done for c in below) if below else ended
         if not over:
             break
         done.append(identifier)
@@ -180,8 +188,8 @@ def _newly_exhausted(tree: Tree, path: list[int]) -> list[int]:
 
 
 def stopped(tree: Tree, params: RStarMathParams) -> ev.StopReason:
-    """Exhausted where every way is a dead end, complete where none is left to be written on."""
-    return "exhausted" if tree.root.exhausted else "" if tree.growing else "complete"
+    """Complete where no way is left to be written on."""
+    return "" if tree.growing and not tree.root.exhausted else "complete"
 
 
 def end_leaves(tree: Tree, params: RStarMathParams) -> list[int]:

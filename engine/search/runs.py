@@ -11,7 +11,7 @@ from engine.models.base import Sampling
 from engine.search.accounting import Ledger
 from engine.search.acts import Act
 from engine.search.parameters import parse
-from engine.search.registry import algorithm
+from engine.search.registry import algorithm, stop_reason
 from engine.search.requests import Reply, Request, Script
 from engine.tree import Tree
 
@@ -76,7 +76,7 @@ class Search:
     @property
     def stopped(self) -> ev.StopReason:
         """Why there is nothing more to do, "" if there is."""
-        return self.algorithm.stopped(self.tree, self.params)
+        return stop_reason(self.tree, self.params)
 
     @property
     def right(self) -> bool:

@@ -4,6 +4,9 @@ Breadth-first keeps the best states of each depth, greedily or drawn in proporti
 depth-first goes down the best child first, gives up below a threshold and goes back.
 """
 
+from bisect import bisect_right
+from collections import Counter
+from itertools import accumulate
 from typing import Literal
 
 from engine import events as ev
@@ -30,8 +33,11 @@ class TreeOfThoughtsParams(Parameters):
     width: int = parameter(
         5, "States kept at each depth (bfs).", symbol="b", origin="paper", ge=1, le=256
     )
-    keep: Literal["greedy", "sample"] = parameter(
-        "greedy", "Keep the best states, or draw them by value (bfs).", origin="paper"
+    keep: Literal["greedy", "sample", "sample_distinct"] = parameter(
+        "greedy",
+        "Keep the best states, or draw them by value (bfs): with replacement, so that a state may "
+        "be drawn, and gone on from, several times; or each at most once.",
+        origin="paper",
     )
     threshold: float = parameter(
         -1.0,
@@ -60,7 +66,8 @@ def iterate(tree: Tree, params: TreeOfThoughtsParams) -> Script:
     if tree.root.verdict == "unknown":
         yield ev.Judged(0, "continue", "text")
     states = chains.open_nodes(tree) if params.order == "bfs" else [_next(tree)]
-    slots = {i: tuple(range(params.branch)) for i in states}
+    times = _times(tree, states, params)
+    slots = {i: tuple(range(times[i] * params.branch)) for i in states}
     new = yield from chains.grow(tree, slots, params.attempts, distinct=True)
     yield from chains.evaluate(tree, new)
     yield from chains.judge_and_answer(tree, new)
@@ -106,13 +113,42 @@ def _next(tree: Tree) -> int:
 
 def _kept(tree: Tree, states: list[int], params: TreeOfThoughtsParams) -> list[int]:
     """`width` of the states of a depth; sorted() is stable, so that ties go by creation."""
-    if params.keep == "greedy":
+    if params.keep == "sample" and any(_worth(tree, i) > 0 for i in states):
+        return list(_drawn(tree, states, params))
+    if params.keep != "sample_distinct":
         return sorted(states, key=lambda i: -tree.node(i).value)[: params.width]
 
     def key(state: int) -> float:
         # The exponential race: the smallest are a draw without replacement in proportion to V.
         draw = generator("keep", tree.seed, tree.question, list(tree.steps(state)))
-        value = tree.node(state).value
+        value = _worth(tree, state)
         return float(draw.exponential()) / value if value > 0 else float("inf")
 
     return sorted(states, key=key)[: params.width]
+
+
+def _times(tree: Tree, states: list[int], params: TreeOfThoughtsParams) -> Counter[int]:
+    """How many times each state was drawn when its depth was: it is asked for as many children."""
+    times = Counter(dict.fromkeys(states, 1))
+    if params.order == "bfs" and params.keep == "sample":
+        for iteration, depth in {(tree.node(i).iteration, tree.node(i).depth) for i in states if i}:
+            level = [n for n in tree.nodes if (n.iteration, n.depth) == (iteration, depth)]
+            rivals = [n.id for n in level if n.origin == "policy"]
+            drawn = _drawn(tree, [i for i in rivals if _worth(tree, i) > params.threshold], params)
+            times.update({i: drawn[i] - 1 for i in states if drawn[i]})
+    return times
+
+
+def _drawn(tree: Tree, states: list[int], params: TreeOfThoughtsParams) -> Counter[int]:
+    """`width` draws from the states of a depth in proportion to V, with replacement."""
+    bounds = list(accumulate(max(0.0, _worth(tree, i)) for i in states))
+    if not bounds or bounds[-1] <= 0:
+        return Counter()
+    draw = generator("keep", tree.seed, tree.question, tree.node(states[0]).depth)
+    points = draw.random(params.width) * bounds[-1]
+    return Counter(states[min(bisect_right(bounds, p), len(states) - 1)] for p in points)
+
+
+def _worth(tree: Tree, state: int) -> float:
+    """What the PRM said, so that a person's word on a state does not change an earlier draw."""
+    return tree.node(state).prm_value or 0.0

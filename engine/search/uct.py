@@ -109,16 +109,18 @@ def _reward(tree: Tree, leaf: Node, params: UctParams) -> Part[float]:
     text: Steps = tree.steps(leaf.id)
     steps: list[ev.RolloutStep] = []
     ended = False
-    # The k-th roll-out from a node draws from its own slots.
-    slot = params.branch * 1000 + leaf.visits
+    # Every roll-out draws from a slot of its own: one from above may have come this way before.
+    slot = params.branch * 1000 + tree.iteration
     while not ended and len(text) < params.max_depth:
         proposals = (yield from propose(tree, [Branching(text, (slot,))], params.attempts))[0]
         if not proposals.accepted:
+            steps.append(ev.RolloutStep([], None, None, None, "unknown", proposals.rejected))
             break
         text = (*text, proposals.accepted[0].step)
         (verdict,) = yield from verdicts([(text, proposals.accepted[0])])
         ended = verdict == "end"
-        steps.append(ev.RolloutStep([text[-1]], None, 0, None, verdict))
+        rejected = proposals.rejected
+        steps.append(ev.RolloutStep([text[-1]], None, 0, None, verdict, rejected))
     reward = 0.0
     if ended:
         found: FinalAnswer = (yield Summarise((text,)))[0]

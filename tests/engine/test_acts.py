@@ -240,7 +240,7 @@ def stuck() -> tuple[Player, int]:
     player.world.empty = 1.0
     player.run(iterations=40)
     tree = player.tree()
-    assert tree.stop == "exhausted"
+    assert tree.stop == "unusable"
     player.world.empty = 0.0
     return player, next(node.id for node in tree.nodes[1:] if node.dead_end)
 
@@ -268,7 +268,7 @@ def test_a_dead_end_that_gets_a_step_is_searched_on_from(written: bool) -> None:
     # Taken back, it is a dead end again.
     player.go_back(place)
     assert player.tree().node(node).dead_end
-    assert player.tree().stop == "exhausted"
+    assert player.tree().stop == "unusable"
 
 
 def test_a_dead_end_stays_one_if_nothing_more_comes() -> None:
@@ -278,7 +278,7 @@ def test_a_dead_end_stays_one_if_nothing_more_comes() -> None:
     tree = player.tree()
     sound(tree)
     assert tree.node(node).dead_end
-    assert (tree.stop, tree.root.exhausted) == ("exhausted", True)
+    assert (tree.stop, tree.root.exhausted) == ("unusable", True)
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "mcts_star"])

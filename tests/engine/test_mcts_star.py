@@ -111,7 +111,7 @@ def test_the_deepest_level_is_a_dead_end() -> None:
     search = new_search(max_depth=2, branch=1)
     run(search, Limits(iterations=20), World(empty=0.0))
     assert max(node.depth for node in search.tree.nodes) <= 2
-    assert search.tree.stop == "exhausted"
+    assert search.tree.stop == "unfinished"
 
 
 def test_the_textual_critic_is_heard_by_the_next_expansion() -> None:

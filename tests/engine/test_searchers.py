@@ -125,10 +125,15 @@ def test_subtrees_do_not_compete() -> None:
 
 
 def test_rebase_shares_places_by_value() -> None:
-    assert share([0.9, 0.3, 0.5], 10, 0.2) == [9, 0, 1]
-    assert share([0.5, 0.5], 3, 0.1) == [2, 1]
-    assert share([0.2], 7, 1.0) == [7]
-    tree = searched("rebase", width=9, balance=0.2)
+    assert share([0.9, 0.3, 0.5], 10, 0.2, "remainder") == [9, 0, 1]
+    for rounding in ("ceil", "remainder"):
+        assert share([0.5, 0.5], 3, 0.1, rounding) == [2, 1]
+        assert share([0.2], 7, 1.0, rounding) == [7]
+        assert share([0.0, 1.0, 0.0], 5, 1e-4, rounding) == [0, 5, 0]
+    # 2.3 and 0.7 places: the best goes first, and what is rounded up is missing at the end.
+    assert share([0.5, 0.26], 3, 0.2, "ceil") == [3, 0]
+    assert share([0.5, 0.26], 3, 0.2, "remainder") == [2, 1]
+    tree = searched("rebase", width=9, balance=0.2, rounding="remainder")
     by_turn = {k: [i for i in tree.root.children if tree.node(i).slot == k] for k in range(9)}
     assert len(tree.root.children) == 9
     assert len(by_turn) == 9
@@ -144,9 +149,10 @@ def test_rebase_shares_places_by_value() -> None:
     st.lists(st.floats(0, 1), min_size=1, max_size=20),
     st.integers(1, 64),
     st.floats(0.01, 10),
+    st.sampled_from(["ceil", "remainder"]),
 )
-def test_shares_add_up(values: list[float], places: int, balance: float) -> None:
-    given_out = share(values, places, balance)
+def test_shares_add_up(values: list[float], places: int, balance: float, rounding: str) -> None:
+    given_out = share(values, places, balance, rounding)
     assert sum(given_out) == places
     assert min(given_out) >= 0
     best, worst = values.index(max(values)), values.index(min(values))
@@ -323,7 +329,8 @@ def test_the_switch_says_what_protects_this_machine() -> None:
 
 
 def test_q_is_the_share_of_right_ends() -> None:
-    search = new_search(algorithm="rstar_math", branch=3, guide="terminal")
+    again = {"branch": 3, "guide": "terminal", "reselect_finished": True}
+    search = new_search(algorithm="rstar_math", **again)
     run(search, Limits(iterations=300), Maze())
     tree = search.tree
     assert answer(tree) is True
@@ -345,7 +352,9 @@ def test_a_limit_of_tokens_ends_a_search_that_walks_known_ways_again() -> None:
     run(greedy, Limits(tokens=5000), World(words=3, empty=0.0))
     assert greedy.stopped == "complete", "its only way is at its end"
     # Without exploration the best end is walked for ever, and there are other ways left.
-    search = new_search(algorithm="rstar_math", branch=3, exploration_constant=0.0)
+    search = new_search(
+        algorithm="rstar_math", branch=3, exploration_constant=0.0, reselect_finished=True
+    )
     kept = run(search, Limits(tokens=5000), Maze())
     last = kept[-1][-1]
     assert isinstance(last, ev.Concluded)
@@ -477,3 +486,56 @@ def test_a_state_must_be_worth_more_than_the_threshold_to_go_on_or_to_answer() -
     assert answer(low) is True
     groups = ALGORITHMS["tree_of_thoughts"].groups(low, params_of(low))
     assert [group.answer for group in groups] == ["1"], "worth 0.1 is not worth more than 0.1"
+
+
+def test_a_roll_out_of_rstar_math_walks_to_no_end_twice() -> None:
+    for guide in ("ppm", "terminal", "ppm_terminal"):
+        search = new_search(algorithm="rstar_math", branch=3, guide=guide)
+        run(search, Limits(iterations=300), Maze())
+        ends = [event.path[-1] for event in search.log if isinstance(event, ev.Selected)]
+        assert len(ends) == len(set(ends)) == 27, "every end of the maze, once"
+        assert search.tree.stop == "complete"
+        assert answer(search.tree) is True
+
+
+class Early(Maze):
+    """A solution may end at once, worth more than anything else, or after three turns."""
+
+    def _propose(self, request: ProposalRequest) -> Completion:
+        if request.slot % 3 == 0:
+            return Completion("Answer: 0\n", "Answer: 0\n", "", (0,), (-0.5,), Usage(5))
+        return super()._propose(request)
+
+    def value(self, steps: tuple[str, ...]) -> float:
+        return 0.95 if steps[-1] == "Answer: 0\n" else super().value(steps)
+
+
+@pytest.mark.parametrize("algorithm", ["beam", "lookahead"])
+def test_finished_solutions_take_no_places_unless_they_are_let(algorithm: str) -> None:
+    own = {"steps": 0} if algorithm == "lookahead" else {}
+    sizes = []
+    for places in (False, True):
+        search = new_search(
+            algorithm=algorithm, width=2, branch=3, finished_take_places=places, **own
+        )
+        run(search, Limits(iterations=2), Early())
+        sizes.append(sum(n.expanded for n in search.tree.nodes if n.depth == 1))
+    assert sizes == [2, 1]
+
+
+def test_states_are_drawn_with_replacement_and_asked_as_often() -> None:
+    children = []
+    for keep in ("sample", "sample_distinct"):
+        for seed in range(20):
+            search = new_search(
+                algorithm="tree_of_thoughts", keep=keep, width=6, branch=3, seed=seed
+            )
+            run(search, Limits(iterations=2), World(words=50, empty=0.0))
+            level = [n for n in search.tree.nodes if n.depth == 1]
+            grown = [len(n.children) for n in level if n.expanded]
+            children.append((keep, len(level), len(grown), max(grown)))
+    with_replacement = [row for row in children if row[0] == "sample"]
+    assert any(grown < level for _, level, grown, _ in with_replacement), "some are not drawn"
+    assert any(most > 3 for *_, most in with_replacement), "some are drawn more than once"
+    distinct = [row for row in children if row[0] == "sample_distinct"]
+    assert all((grown, most <= 3) == (level, True) for _, level, grown, most in distinct)

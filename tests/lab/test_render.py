@@ -88,6 +88,7 @@ def test_the_summary_tells_right_from_wrong_from_unknown() -> None:
         "nodes": 3,
         "seconds": 1.25,
         "stop": "exhausted",
+        "refused": {"asked": 3, "refused": 0, "reasons": {}, "example": "", "words": ""},
         "tokens": {
             "policy": {"unique": 9, "generated": 2, "forwarded": 1, "cached": 8, "padded": 0},
             "prm": {"unique": 3, "forwarded": 3, "cached": 0, "padded": 5},
@@ -98,6 +99,12 @@ def test_the_summary_tells_right_from_wrong_from_unknown() -> None:
     assert "nothing is left to expand" in text_of(render.summary(result))
     assert "2 tokens generated, 9 unique, 1 forwarded" in text_of(render.summary(result))
     assert "5 padded" in text_of(render.summary(result))
+    assert "refused" not in text_of(render.summary(result))
+    refused = {"asked": 9, "refused": 9, "words": "9 of 9 proposals (100 %): 9 too short"}
+    said = text_of(render.summary({**result, "stop": "unusable", "refused": refused}))
+    blocked = " ".join(said.split())
+    assert "nothing usable came: 9 of 9 proposals were refused" in blocked
+    assert "refused: 9 of 9 proposals (100 %): 9 too short" in blocked
     assert "ended" not in text_of(render.summary({**result, "stop": "iterations"}))
     assert "wrong" in text_of(render.summary({**result, "correct": False, "gold": "40"}))
     unknown = text_of(render.summary({**result, "correct": None, "gold": None}))

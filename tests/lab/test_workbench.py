@@ -18,6 +18,7 @@ from sessions.errors import LogConflictError
 from tests.comparing import lasting
 from tests.engine.worlds import World
 from tests.lab.benches import LONG, SETTINGS, Broken, Gate, finish, grown
+from tests.lab.solving import dataset
 
 
 def test_a_session_from_question_to_answer(make: Callable[..., Workbench]) -> None:
@@ -310,3 +311,17 @@ def test_nobody_waits_for_a_closed_workbench(tmp_path: Path) -> None:
     bench.close()
     assert bench.wait(running).status == "idle"
     assert bench.wait(queued).status == "idle"
+
+
+def test_what_is_refused_is_told_of_a_search_and_of_a_batch(make: Callable[..., Workbench]) -> None:
+    bench = make(World(empty=1.0))
+    session = bench.create("What?", gold="1", algorithm="beam", params={"width": 1, "branch": 3})
+    assert finish(bench, session).status == "idle"
+    found = bench.show(session)
+    assert found.stop == "unusable"
+    assert (found.refused.refused, found.refused.asked) == (9, 9)
+    assert found.refused.words == "9 of 9 proposals (100 %): 9 no reply"
+    assert bench.delta(session, -1)["tree"]["refused"]["words"] == found.refused.words
+    batch = bench.solve(dataset(bench, 2), algorithm="beam", params={"width": 1, "branch": 3})
+    bench.wait_batch(batch, LONG)
+    assert bench.refused(batch).words == "18 of 18 proposals (100 %): 18 no reply"
