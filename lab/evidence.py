@@ -29,7 +29,7 @@ from lab.verifications import as_markdown, notes
 from lab.verifier_models import Asked, AskState
 from lab.workbench import Workbench
 
-SERIES = "-searches-3"
+SERIES = "-searches-4"
 METHODS = (
     "cot",
     "majority",
