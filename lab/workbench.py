@@ -129,9 +129,9 @@ class Workbench:
 
     def algorithms(self) -> list[AlgorithmInfo]:
         """The search algorithms with their parameters."""
+        known = ALGORITHMS.values()
         return [
-            AlgorithmInfo(kind.name, kind.title, kind.summary, parameters(kind.name))
-            for kind in ALGORITHMS.values()
+            AlgorithmInfo(one.name, one.title, one.summary, parameters(one.name)) for one in known
         ]
 
     def sampling_parameters(self) -> list[ParameterInfo]:

@@ -404,7 +404,7 @@ def _roll(
         greedy = params.roll_policy == "greedy"
         values: list[float] | None = None
         if not candidates:
-            none = [] if greedy else None
+            none: list[float] | None = [] if greedy else None
             rejected = proposals.rejected
             steps.append(ev.RolloutStep([], none, None, None, "unknown", rejected))
             break

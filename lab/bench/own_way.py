@@ -8,17 +8,14 @@ the model alone gives. `--step-format numbered` measures another format against 
 Goes on where it was ended.
 """
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from engine import events as ev
-from engine.evaluation.statistics import accuracy, paired_difference
+from engine.evaluation.statistics import Interval, accuracy, paired_difference
 from engine.models import hardware
-from engine.models.base import ENDED
 from engine.models.loading import locate
 from engine.models.prompting import Prompter
 from engine.tasks.datasets import DatasetProblem
@@ -29,7 +26,6 @@ from lab import terminal
 from lab.models import specs
 from lab.results import ModelSettings
 from lab.workbench import Workbench
-from sessions.store import Store
 
 _POLL_SECONDS = 20.0
 _REPLY_TOKENS = 512
@@ -97,9 +93,9 @@ def main(
         while (state := bench.wait_batch(batch, _POLL_SECONDS)).active:
             terminal.notice(f"{state.done} of {state.problems} searched")
         rows = sorted(bench.batch_problems(batch), key=lambda row: row.position)
+        refused = bench.refused(batch)
     finally:
         bench.close()
-    asked, refused = proposals(home, [row.session for row in rows if row.session])
     ours, theirs = [row.correct is True for row in rows], [reply.correct for reply in replies]
     gap = paired_difference(ours, theirs)
     report = Report(
@@ -110,8 +106,8 @@ def main(
         lab=_percent(accuracy(ours)),
         difference=_percent(gap),
         agree=sum(one == other for one, other in zip(ours, theirs, strict=True)),
-        proposals=asked,
-        refused=dict(refused),
+        proposals=refused.asked,
+        refused=refused.reasons,
         unanswered=sum(
             row.answer is None and reply.answer is not None
             for row, reply in zip(rows, replies, strict=True)
@@ -144,7 +140,7 @@ def _generated(settings: ModelSettings, problems: list[DatasetProblem]) -> list[
     directory = locate(specs(settings)[0]).directory
     tokenizer = AutoTokenizer.from_pretrained(directory, padding_side="left")
     types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=types[settings.dtype]).eval()
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=types[settings.dtype])
     ends = model.generation_config.eos_token_id
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     prompter = Prompter(tokenizer, load_step_format(directory, bool(tokenizer.chat_template)))
@@ -168,30 +164,16 @@ def _generated(settings: ModelSettings, problems: list[DatasetProblem]) -> list[
             )
         for i, row in zip(chosen, written, strict=True):
             ids = row[batch["input_ids"].shape[1] :]
-            texts[i] = tokenizer.decode(ids, skip_special_tokens=True)
+            texts[i] = str(tokenizer.decode(ids, skip_special_tokens=True))
         terminal.notice(f"{start + len(chosen)} of {len(order)} generated")
     return texts
 
 
-def proposals(home: Path, sessions: list[str]) -> tuple[int, Counter[str]]:
-    """How many proposals searches asked for, and why some gave neither a step nor the end."""
-    asked, refused = 0, Counter[str]()
-    store = Store(home)
-    try:
-        for session in sessions:
-            for event in store.events(session):
-                if isinstance(event, ev.Expanded):
-                    asked += len(event.proposals) + len(event.rejected)
-                    refused.update(one.reason for one in event.rejected if one.reason != ENDED)
-    finally:
-        store.close()
-    return asked, refused
-
-
-def _percent(interval: Any) -> tuple[float, float, float]:
-    return tuple(  # type: ignore[return-value]
+def _percent(interval: Interval) -> tuple[float, float, float]:
+    estimate, low, high = (
         round(100 * value, 1) for value in (interval.estimate, interval.low, interval.high)
     )
+    return estimate, low, high
 
 
 if __name__ == "__main__":
