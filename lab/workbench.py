@@ -129,10 +129,8 @@ class Workbench:
 
     def algorithms(self) -> list[AlgorithmInfo]:
         """The search algorithms with their parameters."""
-        known = ALGORITHMS.values()
-        return [
-            AlgorithmInfo(one.name, one.title, one.summary, parameters(one.name)) for one in known
-        ]
+        kinds = ALGORITHMS.values()
+        return [AlgorithmInfo(k.name, k.title, k.summary, parameters(k.name)) for k in kinds]
 
     def sampling_parameters(self) -> list[ParameterInfo]:
         """How the policy samples steps."""

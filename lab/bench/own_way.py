@@ -140,7 +140,7 @@ def _generated(settings: ModelSettings, problems: list[DatasetProblem]) -> list[
     directory = locate(specs(settings)[0]).directory
     tokenizer = AutoTokenizer.from_pretrained(directory, padding_side="left")
     types = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=types[settings.dtype])
+    model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=types[settings.dtype])
     ends = model.generation_config.eos_token_id
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     prompter = Prompter(tokenizer, load_step_format(directory, bool(tokenizer.chat_template)))
