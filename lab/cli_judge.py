@@ -21,7 +21,7 @@ File = Annotated[
 ]
 
 
-def grade(file: File = None) -> None:
+def grade(file: File = None, home: options.Home = None) -> None:
     """Judge answers: each line has `gold` and `answer` or `reply`, and comes back with `answer` and
     `correct` (true, false, or null where there is no right answer or nothing could be decided).
 
@@ -48,6 +48,7 @@ def read(
     file: File = None,
     policy: options.Policy = None,
     step_format: options.StepFormat = None,
+    home: options.Home = None,
 ) -> None:
     """Read replies as a search does: each line has `reply`, and comes back with `steps`, `finished`
     (whether the text by itself says that the solution is at its end), `answer` (as the text states

@@ -129,8 +129,8 @@ class Workbench:
 
     def algorithms(self) -> list[AlgorithmInfo]:
         """The search algorithms with their parameters."""
-        kinds = ALGORITHMS.values()
-        return [AlgorithmInfo(k.name, k.title, k.summary, parameters(k.name)) for k in kinds]
+        known = ALGORITHMS.items()
+        return [AlgorithmInfo(n, k.title, k.summary, parameters(n)) for n, k in known]
 
     def sampling_parameters(self) -> list[ParameterInfo]:
         """How the policy samples steps."""
@@ -418,8 +418,6 @@ class Workbench:
     def wait_batch(self, batch: str, timeout: float | None = None) -> BatchState:
         """Wait until this process does not work on a batch, at most `timeout` seconds."""
         return self._solver.wait(batch, timeout)
-
-    # Reading for the page: cheap, and as new as the disk.
 
     def delta(self, session: str, since: int) -> dict[str, Any]:
         """What changed in a session since a cursor (-1: everything), its name and its run.
