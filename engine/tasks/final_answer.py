@@ -183,7 +183,9 @@ def _hashes(text: str) -> Iterator[_Statement]:
 def _said(text: str) -> Iterator[_Statement]:
     """Statements in words, and what only looks like one."""
     for turned in _last(words.TURNED, text):
-        doubted = bool(words.DOUBTED.search(_clause(text, turned.start()))) or _asked(text, turned.end())
+        doubted = bool(words.DOUBTED.search(_clause(text, turned.start()))) or _asked(
+            text, turned.end()
+        )
         sound = not doubted and turned["sure"] is not None
         yield _Statement(0, turned.start(), turned.end(), trimmed(turned["value"]), sound, doubted)
     for mark in _last(words.MARK, text):
