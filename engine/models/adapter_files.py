@@ -135,6 +135,29 @@ def compare_tensors(
         )
 
 
+def shapes_on(peft: Any, name: str) -> dict[str, tuple[int, ...]]:
+    """Shape of each tensor of an adapter that is on a model, by its name in a file."""
+    return {
+        ".".join(part for part in path.split(".") if part != name): tuple(tensor.shape)
+        for path, tensor in peft.named_parameters(remove_duplicate=False)
+        if ".lora_" in path and name in path.split(".")
+    }
+
+
+def clear_layers(model: Any, name: str) -> None:
+    """Take an adapter off the layers that still have it, and the layers that held it alone off."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for path, layer in list(model.named_modules()):
+        if isinstance(layer, BaseTunerLayer):
+            held = {key for part in layer.adapter_layer_names for key in getattr(layer, part, {})}
+            if name in held:
+                layer.delete_adapter(name)
+            if held <= {name}:
+                parent, _, child = path.rpartition(".")
+                setattr(model.get_submodule(parent), child, layer.get_base_layer())
+
+
 def _brief(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

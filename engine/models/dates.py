@@ -22,8 +22,29 @@ _KEPT = 64
 Written = TypeVar("Written")
 
 
-def template_day(day: str) -> dict[str, Any]:
-    """What a chat template is given to write a day instead of today.
+_NOW = (
+    "{% macro strftime_now(format) %}"
+    "{% set at = namespace(mark='') %}"
+    "{% for one in format %}"
+    "{% if at.mark or one == '%' %}"
+    "{% set at.mark = at.mark + one %}"
+    "{% if at.mark in lab_day %}{{ lab_day[at.mark] }}{% set at.mark = '' %}{% endif %}"
+    "{% else %}{{ one }}{% endif %}"
+    "{% endfor %}"
+    "{{ at.mark }}"
+    "{% endmacro %}\n"
+)
+"""Before a template, in place of the function of this name, which asks the clock.
+
+The library hands plain data to templates, no functions, so the parts of the date come in a table.
+The environment swallows the line end.
+"""
+_FLAGS = ("", "-", "_", "0", "^", "#")
+_PARTS = "aAbBcCdDeFfgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%"
+
+
+def template_day(tokenizer: Any, day: str) -> dict[str, Any]:
+    """What `apply_chat_template` of a tokenizer is given to write a day instead of today.
 
     day: as YYYY-MM-DD; "" is `UNDATED`.
 
@@ -34,7 +55,14 @@ def template_day(day: str) -> dict[str, Any]:
         moment = datetime.strptime(day or UNDATED, "%Y-%m-%d")
     except ValueError as error:
         raise ModelError(f"{day!r:.40} is no day: it takes the form YYYY-MM-DD.") from error
-    return {"strftime_now": moment.strftime, "date_string": moment.strftime("%d %b %Y")}
+    given: dict[str, Any] = {"date_string": moment.strftime("%d %b %Y")}
+    find = getattr(tokenizer, "get_chat_template", None)
+    template = find() if find is not None and tokenizer.chat_template else ""
+    if "strftime_now" in template:
+        marks = [f"%{flag}{part}" for flag in _FLAGS for part in _PARTS]
+        given["lab_day"] = {mark: moment.strftime(mark) for mark in marks}
+        given["chat_template"] = _NOW + template
+    return given
 
 
 class ByDay(Generic[Written]):

@@ -16,7 +16,9 @@ from engine.errors import ModelError
 from engine.models.adapter_files import (
     ADAPTER_CONFIG,
     check_adapter,
+    clear_layers,
     compare_tensors,
+    shapes_on,
     tensor_shapes,
 )
 from engine.models.fingerprint import fingerprint
@@ -187,7 +189,7 @@ class Base:
             config = _plain_config(start, trainable) if isinstance(start, Path) else start
             self._inject(name, config)
             if isinstance(start, Path):
-                wanted = _shapes(self._peft, name)
+                wanted = shapes_on(self._peft, name)
                 compare_tensors(start, tensor_shapes(start), wanted)
                 self._peft.load_adapter(str(start), name, is_trainable=trainable)
         except BaseException:
@@ -207,7 +209,7 @@ class Base:
         # Asked for by modules, some experts can only be had by changing parameters of the base.
         if getattr(self._peft.peft_config[name], "target_parameters", None):
             raise ModelError(
-                f"An adapter for the layers {config.target_modules} would change how "  # type: ignore[attr-defined]
+                f"An adapter for the layers {config.target_modules} would change how "
                 f"{self.name} itself holds them, for everybody who uses it: merge it into its "
                 "base (PEFT's merge_and_unload), save the result and name that as the model."
             )
@@ -226,7 +228,7 @@ class Base:
         self._active = _UNKNOWN
         if self._peft is not None and name in self._peft.peft_config:
             self._peft.delete_adapter(name)
-        _clear_layers(self.model, name)
+        clear_layers(self.model, name)
         if self._peft is not None and not self._peft.peft_config:
             self.model = self._peft.unload()
             self._peft = None
@@ -369,32 +371,9 @@ def _plain_config(directory: Path, trainable: bool) -> "PeftConfig":
     check_adapter(directory, fields, list(tensor_shapes(directory)))
     config = LoraConfig.from_pretrained(str(directory))
     # All matrices are read from the file. Some beginnings take the base apart.
-    config.init_lora_weights = True  # type: ignore[attr-defined]
+    config.init_lora_weights = True
     config.inference_mode = not trainable
     return config
-
-
-def _shapes(peft: Any, name: str) -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor of an adapter that is on a model, by its name in a file."""
-    return {
-        ".".join(part for part in path.split(".") if part != name): tuple(tensor.shape)
-        for path, tensor in peft.named_parameters(remove_duplicate=False)
-        if ".lora_" in path and name in path.split(".")
-    }
-
-
-def _clear_layers(model: PreTrainedModel, name: str) -> None:
-    """Take an adapter off the layers that still have it, and the layers that held it alone off."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    for path, layer in list(model.named_modules()):
-        if isinstance(layer, BaseTunerLayer):
-            held = {key for part in layer.adapter_layer_names for key in getattr(layer, part, {})}
-            if name in held:
-                layer.delete_adapter(name)
-            if held <= {name}:
-                parent, _, child = path.rpartition(".")
-                setattr(model.get_submodule(parent), child, layer.get_base_layer())
 
 
 @cache

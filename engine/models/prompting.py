@@ -358,7 +358,7 @@ def split_template(
     Raises:
         ModelError: the template fails, or repeats, drops or turns around a message.
     """
-    written = template_day(day)
+    written = template_day(tokenizer, day)
     try:
         text = tokenizer.apply_chat_template(
             messages,

@@ -2,8 +2,8 @@
 a model are run here, too, before the rest, because what they print belongs to what is asked.
 
 The address of a reply is made here: model identity, kind, question, steps and, for proposals, seed,
-slot, attempt and sampling; for models whose chat template writes the day, that too. What replies took is returned by address; who counts it is the driver's
-business.
+slot, attempt and sampling; for models whose chat template writes the day, that too. What replies
+took is returned by address; who counts it is the driver's business.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -200,9 +200,11 @@ def refuse(base: Path, quant: str, adapter: Path, match: str) -> None:
         bare.base.add_adapter(adapter)
     assert torch.equal(logits(bare), before)
     assert same_state(bare, weights)
-    with pytest.raises(TrainingError, match=match):
-        with learning(bare.base, LoraSettings(rank=2), adapter, None, 0):
-            pass
+    with (
+        pytest.raises(TrainingError, match=match),
+        learning(bare.base, LoraSettings(rank=2), adapter, None, 0),
+    ):
+        pass
     other = models.open(spec(base, quant, good))
     adapted, carrying = logits(other), state(other)
     with pytest.raises(ModelError, match=match):
@@ -335,10 +337,9 @@ def test_an_adapter_stays_while_somebody_else_uses_it(
     adapted = logits(one)
     two.base.drop_adapter(two.adapter or "")
     assert torch.equal(logits(one), adapted)
-    with learning(bare.base, LoraSettings(rank=2), adapter, None, 0) as student:
-        with torch.no_grad():
-            for parameter in student.parameters().values():
-                parameter += 1.0
+    with learning(bare.base, LoraSettings(rank=2), adapter, None, 0) as student, torch.no_grad():
+        for parameter in student.parameters().values():
+            parameter += 1.0
     assert torch.equal(logits(one), adapted)
     assert torch.equal(logits(bare), before)
     one.base.drop_adapter(one.adapter or "")
