@@ -2,6 +2,7 @@
 
 import math
 from bisect import bisect_left
+from datetime import date
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,20 @@ def _(event: ev.SearchCreated, tree: "Tree") -> None:
         raise EventError("A log has one search_created, at its start; here is a second one.")
     tree.question, tree.gold = event.question, event.gold
     tree.algorithm, tree.params, tree.seed = event.algorithm, event.params, event.seed
-    tree.version = event.version
+    tree.version, tree.date = event.version, _day(event.date)
     tree.policy, tree.prm = event.policy, event.prm
     _note_source(tree)
     tree.nodes.append(Node(id=0, parent=None, depth=0, step=""))
     tree.growing.add(0)
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError as error:
+        raise EventError(
+            f"The search began on {text!r:.40}, which is no day of the form YYYY-MM-DD."
+        ) from error
 
 
 @change.register(ev.IterationStarted)

@@ -154,7 +154,8 @@ class SearchCreated(Event, frozen=True, tag="search_created"):
     """First event of every log: makes the root.
 
     version: of the algorithm. One of an earlier version goes on by the rules of today's; run again,
-    it may go another way.
+    it may go another way. date: the day on which it began, YYYY-MM-DD, as chat templates write it;
+    "" in logs that are older than this field, or where it is not known.
     """
 
     question: str
@@ -165,6 +166,7 @@ class SearchCreated(Event, frozen=True, tag="search_created"):
     policy: str
     prm: str
     version: int = 1
+    date: str = ""
 
 
 class IterationStarted(Event, frozen=True, tag="iteration_started"):

@@ -22,6 +22,7 @@ class Tree:
     iteration is kept up to date with each event, so that its price does not grow with the tree.
 
     Attributes:
+        date: the day on which the search began, YYYY-MM-DD; "" if it is not known.
         closed: ids of the nodes that the end gate closed, in the order of their closing.
         growing: ids of the leaves that are neither finished nor exhausted.
         ends: ids of the finished leaves, depth-first. (A leaf here is a node without children.)
@@ -42,6 +43,7 @@ class Tree:
         self.seed = 0
         self.policy = ""
         self.prm = ""
+        self.date = ""
         self.nodes: list[Node] = []
         self.closed: list[int] = []
         self.growing: set[int] = set()

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from engine.errors import TrainingError
@@ -77,8 +78,13 @@ class AdaptingModels:
         if part is None:
             raise TrainingError(f"The recipe {recipe.name} has nothing for the {role} to learn.")
         rest = (recipe.lora, folder, out, seed, tell)
-        if role == "policy":
-            policy = self.policy(start) if start else self._policy
-            return teach_policy(policy, examples, recipe.policy, *rest)  # type: ignore[arg-type]
-        prm = self.prm(start) if start else self._prm
-        return teach_prm(prm, examples, recipe.prm, *rest)  # type: ignore[arg-type]
+        with ExitStack() as undo:
+            if role == "policy":
+                policy = self.policy(start) if start else self._policy
+                if start:
+                    undo.callback(self.close, policy)
+                return teach_policy(policy, examples, recipe.policy, *rest)  # type: ignore[arg-type]
+            prm = self.prm(start) if start else self._prm
+            if start:
+                undo.callback(self.close, prm)
+            return teach_prm(prm, examples, recipe.prm, *rest)  # type: ignore[arg-type]

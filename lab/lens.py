@@ -235,4 +235,7 @@ def _parts(tree: Tree) -> Iterator[tuple[list[int], list[PrefixRequest]]]:
     nodes = [node.id for node in tree.depth_first() if node.parent is not None]
     for first in range(0, len(nodes), _BATCH):
         part = nodes[first : first + _BATCH]
-        yield part, [PrefixRequest(tree.question, tree.steps(node)) for node in part]
+        yield (
+            part,
+            [PrefixRequest(tree.question, tree.steps(node), date=tree.date) for node in part],
+        )

@@ -10,6 +10,7 @@ import msgspec
 
 from engine import events as ev
 from engine.models.base import Completion, Policy, ProposalRequest, Sampling, Spelling
+from engine.models.dates import day_for
 from engine.search.archive import Archive
 from engine.search.fulfil import proposal_address
 from engine.search.parameters import parse
@@ -73,7 +74,8 @@ class NodeTokens:
                 return StepTokens([], reason)
             if not isinstance(policy, Spelling):
                 return StepTokens([], "This policy does not tell what its tokens spell.")
-            asked = list(_requests(tree, view.log, node))
+            day = day_for(policy, tree.date)
+            asked = list(_requests(tree, view.log, node, day))
         known = {proposal_address(policy.identity, request): request for request in asked}
         kept = self._archive.completions(known)
         for where, request in known.items():
@@ -88,7 +90,7 @@ def _tokens(policy: Spelling, request: ProposalRequest, reply: Completion) -> li
     return [Token(text, p) for text, p in zip(texts, reply.logprobs, strict=True)]
 
 
-def _requests(tree: Tree, log: list[ev.Event], node: int) -> Iterator[ProposalRequest]:
+def _requests(tree: Tree, log: list[ev.Event], node: int, day: str) -> Iterator[ProposalRequest]:
     """What the policy may have been asked when the step came about."""
     one = tree.node(node)
     assert one.parent is not None
@@ -118,6 +120,7 @@ def _requests(tree: Tree, log: list[ev.Event], node: int) -> Iterator[ProposalRe
                 sampling,
                 words,
                 writes_code(params),
+                day,
             )
 
 

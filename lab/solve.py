@@ -20,6 +20,7 @@ from engine.errors import EventError, LabError, ParameterError
 from engine.search.driver import Limits
 from engine.tasks.datasets import Dataset, DatasetProblem
 from engine.tree import Tree
+from lab.days import day_of
 from lab.failures import in_words
 from lab.live import LiveSession, Summed
 from lab.results import BatchState
@@ -424,8 +425,12 @@ class _Run:
                     _less(limits.iterations, tree.iteration), _less(limits.tokens, generated)
                 )
                 return known.session, left, generated
+        # All problems of a batch are of the day on which it began, however long it takes.
         first = msgspec.structs.replace(
-            self._work.first, question=problem.content, gold=problem.answer
+            self._work.first,
+            question=problem.content,
+            gold=problem.answer,
+            date=day_of(self._state.created),
         )
         return self._store.create(first, place.label, place=place), limits, 0
 

@@ -24,6 +24,7 @@ from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
 from lab import refusals
 from lab.adapters import Adapters
 from lab.collection import Collection
+from lab.days import today
 from lab.evaluations import Evaluations
 from lab.export import Exports
 from lab.imports import Imports
@@ -206,6 +207,7 @@ class Workbench:
             {**(params or {}), "sampling": dict(sampling or {})},
             seed,
             *self.adapters.labels(),
+            date=today(),
         )
 
     def sessions(self) -> list[SessionInfo]:

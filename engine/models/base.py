@@ -100,6 +100,7 @@ class ProposalRequest(msgspec.Struct, frozen=True):
         sampling: temperature and limits.
         analysis: words of the textual critic on the partial solution, "" for none.
         code: whether the steps are Python that is run.
+        date: the day that a chat template writes, YYYY-MM-DD; see `engine.models.dates`.
     """
 
     question: str
@@ -110,6 +111,7 @@ class ProposalRequest(msgspec.Struct, frozen=True):
     sampling: Sampling
     analysis: str = ""
     code: bool = False
+    date: str = ""
 
 
 ENDED = "the solution was finished before"
@@ -144,12 +146,13 @@ class PrefixRequest(msgspec.Struct, frozen=True):
     """A partial solution to be valued, judged or summarised.
 
     printed: what its steps printed as a program, None if they are none that was run; for the
-    policy alone.
+    policy alone. date: as that of a proposal.
     """
 
     question: str
     steps: Steps
     printed: str | None = None
+    date: str = ""
 
 
 class Valuation(msgspec.Struct, frozen=True):
@@ -193,7 +196,11 @@ CriticMode = Literal["verdict", "analysis"]
 
 
 class Policy(Protocol):
-    """Writes steps, judges whether a solution is finished, states its final answer."""
+    """Writes steps, judges whether a solution is finished, states its final answer.
+
+    One whose template writes the day says so by an attribute `dated`; so does a process reward
+    model. The others are never told the day; see `engine.models.dates.day_for`.
+    """
 
     @property
     def identity(self) -> str:

@@ -65,8 +65,8 @@ def _span(prompter: Prompter, request: PrefixRequest) -> tuple[Tokens, int]:
     """The whole text, and where in it the last step begins: at the first token that the text
     without it does not have.
     """
-    before = prompter.proposal(request.question, request.steps[:-1])
-    text = prompter.proposal(request.question, request.steps)
+    before = prompter.proposal(request.question, request.steps[:-1], date=request.date)
+    text = prompter.proposal(request.question, request.steps, date=request.date)
     start = 0
     while start < min(len(before), len(text)) and before[start] == text[start]:
         start += 1

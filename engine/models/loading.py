@@ -12,6 +12,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import ModelError
+from engine.models.adapter_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    check_adapter,
+    tensor_shapes,
+)
 from engine.models.hardware import choose_device, four_bit_kernel, import_bitsandbytes, memory
 
 Quant = Literal["nf4", "int8", "none"]
@@ -173,10 +179,11 @@ def _check_files(directory: Path) -> None:
 
 
 def _check_adapter(directory: Path) -> None:
-    if not (directory / "adapter_config.json").exists():
-        raise ModelError(f"{directory} is not a LoRA adapter: it has no adapter_config.json.")
-    if not (directory / "adapter_model.safetensors").exists():
-        raise ModelError(f"The adapter {directory} has no adapter_model.safetensors.")
+    if not (directory / ADAPTER_CONFIG).exists():
+        raise ModelError(f"{directory} is not a LoRA adapter: it has no {ADAPTER_CONFIG}.")
+    if not (directory / ADAPTER_WEIGHTS).exists():
+        raise ModelError(f"The adapter {directory} has no {ADAPTER_WEIGHTS}.")
+    check_adapter(directory, read_json(directory / ADAPTER_CONFIG), list(tensor_shapes(directory)))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -6,16 +6,32 @@ A `Base` knows nothing of prompts, sampling or values. It is used by one thread 
 import contextlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
+from engine.models.adapter_files import (
+    ADAPTER_CONFIG,
+    check_adapter,
+    clear_layers,
+    compare_tensors,
+    shapes_on,
+    tensor_shapes,
+)
 from engine.models.fingerprint import fingerprint
 from engine.models.hardware import free_memory, limit_threads
 from engine.models.kv_store import KVStore
-from engine.models.loading import Location, ModelSpec, Precision, locate, settle_precision
+from engine.models.loading import (
+    Location,
+    ModelSpec,
+    Precision,
+    locate,
+    read_json,
+    settle_precision,
+)
 from engine.models.original_weights import OriginalWeights
 from engine.models.progress import Progress, untold, weight_progress
 
@@ -78,7 +94,7 @@ class Base:
                 location.directory, precision, trust_remote_code
             )
         self._peft: Any = None
-        self._adapters: dict[str, str] = {}
+        self._users: Counter[str] = Counter()
         self._active: str | None = _UNKNOWN
         self._watched: dict[str | None, list[_Held]] = {}
         _count_optimiser_steps()
@@ -134,35 +150,24 @@ class Base:
     def add_adapter(self, directory: Path) -> str:
         """Put a LoRA adapter on the base, once per content; returns its name.
 
+        `drop_adapter` has to be called as often as this before it is taken off.
+
         Raises:
-            ModelError: it was trained on another base, or cannot be read.
+            ModelError: it was trained on another base, cannot be read, or would change the base;
+                then the base is as it was.
         """
         name = fingerprint(directory)
-        if name in self._adapters:
-            return name
-        from peft import PeftConfig, PeftModel
-
-        try:
-            config = PeftConfig.from_pretrained(str(directory))
-            config.inference_mode = True
-            if self._peft is None:
-                self._peft = PeftModel(self.model, config, adapter_name=name)
-            result = self._peft.load_adapter(str(directory), name, is_trainable=False)
-        except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
-            raise ModelError(
-                f"The adapter {directory} does not fit the base {self.directory}: was it trained "
-                f"on another one? ({error})"
-            ) from error
-        if getattr(result, "unexpected_keys", None):
-            raise ModelError(
-                f"The adapter {directory} has weights for layers that the base {self.directory} "
-                f"does not have (such as {result.unexpected_keys[0]}): it was trained on another."
-            )
-        self._adapters[name] = str(directory)
-        self._watched.clear()
-        self._peft.eval()
-        self._active = _UNKNOWN
-        self._note_other_base(directory, str(config.base_model_name_or_path or ""))
+        if name not in self._users:
+            try:
+                config = self._begin(name, directory, trainable=False)
+            except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+                raise ModelError(
+                    f"The adapter {directory} does not fit the base {self.directory}: was it "
+                    f"trained on another one? ({_brief(error)})"
+                ) from error
+            self._peft.eval()
+            self._note_other_base(directory, str(config.base_model_name_or_path or ""))
+        self._users[name] += 1
         return name
 
     def begin_adapter(self, name: str, start: "Path | PeftConfig") -> Any:
@@ -171,32 +176,59 @@ class Base:
         Returns:
             The PEFT model of the base. `drop_adapter` takes the adapter off again.
         """
+        self._begin(name, start, trainable=True)
+        self._users[name] += 1
+        return self._peft
+
+    def _begin(self, name: str, start: "Path | PeftConfig", trainable: bool) -> "PeftConfig":
+        """Put an adapter on the base, or leave all as it was."""
+        before = self._peft
+        self._watched.clear()
+        self._active = _UNKNOWN
+        try:
+            config = _plain_config(start, trainable) if isinstance(start, Path) else start
+            self._inject(name, config)
+            if isinstance(start, Path):
+                wanted = shapes_on(self._peft, name)
+                compare_tensors(start, tensor_shapes(start), wanted)
+                self._peft.load_adapter(str(start), name, is_trainable=trainable)
+        except BaseException:
+            self._take_off(name)
+            if before is None:
+                self._peft = None
+            raise
+        return config
+
+    def _inject(self, name: str, config: "PeftConfig") -> None:
         from peft import PeftModel
 
-        if isinstance(start, Path):
-            from peft import PeftConfig
-
-            config = PeftConfig.from_pretrained(str(start))
-            config.inference_mode = False
-        else:
-            config = start
         if self._peft is None:
             self._peft = PeftModel(self.model, config, adapter_name=name)
         else:
             self._peft.add_adapter(name, config)
-        if isinstance(start, Path):
-            self._peft.load_adapter(str(start), name, is_trainable=True)
-        self._watched.clear()
-        self._active = _UNKNOWN
-        return self._peft
+        # Asked for by modules, some experts can only be had by changing parameters of the base.
+        if getattr(self._peft.peft_config[name], "target_parameters", None):
+            raise ModelError(
+                f"An adapter for the layers {config.target_modules} would change how "
+                f"{self.name} itself holds them, for everybody who uses it: merge it into its "
+                "base (PEFT's merge_and_unload), save the result and name that as the model."
+            )
 
     def drop_adapter(self, name: str) -> None:
-        """Take an adapter off the base."""
-        if self._peft is not None and name in self._peft.peft_config:
-            self._peft.delete_adapter(name)
-        self._adapters.pop(name, None)
+        """Take an adapter off the base, unless somebody else still uses it."""
+        self._users[name] -= 1
+        if self._users[name] > 0:
+            return
+        del self._users[name]
+        self._take_off(name)
+
+    def _take_off(self, name: str) -> None:
+        """Take off an adapter, even one that is on some layers only."""
         self._watched.clear()
         self._active = _UNKNOWN
+        if self._peft is not None and name in self._peft.peft_config:
+            self._peft.delete_adapter(name)
+        clear_layers(self.model, name)
         if self._peft is not None and not self._peft.peft_config:
             self.model = self._peft.unload()
             self._peft = None
@@ -300,11 +332,13 @@ class ModelPool:
         precision = settle_precision(spec, location.directory)
         limit_threads()
         key = (location.directory, precision.quant, precision.dtype, precision.device)
-        if key not in self._bases:
-            self._bases[key] = Base(location, precision, spec.trust_remote_code, self.progress)
-            self.store.budget = self._budget(precision.device)
-        base = self._bases[key]
+        base = self._bases.get(key)
+        if base is None:
+            base = Base(location, precision, spec.trust_remote_code, self.progress)
         adapter = base.add_adapter(location.adapter) if location.adapter else None
+        if key not in self._bases:
+            self._bases[key] = base
+            self.store.budget = self._budget(precision.device)
         return Handle(base, adapter, location.adapter or location.directory)
 
     def _budget(self, device: str) -> float:
@@ -323,6 +357,23 @@ class ModelPool:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _plain_config(directory: Path, trainable: bool) -> "PeftConfig":
+    """The configuration of a LoRA adapter on disk, without how its matrices once began.
+
+    Raises:
+        ModelError: it would change the base; see `engine.models.adapter_files`.
+    """
+    from peft import LoraConfig
+
+    fields = read_json(directory / ADAPTER_CONFIG)
+    check_adapter(directory, fields, list(tensor_shapes(directory)))
+    config = LoraConfig.from_pretrained(str(directory))
+    # All matrices are read from the file. Some beginnings take the base apart.
+    config.init_lora_weights = True
+    config.inference_mode = not trainable
+    return config
 
 
 @cache

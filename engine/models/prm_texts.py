@@ -8,9 +8,11 @@ letters across the end of a step that does not hold; the text is then read from 
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from engine.errors import ModelError
+from engine.models.dates import ByDay
 from engine.models.prm_formats import FILE_NAME, PRMFormat
 from engine.models.prompting import (
     MARKS,
@@ -27,7 +29,11 @@ _HEAD = re.compile(r"\s*Step\s*\d+\s*[:.]")
 class ValueTexts(Protocol):
     """Writes the texts of a format."""
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    @property
+    def dated(self) -> bool:
+        """Whether a chat template writes the day in them; see `engine.models.dates`."""
+
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """The tokens at the last of which the value of a solution is read; at least one step."""
 
 
@@ -80,12 +86,14 @@ class TaggedTexts:
         ModelError: the tag is not one token.
     """
 
+    dated = False
+
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
         self._encoder = PieceEncoder(tokenizer, opening_tokens(tokenizer))
         self._mark, self._model = form.mark, model
         self._tag = one_token(self._encoder, " " + form.mark, "a", "the step tag", model)
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """See `ValueTexts`. A step without a number gets one.
 
         Raises:
@@ -114,15 +122,20 @@ class SeparatedTexts:
     """
 
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
-        self._before, self._between, _ = _reply(tokenizer, form, model)
+        self._around = _reply(tokenizer, form, model)
         self._encoder = PieceEncoder(tokenizer)
         self._mark = form.mark
         one_token(self._encoder, form.mark, "a", _SEPARATOR, model)
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    @property
+    def dated(self) -> bool:
         """See `ValueTexts`."""
-        pieces = [Piece(self._before, True), Piece(question.strip(), False)]
-        pieces.append(Piece(self._between, True))
+        return self._around.dated
+
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
+        """See `ValueTexts`."""
+        before, between, _ = self._around(date)
+        pieces = [Piece(before, True), Piece(question.strip(), False), Piece(between, True)]
         for step in steps:
             pieces += [Piece(step.strip(), False), Piece(self._mark, True)]
         return self._encoder.encode(pieces)
@@ -138,23 +151,29 @@ class OutcomeTexts:
     """
 
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
-        self._before, self._between, self._after = _reply(tokenizer, form, model)
+        self._around = _reply(tokenizer, form, model)
         self._encoder = PieceEncoder(tokenizer)
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    @property
+    def dated(self) -> bool:
         """See `ValueTexts`."""
+        return self._around.dated
+
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
+        """See `ValueTexts`."""
+        before, between, after = self._around(date)
         return self._encoder.encode(
             [
-                Piece(self._before, True),
+                Piece(before, True),
                 Piece(question.strip(), False),
-                Piece(self._between, True),
+                Piece(between, True),
                 Piece("".join(steps).strip(), False),
-                Piece(self._after, True),
+                Piece(after, True),
             ]
         )
 
 
-def _reply(tokenizer: Any, form: PRMFormat, model: str) -> tuple[str, ...]:
+def _reply(tokenizer: Any, form: PRMFormat, model: str) -> ByDay[tuple[str, ...]]:
     """A chat's text before the question, between it and the reply, and after the reply."""
     _require_template(tokenizer, model)
     messages = [
@@ -163,7 +182,7 @@ def _reply(tokenizer: Any, form: PRMFormat, model: str) -> tuple[str, ...]:
     ]
     if form.system:
         messages.insert(0, {"role": "system", "content": form.system})
-    return split_template(tokenizer, messages, MARKS[:2], False, _OTHER_TEMPLATE)
+    return ByDay(partial(split_template, tokenizer, messages, MARKS[:2], False, _OTHER_TEMPLATE))
 
 
 class ChatTexts:
@@ -186,9 +205,10 @@ class ChatTexts:
             {"role": "user", "content": second},
         ]
         marks = (first, reply, second)
-        self._before, ask, again, after = split_template(
-            tokenizer, messages, marks, True, _OTHER_TEMPLATE
+        self._around = ByDay(
+            partial(split_template, tokenizer, messages, marks, True, _OTHER_TEMPLATE)
         )
+        before, ask, again, after = self._around("")
         if not ask.startswith(after):
             raise ModelError(
                 f"The chat template of {model} writes a reply that was given otherwise than it "
@@ -198,15 +218,21 @@ class ChatTexts:
         self._after = after
         self._again = ask + form.good + again
         lead = ask[len(after) :]
-        prompt = self._before + "a" + after
+        prompt = before + "a" + after
         self.good, self.bad = token_pair(self._encoder, form, lead, prompt, model)
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    @property
+    def dated(self) -> bool:
+        """See `ValueTexts`."""
+        return self._around.dated
+
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """See `ValueTexts`: the steps before the newest one were all judged good, as in training.
 
         The question stands before the first step.
         """
-        pieces = [Piece(self._before, True), Piece(question.strip(), False), Piece(" ", True)]
+        before = self._around(date)[0]
+        pieces = [Piece(before, True), Piece(question.strip(), False), Piece(" ", True)]
         for number, step in enumerate(steps):
             pieces += [Piece(self._again if number else "", True), Piece(step.strip(), False)]
         return self._encoder.encode([*pieces, Piece(self._after, True)])
@@ -228,6 +254,8 @@ class PiecedTexts:
         ModelError: the separator is not known to the tokenizer.
     """
 
+    dated = False
+
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
         self._encoder = PieceEncoder(tokenizer)
         start = getattr(tokenizer, "bos_token_id", None)
@@ -238,7 +266,7 @@ class PiecedTexts:
         if not (lines and self._mark and unknown not in self._mark):
             one_token(self._encoder, form.mark, "", _SEPARATOR, model)
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """See `ValueTexts`."""
         ids = self._start + self._encoder.plain(question.strip())
         for step in steps:
@@ -262,6 +290,8 @@ class LinedTexts:
         ModelError: there is no BOS, or the separator is not one token.
     """
 
+    dated = False
+
     def __init__(self, tokenizer: Any, form: PRMFormat, model: str) -> None:
         self._encoder = PieceEncoder(tokenizer)
         self._separator = form.mark
@@ -274,7 +304,7 @@ class LinedTexts:
         self._start: Tokens = (int(start),)
         self._mark = (one_token(self._encoder, form.mark, "", _SEPARATOR, model),)
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """See `ValueTexts`."""
         ids = self._start + self._encoder.plain(question.strip() + "\n")
         for step in steps:

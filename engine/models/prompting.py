@@ -8,9 +8,10 @@ decided by `engine.tasks.step_format`.
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import ModelError
+from engine.models.dates import ByDay, template_day
 from engine.tasks.critic import ASK_ANALYSIS, ASK_SUMMARY, ASK_VERDICT
 from engine.tasks.step_format import Piece, StepFormat
 from engine.tasks.thoughts import (
@@ -91,6 +92,17 @@ class PieceEncoder:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
 
 
+class _Layout(NamedTuple):
+    """A chat template's text around a question, and around a question, a solution and a follow-up.
+
+    opens: what begins the model's thought after the question, where thoughts are kept.
+    """
+
+    first: tuple[str, ...]
+    opens: str
+    second: tuple[str, ...]
+
+
 class Prompter:
     """Writes prompts for one tokenizer and step format.
 
@@ -98,6 +110,8 @@ class Prompter:
         chat: whether the tokenizer's chat template is used.
         opens: what the prompt begins the model's thought with where thoughts are kept, "" if
             nothing: it stands at the beginning of the first step.
+
+    What takes a `date` writes the prompt as of that day; see `engine.models.dates`.
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", step_format: StepFormat) -> None:
@@ -106,29 +120,45 @@ class Prompter:
         self.chat = step_format.chat and bool(getattr(tokenizer, "chat_template", None))
         # A chat template writes its own BOS.
         self._encoder = PieceEncoder(tokenizer, () if self.chat else opening_tokens(tokenizer))
-        thinks = step_format.thinking != "off"
-        self._first = self._render(1, thinks) if self.chat else ("", "")
-        self.opens = ""
-        if self.chat and thinks:
-            before, after = self._first
-            place = _opening_place(after)
-            self._first, self.opens = (before, after[:place]), after[place:]
-        elif self.chat:
-            self._first = self._without_thought(self._first)
-        self._second = self._without_thought(self._render(2, False)) if self.chat else ("", "", "")
+        self._layout = ByDay(self._laid_out)
+        self.opens = self._layout("").opens
         # A text is asked about several times in a row: proposed from, judged, counted.
         self._proposal = lru_cache(maxsize=_REMEMBERED)(self._encoded)
 
-    def proposal(self, question: str, steps: Sequence[str], analysis: str = "") -> Tokens:
+    @property
+    def dated(self) -> bool:
+        """Whether the chat template writes the day."""
+        return self._layout.dated
+
+    def _laid_out(self, day: str) -> _Layout:
+        if not self.chat:
+            return _Layout(("", ""), "", ("", "", ""))
+        thinks, opens = self.format.thinking != "off", ""
+        first = self._render(1, thinks, day)
+        if thinks:
+            before, after = first
+            place = _opening_place(after)
+            first, opens = (before, after[:place]), after[place:]
+        else:
+            first = self._without_thought(first)
+        return _Layout(first, opens, self._without_thought(self._render(2, False, day)))
+
+    def proposal(
+        self, question: str, steps: Sequence[str], analysis: str = "", date: str = ""
+    ) -> Tokens:
         """The prefix after which the policy writes the next step.
 
         With a chat template: the question as the user's message and the steps as the beginning of
         the assistant's reply, exactly where the model itself would have written them.
         """
-        return self._proposal(question, self.format.joined(steps), analysis)
+        return self._proposal(question, self.format.joined(steps), analysis, self._day(date))
 
-    def _encoded(self, question: str, solution: str, analysis: str) -> Tokens:
-        return self._encoder.encode([*self._opening(question, analysis), *self._solution(solution)])
+    def _day(self, date: str) -> str:
+        return date if self.dated else ""
+
+    def _encoded(self, question: str, solution: str, analysis: str, day: str) -> Tokens:
+        opening = self._opening(question, analysis, day)
+        return self._encoder.encode([*opening, *self._solution(solution)])
 
     def _solution(self, solution: str) -> list[Piece]:
         """A solution's text; the marks of a thought that it begins with are control tokens."""
@@ -141,32 +171,34 @@ class Prompter:
         closed = f"{self.opens}{closing_of(self.opens)}\n\n" if self.opens else ""
         return [Piece(closed, True), Piece(rest, False)]
 
-    def end(self, question: str, steps: Sequence[str]) -> Tokens:
+    def end(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """The prefix after which the end-of-text token tells that the solution is finished."""
         solution = self.format.joined(steps)
         solution = solution.rstrip() if self.format.ends_turn else solution
-        return self._proposal(question, solution, "")
+        return self._proposal(question, solution, "", self._day(date))
 
-    def after_thought(self, question: str, thought: str, analysis: str = "") -> Tokens:
+    def after_thought(
+        self, question: str, thought: str, analysis: str = "", date: str = ""
+    ) -> Tokens:
         """The prefix after a thought, from which the first step is written."""
-        return self._proposal(question, thought, analysis)
+        return self._proposal(question, thought, analysis, self._day(date))
 
-    def value(self, question: str, steps: Sequence[str]) -> Tokens:
+    def value(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """The prefix whose last token, the last step's closing one, a value is read at."""
         solution = self.format.closed(self.format.joined(as_solution(steps)))
-        return self._encoder.encode([*self._opening(question), *self._solution(solution)])
+        return self._encoder.encode([*self._opening(question, "", date), *self._solution(solution)])
 
-    def verdict(self, question: str, steps: Sequence[str]) -> Tokens:
+    def verdict(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """The prefix after which the next token tells Yes (finished) from No."""
-        return self.follow_up(question, steps, ASK_VERDICT) + self.replies(_VERDICTS)[0]
+        return self.follow_up(question, steps, ASK_VERDICT, date) + self.replies(_VERDICTS)[0]
 
-    def analysis(self, question: str, steps: Sequence[str]) -> Tokens:
+    def analysis(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """The prefix after which the textual critic writes its verdict and analysis."""
-        return self.follow_up(question, steps, ASK_ANALYSIS)
+        return self.follow_up(question, steps, ASK_ANALYSIS, date)
 
-    def summary(self, question: str, steps: Sequence[str]) -> Tokens:
+    def summary(self, question: str, steps: Sequence[str], date: str = "") -> Tokens:
         """The prefix after which the policy states the final answer."""
-        return self.follow_up(question, steps, ASK_SUMMARY)
+        return self.follow_up(question, steps, ASK_SUMMARY, date)
 
     def verdict_tokens(self) -> tuple[int, int]:
         """The tokens that tell the two verdicts (Yes, No) apart after `verdict`."""
@@ -205,10 +237,11 @@ class Prompter:
             )
         )
 
-    def _opening(self, question: str, analysis: str = "") -> list[Piece]:
+    def _opening(self, question: str, analysis: str, date: str) -> list[Piece]:
         text, begins = self.format.instruction(question, analysis), self.format.reply_begins
         if self.chat:
-            return [Piece(self._first[0], True), *text, Piece(self._first[1] + begins, True)]
+            before, after = self._layout(date).first
+            return [Piece(before, True), *text, Piece(after + begins, True)]
         if self.format.kind != "lines":
             return [
                 Piece(self._shown_before(), True),
@@ -225,7 +258,7 @@ class Prompter:
             shown += f"{asked}{_SOLUTION}{example.solution.strip()}\n\n\n"
         return shown
 
-    def follow_up(self, question: str, steps: Sequence[str], ask: str) -> Tokens:
+    def follow_up(self, question: str, steps: Sequence[str], ask: str, date: str = "") -> Tokens:
         """The prefix after which a reply to a question of ours about a solution begins.
 
         Thoughts are left out, and none begins.
@@ -235,8 +268,10 @@ class Prompter:
             solution = without_thoughts(solution)
         if not self.chat:
             asked = Piece(f"{self.format.reply_ends}\n{ask}\nReply:", True)
-            return self._encoder.encode([*self._opening(question), Piece(solution, False), asked])
-        before, between, after = self._second
+            return self._encoder.encode(
+                [*self._opening(question, "", date), Piece(solution, False), asked]
+            )
+        before, between, after = self._layout(date).second
         ends = f"\n{self.format.reply_ends}" if self.format.reply_ends else ""
         return self._encoder.encode(
             [
@@ -248,7 +283,7 @@ class Prompter:
             ]
         )
 
-    def _render(self, turns: int, thinks: bool) -> tuple[str, ...]:
+    def _render(self, turns: int, thinks: bool, day: str) -> tuple[str, ...]:
         """The template's text around 1 (question) or 2 (and solution) marked messages."""
         messages = []
         if self.format.system:
@@ -266,7 +301,7 @@ class Prompter:
                 {"role": "user", "content": MARKS[2]},
             ]
         return split_template(
-            self.tokenizer, messages, MARKS[:turns], True, _WITHOUT_CHAT, thinks=thinks
+            self.tokenizer, messages, MARKS[:turns], True, _WITHOUT_CHAT, day, thinks
         )
 
     def _without_thought(self, pieces: tuple[str, ...]) -> tuple[str, ...]:
@@ -300,6 +335,7 @@ def split_template(
     marks: Sequence[str],
     generation: bool,
     cure: str,
+    day: str = "",
     thinks: bool = False,
 ) -> tuple[str, ...]:
     """The text of a chat template around marks in its messages; one piece more than marks.
@@ -310,18 +346,21 @@ def split_template(
         marks: see `MARKS`.
         generation: whether the text ends where the assistant's reply begins.
         cure: what a person can do where the template cannot be used so.
+        day: that the template writes where it writes one; see `engine.models.dates`.
         thinks: whether a model that can think before it replies is let to, where its template has
             a switch for that.
 
     Raises:
         ModelError: the template fails, or repeats, drops or turns around a message.
     """
+    written = template_day(tokenizer, day)
     try:
         text = tokenizer.apply_chat_template(
             messages,
             tokenize=False,
             add_generation_prompt=generation,
             **dict.fromkeys(_SWITCHES, thinks),
+            **written,
         )
     except Exception as error:  # templates are programs of the model's authors
         raise ModelError(f"The model's chat template cannot be used ({error}). {cure}") from error

@@ -98,6 +98,11 @@ class TransformersPolicy:
         """Name, fingerprint, quantisation, precision, adapter, and the step format."""
         return self.handle.identity + self._of_format
 
+    @property
+    def dated(self) -> bool:
+        """Whether the chat template writes the day, which is then part of every request."""
+        return self.prompter.dated or self._code_prompter.dated
+
     def _way(self, request: Asked) -> tuple[StepFormat, Prompter]:
         """How a request is prompted and read."""
         asks = isinstance(request, ProposalRequest) and request.code
@@ -152,10 +157,10 @@ class TransformersPolicy:
         form, prompter = self._way(request)
         if thought is None:
             begun = prompter.opens if not request.steps else ""
-            prefix = prompter.proposal(request.question, request.steps, request.analysis)
+            prefix = _asked(prompter, request)
         else:
             begun = thought.text
-            prefix = prompter.after_thought(request.question, begun, request.analysis)
+            prefix = prompter.after_thought(request.question, begun, request.analysis, request.date)
         context = self.handle.base.context
         if not request.steps and len(prefix) >= context:
             raise ModelError(
@@ -207,7 +212,7 @@ class TransformersPolicy:
         last of them.
         """
         prompter = self._way(request)[1]
-        prefix = prompter.proposal(request.question, request.steps, request.analysis)
+        prefix = _asked(prompter, request)
         found: list[str] = []
         known = ""
         for end in range(1, len(reply.tokens) + 1):
@@ -275,7 +280,7 @@ class TransformersPolicy:
         return [results[i] for i in range(len(requests))]
 
     def _judge_by_end_token(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
-        prefixes = [self._way(r)[1].end(r.question, r.steps) for r in requests]
+        prefixes = [self._way(r)[1].end(r.question, r.steps, r.date) for r in requests]
         ends = list(self.end_tokens)
 
         def read(logits: "Tensor") -> float:
@@ -284,7 +289,7 @@ class TransformersPolicy:
         return self._judge_by_logits(prefixes, read)
 
     def _judge_by_verdict(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
-        prefixes = [self._way(r)[1].verdict(r.question, r.steps) for r in requests]
+        prefixes = [self._way(r)[1].verdict(r.question, r.steps, r.date) for r in requests]
         pair = list(self.prompter.verdict_tokens())
 
         def read(logits: "Tensor") -> float:
@@ -318,7 +323,9 @@ class TransformersPolicy:
         for attempt in range(ATTEMPTS):
             asked = [
                 _Prompt(
-                    self._way(requests[i])[1].analysis(requests[i].question, requests[i].steps),
+                    self._way(requests[i])[1].analysis(
+                        requests[i].question, requests[i].steps, requests[i].date
+                    ),
                     ("critic", requests[i].question, requests[i].steps, attempt),
                 )
                 for i in waiting
@@ -361,7 +368,12 @@ class TransformersPolicy:
                 results[i] = Summary("", None)
         waiting = [i for i in range(len(requests)) if i not in results]
         asked = [
-            _Prompt(self._way(requests[i])[1].summary(requests[i].question, requests[i].steps), ())
+            _Prompt(
+                self._way(requests[i])[1].summary(
+                    requests[i].question, requests[i].steps, requests[i].date
+                ),
+                (),
+            )
             for i in waiting
         ]
         replies = self._replies(asked, _GREEDY, SUMMARY_TOKENS, "\n")
@@ -372,20 +384,20 @@ class TransformersPolicy:
 
     def text(self, request: Asked, reply: Reply) -> Tokens:
         """See `engine.models.base.Policy`; follow-up questions make texts of their own."""
-        question, steps = request.question, request.steps
+        text = (request.question, request.steps, request.date)
         prompter = self._way(request)[1]
         if isinstance(request, ProposalRequest):
-            prefix = prompter.proposal(question, steps, request.analysis)
+            prefix = _asked(prompter, request)
         elif isinstance(reply, Summary):
-            prefix = prompter.summary(question, steps) if reply.tokens else ()
+            prefix = prompter.summary(*text) if reply.tokens else ()
         elif not isinstance(reply, Judgement) or reply.source == "text":
             return ()
         elif reply.source == "reply":
-            prefix = prompter.analysis(question, steps)
+            prefix = prompter.analysis(*text)
         elif self.format.critic == "eos":
-            prefix = prompter.end(question, steps)
+            prefix = prompter.end(*text)
         else:
-            prefix = prompter.verdict(question, steps)
+            prefix = prompter.verdict(*text)
         sampled = () if isinstance(reply, Valuation) else reply.tokens
         # Nothing follows the last sampled token, so it is not read.
         return (*prefix, *sampled[:-1]) if len(prefix) < self.handle.base.context else ()
@@ -410,6 +422,10 @@ class TransformersPolicy:
             (text if text and text.strip() else None, found)
             for text, found in zip(words, decoded, strict=True)
         ]
+
+
+def _asked(prompter: Prompter, request: ProposalRequest) -> Tokens:
+    return prompter.proposal(request.question, request.steps, request.analysis, request.date)
 
 
 def _end_tokens(handle: Handle) -> tuple[int, ...]:

@@ -91,6 +91,11 @@ class TransformersPRM:
         return f"{self.handle.identity}+{own}"
 
     @property
+    def dated(self) -> bool:
+        """Whether the chat template writes the day, which is then part of every request."""
+        return self._texts.dated
+
+    @property
     def prompter(self) -> Prompter:
         """Writes the texts of the lab's own format.
 
@@ -144,7 +149,10 @@ class TransformersPRM:
         return self._prefix(request)
 
     def _prefix(self, request: PrefixRequest) -> Tokens:
-        return self._value(request.question, as_solution(request.steps)) if request.steps else ()
+        if not request.steps:
+            return ()
+        day = request.date if self.dated else ""
+        return self._value(request.question, as_solution(request.steps), day)
 
 
 def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[ValueTexts, Readout]:

@@ -2,8 +2,8 @@
 a model are run here, too, before the rest, because what they print belongs to what is asked.
 
 The address of a reply is made here: model identity, kind, question, steps and, for proposals, seed,
-slot, attempt and sampling. What replies took is returned by address; who counts it is the driver's
-business.
+slot, attempt and sampling; for models whose chat template writes the day, that too. What replies
+took is returned by address; who counts it is the driver's business.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +27,7 @@ from engine.models.base import (
     Usage,
     Valuation,
 )
+from engine.models.dates import day_for
 from engine.randomness import address
 from engine.sandbox.runner import never, run_all
 from engine.search.archive import Archive
@@ -46,6 +47,7 @@ from engine.tree import Tree
 
 Kept = TypeVar("Kept", Completion, Valuation, Judgement, Summary)
 Part = TypeVar("Part", ProposalRequest, PrefixRequest)
+_Model = Policy | ProcessRewardModel
 _SHORT = 16
 _BEGIN_SECONDS = 2.0
 """Of a batch of programs none is begun later: the others are asked for again."""
@@ -161,6 +163,7 @@ class Fulfiller:
                 sampling,
                 ask.analysis,
                 writes_code(tree.params),
+                day_for(self._policy, tree.date),
             )
             return proposal_address(self._policy.identity, request), request
 
@@ -175,7 +178,7 @@ class Fulfiller:
 
     def _evaluate(self, needed: Sequence[Needed]) -> list[Answer]:
         return _answer(
-            [_prefixes(item, "value", self._prm.identity) for item in needed],
+            [_prefixes(item, self._prm, "value") for item in needed],
             self._archive.values,
             self._archive.keep_values,
             self._prm.score,
@@ -187,7 +190,7 @@ class Fulfiller:
         self, needed: Sequence[Needed], mode: CriticMode, ran: Mapping[str, Executed]
     ) -> list[Answer]:
         return _answer(
-            [_read(item, ran, "judge", mode, self._policy.identity) for item in needed],
+            [_read(item, ran, self._policy, "judge", mode) for item in needed],
             self._archive.judgements,
             self._archive.keep_judgements,
             lambda requests: self._policy.judge(requests, mode),
@@ -197,7 +200,7 @@ class Fulfiller:
 
     def _summarise(self, needed: Sequence[Needed], ran: Mapping[str, Executed]) -> list[Answer]:
         return _answer(
-            [_read(item, ran, "summary", self._policy.identity) for item in needed],
+            [_read(item, ran, self._policy, "summary") for item in needed],
             self._archive.summaries,
             self._archive.keep_summaries,
             self._policy.summarise,
@@ -215,7 +218,12 @@ def proposal_address(identity: str, request: ProposalRequest) -> str:
     parts = (request.steps, request.seed, request.slot, request.attempt, request.analysis)
     kind = ("code",) if request.code else ()
     sampling = request.sampling.address()
-    return address("propose", identity, request.question, *parts, sampling, *kind)
+    return address("propose", identity, request.question, *parts, sampling, *kind, *_dated(request))
+
+
+def _dated(request: Asked) -> tuple[tuple[str, str], ...]:
+    """The day as part of an address; a pair, which no other part is."""
+    return (("date", request.date),) if request.date else ()
 
 
 def _programs(item: Needed) -> list[str]:
@@ -237,27 +245,30 @@ def _kind(request: Request) -> str:
     return request.mode if isinstance(request, Judge) else type(request).__name__.lower()
 
 
-def _prefixes(item: Needed, *kind: str) -> list[tuple[str, PrefixRequest]]:
+def _prefixes(item: Needed, model: _Model, *kind: str) -> list[tuple[str, PrefixRequest]]:
     """The prefixes of a request, each with its address."""
     assert not isinstance(item.request, Propose | Execute)
-    question = item.tree.question
+    question, day = item.tree.question, day_for(model, item.tree.date)
+    parts = [PrefixRequest(question, steps, date=day) for steps in item.request.prefixes]
     return [
-        (address(*kind, question, steps), PrefixRequest(question, steps))
-        for steps in item.request.prefixes
+        (address(*kind, model.identity, question, part.steps, *_dated(part)), part)
+        for part in parts
     ]
 
 
-def _read(item: Needed, ran: Mapping[str, Executed], *kind: str) -> list[tuple[str, PrefixRequest]]:
+def _read(
+    item: Needed, ran: Mapping[str, Executed], model: _Model, *kind: str
+) -> list[tuple[str, PrefixRequest]]:
     """As `_prefixes` for what the policy reads: where steps are code, with what they print."""
     if not writes_code(item.tree.params):
-        return _prefixes(item, *kind)
+        return _prefixes(item, model, *kind)
 
     def printed(part: PrefixRequest) -> tuple[str, PrefixRequest]:
         output = ran["".join(part.steps)].output
-        where = address(*kind, part.question, part.steps, output)
+        where = address(*kind, model.identity, part.question, part.steps, output, *_dated(part))
         return where, msgspec.structs.replace(part, printed=output)
 
-    return [printed(part) for _, part in _prefixes(item, *kind)]
+    return [printed(part) for _, part in _prefixes(item, model, *kind)]
 
 
 def _graded(item: Needed) -> Callable[[Summary], FinalAnswer]:

@@ -38,6 +38,7 @@ class Remembering:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.identity = model.identity
+        self.dated = getattr(model, "dated", False)
         self.text = model.text
 
     def propose(self, requests: Sequence[Any]) -> Any:
@@ -321,7 +322,8 @@ def _first(log: Sequence[ev.Event], tree: Tree, supposed: Supposition) -> ev.Sea
     assert isinstance(began, ev.SearchCreated)
     params = _overlaid(began.params, supposed)
     return create(
-        tree.question, tree.gold, tree.algorithm, params, tree.seed, tree.policy, tree.prm
+        *(tree.question, tree.gold, tree.algorithm, params, tree.seed, tree.policy, tree.prm),
+        date=tree.date,
     )
 
 

@@ -110,10 +110,12 @@ def create(
     seed: int,
     policy: str,
     prm: str,
+    date: str = "",
 ) -> ev.SearchCreated:
     """The first event of a log, its parameters validated and written out with their defaults.
 
-    params: those of the algorithm, and the policy's under "sampling".
+    params: those of the algorithm, and the policy's under "sampling". date: see
+    `engine.events.SearchCreated`.
 
     Raises:
         ParameterError: an unknown algorithm or parameter, or a value out of range.
@@ -123,7 +125,7 @@ def create(
     kind = algorithm(name)
     full = parse(kind.params, values).model_dump()
     full["sampling"] = sampling.model_dump()
-    return ev.SearchCreated(question, gold, name, full, seed, policy, prm, kind.version)
+    return ev.SearchCreated(question, gold, name, full, seed, policy, prm, kind.version, date)
 
 
 def _mapping(value: object) -> dict[str, object]:

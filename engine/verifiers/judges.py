@@ -124,7 +124,9 @@ class PolicyMarker:
         """See `Marker`. Problem and solution are read once, however many questions are asked."""
         prompter, base = self.policy.prompter, self.policy.handle.base
         before, tokens = prompter.replies(replies)
-        prefixes = [prompter.follow_up(r.question, r.steps, text) + before for r in requests]
+        prefixes = [
+            prompter.follow_up(r.question, r.steps, text, r.date) + before for r in requests
+        ]
         if any(len(prefix) > base.context for prefix in prefixes):
             raise ModelError(
                 f"A solution of {max(map(len, prefixes))} tokens, with a question about it, is "
