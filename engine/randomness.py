@@ -11,7 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+LARGEST_SEED = 2**53 - 1
+"""Seeds are whole numbers from 0 to this: the largest that JSON and browsers keep exactly."""
+
+SEEDS = f"a whole number from 0 to 2^53 - 1 ({LARGEST_SEED})"
+
 _encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+def is_seed(value: object) -> bool:
+    """Whether a value is a seed."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_SEED
 
 
 def address(*parts: object) -> str:

@@ -132,7 +132,7 @@ def search(
     seconds: Annotated[
         float | None, typer.Option(min=0.001, help="Most seconds that this run may take.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same tree.")] = 0,
+    seed: Annotated[int, options.seed("tree")] = 0,
     algorithm: Annotated[
         str, typer.Option(help="Search algorithm; see `lab algorithms`.")
     ] = "mcts_star",

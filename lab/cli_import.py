@@ -37,7 +37,7 @@ def import_file(
         list[str] | None,
         typer.Option("--param", metavar="NAME=VALUE", help="A parameter of that search."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of that search.")] = 0,
+    seed: Annotated[int, options.seed("search")] = 0,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Import the rest if rows cannot be read.")
     ] = False,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from engine.errors import ParameterError
+from engine.randomness import LARGEST_SEED
 from lab import terminal
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ StepFormat = Annotated[
         metavar="NAME|FILE",
     ),
 ]
+
+
+def seed(what: str) -> Any:
+    """The option `--seed`, which every command takes in the same range."""
+    return typer.Option("--seed", min=0, max=LARGEST_SEED, help=f"Same seed, same {what}.")
+
+
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print exactly one JSON object on standard output."),

@@ -72,7 +72,7 @@ def train(
             min=1, help="Most updates of each training. Default: the recipe's.", show_default=False
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Same seed, same round.")] = 0,
+    seed: Annotated[int, options.seed("round")] = 0,
     no_activate: Annotated[
         bool, typer.Option("--no-activate", help="Leave the adapters in use as they are.")
     ] = False,

@@ -66,7 +66,7 @@ def solve(
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Most policy tokens that every search may generate.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same trees.")] = 0,
+    seed: Annotated[int, options.seed("trees")] = 0,
     field: cli_datasets.Field = None,
     split: Annotated[
         str | None, typer.Option(help="Which split of a folder that has several.")

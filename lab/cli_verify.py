@@ -28,7 +28,7 @@ def verify(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only so many problems.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same samples.")] = 0,
+    seed: Annotated[int, options.seed("samples")] = 0,
     parallel: Annotated[
         int, typer.Option(min=1, max=1024, help="Problems at a time; changes no result.")
     ] = 64,

@@ -4,6 +4,7 @@ import msgspec
 
 from engine.errors import ParameterError
 from engine.evaluation.contenders import USUAL, Contender, contender
+from engine.randomness import LARGEST_SEED, is_seed
 from engine.tasks.datasets import Dataset, read_dataset
 
 MOST_RUNS = 400
@@ -80,8 +81,11 @@ def checked(settings: EvaluationSettings) -> EvaluationSettings:
             f"The budgets cannot be {budgets}: they take rising numbers of tokens from 1 on."
         )
     seeds = settings.seeds
-    if not seeds or len(set(seeds)) != len(seeds) or not all(0 <= s < 2**53 for s in seeds):
-        raise ParameterError(f"The seeds cannot be {seeds}: they take different ones from 0 on.")
+    if not seeds or len(set(seeds)) != len(seeds) or not all(map(is_seed, seeds)):
+        raise ParameterError(
+            f"The seeds cannot be {seeds}: they take different whole numbers from 0 to "
+            f"{LARGEST_SEED}."
+        )
     runs = len(planned(settings))
     if runs > MOST_RUNS:
         raise ParameterError(f"These are {runs} runs of searches; there can be {MOST_RUNS}.")

@@ -1,13 +1,11 @@
 """What the policy wrote in vain in whole batches of searches."""
 
-from collections.abc import Iterable
-
 from engine.refused import of_event, total
 from lab.results import Refused
 from sessions.store import Store
 
 
-def of_batches(store: Store, batches: Iterable[str]) -> Refused:
+def of_batches(store: Store, *batches: str) -> Refused:
     """The refusals of all searches of batches that were begun.
 
     Raises:

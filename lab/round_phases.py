@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from engine.models.base import PrefixRequest
+from engine.randomness import LARGEST_SEED
 from engine.search import driver
 from engine.search.driver import Limits
 from engine.tasks.datasets import Dataset
@@ -105,7 +106,7 @@ class Phases:
         self._stopped = stopped
         self._report = report
         self._start: Mapping[Role, str | None] = row.setting["start"]
-        self._seed = settings.seed + row.number - 1
+        self._seed = (settings.seed + row.number - 1) % (LARGEST_SEED + 1)
         self.folder = parts.folder(row.id)
 
     def search(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from engine.errors import LabError, ModelError, ParameterError, TaskError
+from engine.randomness import SEEDS, is_seed
 from engine.tasks.datasets import Dataset, read_dataset
 from engine.training.recipes import RECIPES, Recipe, Search, recipe
 from engine.training.verdict import Comparison, compare
@@ -358,6 +359,8 @@ def _read(settings: RoundSettings) -> tuple[Recipe, Problems]:
             f"rounds cannot be {settings.rounds!r}: it takes a whole number from 1 to "
             f"{MOST_ROUNDS}."
         )
+    if not is_seed(settings.seed):
+        raise ParameterError(f"seed cannot be {settings.seed!r}: it takes {SEEDS}.")
     pool = read_dataset(settings.pool, limit=settings.pool_limit)
     skip, limit = settings.skipped, settings.heldout_limit
     whole = read_dataset(settings.heldout, limit=None if limit is None else skip + limit)

@@ -5,7 +5,7 @@ Nothing here waits for a model. Runs happen in the worker's thread; reading show
 
 import threading
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 from engine import events as ev
 from engine.errors import ParameterError, TaskError
 from engine.models.base import Sampling
+from engine.randomness import SEEDS, is_seed
 from engine.search import driver
 from engine.search.driver import Limits
 from engine.search.parameters import ParameterInfo, describe
@@ -21,7 +22,6 @@ from engine.search.registry import ALGORITHMS, parameters
 from engine.tasks.datasets import Dataset, read_dataset
 from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
-from lab import refusals
 from lab.adapters import Adapters
 from lab.collection import Collection
 from lab.days import today
@@ -31,12 +31,12 @@ from lab.imports import Imports
 from lab.live import LiveSession
 from lab.model_choice import Choice
 from lab.models import Loader, hint, load_models
+from lab.refusals import of_batches
 from lab.results import (
     AlgorithmInfo,
     BatchState,
     ModelSettings,
     Problem,
-    Refused,
     RunState,
     SessionInfo,
     SessionResult,
@@ -95,6 +95,7 @@ class Workbench:
         self._store = Store(home)
         self.adapters = Adapters(self._store, models)
         self.exports = Exports(self._store)
+        self.refused = partial(of_batches, self._store)
         self.imports = Imports(self._store, self._first)
         self._live: dict[str, LiveSession] = {}
         self._lock = threading.Lock()
@@ -192,10 +193,8 @@ class Workbench:
         seed: int,
     ) -> ev.SearchCreated:
         """The first event of a session's log, with the models in use."""
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**53:
-            raise ParameterError(
-                f"seed cannot be {seed!r}: it takes a whole number from 0 to 2**53 - 1."
-            )
+        if not is_seed(seed):
+            raise ParameterError(f"seed cannot be {seed!r}: it takes {SEEDS}.")
         if params and "sampling" in params:
             raise ParameterError(
                 "There is no parameter 'sampling': give its settings on their own."
@@ -408,10 +407,6 @@ class Workbench:
     def batch_problems(self, batch: str) -> list[BatchProblem]:
         """The problems of a batch that were begun, with their sessions and results, in order."""
         return self._store.batches.problems(batch)
-
-    def refused(self, *batches: str) -> Refused:
-        """How many replies of the policy in batches gave no step, and why; reads all their logs."""
-        return refusals.of_batches(self._store, batches)
 
     def stop_batch(self, batch: str) -> None:
         """End this process's work on a batch at the next model call; it can go on from there."""

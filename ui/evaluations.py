@@ -219,7 +219,7 @@ def _whole_number(name: str, entered: Any, least: int) -> int | None:
     text = "" if entered is None else str(entered).strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= least):
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
         raise ValueError(f"{name} cannot be {text[:40]!r}: it takes whole numbers from {least} on.")
     return int(text)
 

@@ -217,7 +217,7 @@ def _whole_number(name: str, entered: Any) -> int | None:
     least = 0 if name in _FROM_ZERO else 1
     if not text and name in _EMPTY_IS_NONE:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= least):
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) >= least):
         raise ValueError(
             f"{_NUMBERS[name]} cannot be {text[:40]!r}: it takes a whole number from {least} on."
         )

@@ -8,6 +8,7 @@ import msgspec
 
 from engine import events as ev
 from engine.errors import EventError, ImportFileError, ParameterError
+from engine.randomness import LARGEST_SEED, is_seed
 from engine.search.driver import Search
 from engine.tasks.problems import LONGEST_QUESTION
 
@@ -19,7 +20,6 @@ _MOST = 10**9  # visits of a node, or its value
 _ID = re.compile("[0-9a-f]{8}")
 _FAMILY = "rest-mcts-lab session "
 _LATEST_YEAR = 4_102_444_800.0  # the year 2100 in Unix time
-_LARGEST_SEED = 2**63 - 1
 
 
 class SessionFile(msgspec.Struct, frozen=True):
@@ -66,8 +66,10 @@ def read_session(fields: Mapping[str, Any]) -> SessionFile:
         tree = Search(found.log, lambda answer: None).tree
     except (EventError, ParameterError, ValueError) as error:  # ValueError: damaged prints
         raise ImportFileError(f"its log does not fold: {error}") from error
-    if not 0 <= tree.seed <= _LARGEST_SEED:
-        raise ImportFileError(f"its seed {tree.seed} is out of range")
+    if not is_seed(tree.seed):
+        raise ImportFileError(
+            f"its seed {tree.seed} is out of range: it goes from 0 to {LARGEST_SEED}"
+        )
     for node in tree.nodes:
         if not 0 <= node.visits <= _MOST or not all(
             abs(value) <= _MOST for value in (node.value, node.prm_value or 0.0)
