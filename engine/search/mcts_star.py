@@ -404,11 +404,7 @@ def _roll(
         greedy = params.roll_policy == "greedy"
         values: list[float] | None = None
         if not candidates:
-<<<<<<< HEAD
-            none: list[float] | None = [] if greedy else None
-=======
             values = [] if greedy else None
->>>>>>> wt2-searches
             rejected = proposals.rejected
             steps.append(ev.RolloutStep([], values, None, None, "unknown", rejected))
             break
