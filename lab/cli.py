@@ -247,6 +247,7 @@ def _register() -> None:
         cli_export,
         cli_import,
         cli_judge,
+        cli_prompt,
         cli_round,
         cli_sessions,
         cli_solve,
@@ -265,6 +266,7 @@ def _register() -> None:
     app.command()(cli_study.fork)
     app.command()(cli_export.export)
     app.command("import")(cli_import.import_file)
+    app.command()(cli_prompt.prompt)
     app.command()(cli_judge.grade)
     app.command()(cli_judge.read)
     app.command()(cli_catalogue.problems)

@@ -57,17 +57,12 @@ def read(
     The step format is --step-format, else that of the --policy, else natural. Exit code 2 if a line
     cannot be read; the others are all the same.
     """
-    from engine.tasks.format_files import choose_step_format
     from engine.tasks.step_format import NATURAL
     from lab.models import format_of
+    from lab.results import ModelSettings
 
     given = options.model_options(ctx)
-    if "step_format" in given and given["step_format"] != "auto":
-        form = choose_step_format(given["step_format"])
-    elif "policy" in given:
-        form = format_of(given["policy"])
-    else:
-        form = NATURAL
+    form = format_of(ModelSettings(**given))[0] if given else NATURAL
 
     def take(row: Row) -> Row:
         reply = _text(row, "reply")

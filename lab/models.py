@@ -12,7 +12,13 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from engine.errors import ModelError, ParameterError, TaskError
 from engine.models.base import Policy, ProcessRewardModel
-from engine.models.loading import HUB_ID, ModelSpec, has_chat_template, locate
+from engine.models.loading import (
+    HUB_ID,
+    Location,
+    ModelSpec,
+    has_chat_template,
+    locate,
+)
 from engine.models.progress import Progress, untold
 from engine.tasks.format_files import FILE_NAME, choose_step_format, load_step_format
 from engine.tasks.step_format import StepFormat
@@ -174,21 +180,27 @@ def _spec(
     )
 
 
-def format_of(model: str) -> StepFormat:
-    """The step format of a policy by its files alone.
+def format_of(settings: ModelSettings) -> tuple[StepFormat, str]:
+    """The step format of the policy by its files alone, and where it comes from, in words.
 
     Raises:
         ModelError: there is no such model, or its step format is not one.
     """
-    settings = ModelSettings(policy=model)
-    location = locate(specs(settings)[0])
     try:
-        for directory in filter(None, (location.adapter, location.directory)):
-            if (directory / FILE_NAME).exists():
-                return load_step_format(directory)
-        return load_step_format(location.directory, has_chat_template(location.directory))
+        if settings.step_format != "auto":
+            return choose_step_format(settings.step_format), "as it was named"
+        return _format_in(locate(specs(settings)[0]))
     except TaskError as error:
         raise ModelError(str(error)) from error
+
+
+def _format_in(location: Location) -> tuple[StepFormat, str]:
+    for directory in filter(None, (location.adapter, location.directory)):
+        if (directory / FILE_NAME).exists():
+            return load_step_format(directory), f"its {FILE_NAME}"
+    chat = has_chat_template(location.directory)
+    kind = "a chat model" if chat else "a model without a chat template"
+    return load_step_format(location.directory, chat), f"the default of {kind}"
 
 
 def check(settings: ModelSettings) -> None:

@@ -87,7 +87,7 @@ class Base:
         self.fingerprint = fingerprint(location.directory)
         self.notices = [precision.notice] if precision.notice else []
         self.unfit: str | None = None
-        self.tokenizer = _load_tokenizer(location.directory, trust_remote_code)
+        self.tokenizer = load_tokenizer(location.directory, trust_remote_code)
         self.model: PreTrainedModel
         with weight_progress(partial(progress, self.name)):
             self.model, self.quantised = _load_weights(
@@ -392,7 +392,12 @@ def _count_optimiser_steps() -> None:
     register_optimizer_step_post_hook(count)
 
 
-def _load_tokenizer(directory: Path, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
+def load_tokenizer(directory: Path, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
     from transformers import AutoTokenizer
 
     try:

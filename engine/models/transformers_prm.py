@@ -7,8 +7,9 @@ its last step, after the body's final norm. Other formats: `engine.models.prm_fo
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from engine.errors import ModelError
 from engine.models.base import PrefixRequest, Reply, Valuation
@@ -158,28 +159,36 @@ class TransformersPRM:
 def _parts(handle: Handle, step_format: StepFormat, form: PRMFormat) -> tuple[ValueTexts, Readout]:
     """What a format writes and reads."""
     base, tokenizer = handle.base, handle.base.tokenizer
-    if form.format == "math-shepherd":
-        encoder = PieceEncoder(tokenizer)
-        pair = token_pair(encoder, form, " ", "a", base.name)
-        return TaggedTexts(tokenizer, form, base.name), TokenPair(*pair)
-    if form.format == "rlhflow":
-        turns = ChatTexts(tokenizer, form, base.name)
-        return turns, TokenPair(turns.good, turns.bad)
-    texts: ValueTexts
-    if form.format == "value-head":
-        texts = Prompter(tokenizer, step_format)
-    elif form.format == "qwen-prm":
-        texts = SeparatedTexts(tokenizer, form, base.name)
-    elif form.format == "outcome":
-        texts = OutcomeTexts(tokenizer, form, base.name)
-    elif form.format == "skywork":
-        texts = LinedTexts(tokenizer, form, base.name)
-    else:
-        texts = PiecedTexts(tokenizer, form, base.name)
+    texts = value_texts(tokenizer, step_format, form, base.name)
+    if isinstance(texts, TaggedTexts):
+        return texts, TokenPair(*token_pair(PieceEncoder(tokenizer), form, " ", "a", base.name))
+    if isinstance(texts, ChatTexts):
+        return texts, TokenPair(texts.good, texts.bad)
     width = base.model.config.get_text_config().hidden_size
     head = load_head(form, handle.directory, base.directory, width, base.device)
     assert head is not None
     return texts, head
+
+
+_TEXTS: dict[str, Callable[[Any, PRMFormat, str], ValueTexts]] = {
+    "math-shepherd": TaggedTexts,
+    "rlhflow": ChatTexts,
+    "qwen-prm": SeparatedTexts,
+    "outcome": OutcomeTexts,
+    "skywork": LinedTexts,
+    "trl": PiecedTexts,
+}
+
+
+def value_texts(tokenizer: Any, step_format: StepFormat, form: PRMFormat, model: str) -> ValueTexts:
+    """What writes the texts of a format; needs no weights.
+
+    Raises:
+        ModelError: the tokenizer lacks what the format needs.
+    """
+    if form.format == "value-head":
+        return Prompter(tokenizer, step_format)
+    return _TEXTS[form.format](tokenizer, form, model)
 
 
 def load_prm(spec: ModelSpec, pool: ModelPool) -> TransformersPRM:
