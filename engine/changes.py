@@ -48,6 +48,7 @@ def _(event: ev.SearchCreated, tree: "Tree") -> None:
     tree.question, tree.gold = event.question, event.gold
     tree.algorithm, tree.params, tree.seed = event.algorithm, event.params, event.seed
     tree.version, tree.date = event.version, _day(event.date)
+    tree.step_format = event.step_format
     tree.policy, tree.prm = event.policy, event.prm
     _note_source(tree)
     tree.nodes.append(Node(id=0, parent=None, depth=0, step=""))

@@ -155,7 +155,8 @@ class SearchCreated(Event, frozen=True, tag="search_created"):
 
     version: of the algorithm. One of an earlier version goes on by the rules of today's; run again,
     it may go another way. date: the day on which it began, YYYY-MM-DD, as chat templates write it;
-    "" in logs that are older than this field, or where it is not known.
+    "" in logs that are older than this field, or where it is not known. step_format: of the policy,
+    kind and digest, such as "natural-1a2b3c4d"; "" likewise.
     """
 
     question: str
@@ -167,6 +168,7 @@ class SearchCreated(Event, frozen=True, tag="search_created"):
     prm: str
     version: int = 1
     date: str = ""
+    step_format: str = ""
 
 
 class IterationStarted(Event, frozen=True, tag="iteration_started"):

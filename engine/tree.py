@@ -44,6 +44,7 @@ class Tree:
         self.policy = ""
         self.prm = ""
         self.date = ""
+        self.step_format = ""
         self.nodes: list[Node] = []
         self.closed: list[int] = []
         self.growing: set[int] = set()

@@ -2,7 +2,7 @@
 
 from engine.errors import ParameterError
 from engine.tree import Tree
-from lab.models import adapted, adapter_of
+from lab.models import adapted, adapter_of, format_label
 from lab.results import ModelSettings
 from sessions.adapters import ROLES, AdapterRow, Role
 from sessions.errors import AdapterNeededError
@@ -29,8 +29,11 @@ class Adapters:
 
     def base(self, role: Role) -> str:
         """How logs name a model in use without any adapter."""
-        model = self.settings.policy if role == "policy" else self.settings.prm
-        return self.settings.label(model)
+        return self.settings.label(role)
+
+    def step_format(self) -> str:
+        """How logs name the step format of the policy in use; "" where only loading it can tell."""
+        return format_label(self.settings)
 
     def active(self, role: Role) -> str | None:
         """The adapter that new sessions use, None for the bare model."""

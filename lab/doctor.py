@@ -25,6 +25,7 @@ from engine.sandbox.runner import in_words as sandbox_in_words
 from engine.sandbox.runner import protection
 from lab import __version__, render, terminal
 from lab.fit import Fit, fit, in_words
+from lab.models import format_of
 from lab.results import ModelSettings
 
 if TYPE_CHECKING:
@@ -81,12 +82,21 @@ def examine(home: Path, settings: ModelSettings) -> Report:
     Raises:
         ParameterError: the K/V budget is no size.
     """
-    findings = [*_software(), *_models(), _home(home), _sandbox()]
+    findings = [*_software(), *_models(), _step_format(settings), _home(home), _sandbox()]
     try:
         found = fit(settings)
     except (ModelError, ImportError, OSError) as error:  # the latter two: torch does not work
         return Report([*findings, Finding("fit", str(error), "missing")])
     return Report([*findings, _fit(found)], found)
+
+
+def _step_format(settings: ModelSettings) -> Finding:
+    """How the policy is prompted and read."""
+    try:
+        form, source = format_of(settings)
+    except ModelError as error:
+        return Finding("step format", str(error), "missing")
+    return Finding("step format", f"{form.kind}, {source}")
 
 
 def _sandbox() -> Finding:

@@ -16,6 +16,7 @@ from engine.search.archive import Archive
 from engine.search.driver import Driver
 from lab.models import Adapting, Loader, Models, adapter_of
 from lab.results import ModelSettings
+from sessions.adapters import ROLES
 
 
 class Drivers:
@@ -72,8 +73,8 @@ class Drivers:
         Raises:
             LabError: there is no such adapter, or it does not fit.
         """
-        for label, model in ((policy, self._settings.policy), (prm, self._settings.prm)):
-            if adapter_of(label)[0] != self._settings.label(model):
+        for label, known in zip((policy, prm), map(self._settings.label, ROLES), strict=True):
+            if adapter_of(label)[0] != known:
                 raise ModelError(f"Other models than {label} were chosen meanwhile.")
         key = adapter_of(policy)[1], adapter_of(prm)[1]
         if key not in self._drivers:
@@ -96,7 +97,7 @@ class Drivers:
     def opened(self, policy: str) -> Policy | None:
         """The policy of a label if it is loaded, with its adapter; for any thread."""
         model, adapter = adapter_of(policy)
-        if self.models is None or model != self._settings.label(self._settings.policy):
+        if self.models is None or model != self._settings.label("policy"):
             return None
         return self.models.policy if adapter is None else self._policies.get(adapter)
 

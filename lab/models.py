@@ -194,6 +194,17 @@ def format_of(settings: ModelSettings) -> tuple[StepFormat, str]:
         raise ModelError(str(error)) from error
 
 
+def format_label(settings: ModelSettings) -> str:
+    """How logs name the step format of the policy; "" where only loading it can tell."""
+    local = settings.policy == BUNDLED or Path(settings.policy).expanduser().is_dir()
+    if not local and settings.step_format == "auto":
+        return ""
+    try:
+        return format_of(settings)[0].digest
+    except ModelError:
+        return ""  # loading it will say so
+
+
 def _format_in(location: Location) -> tuple[StepFormat, str]:
     for directory in filter(None, (location.adapter, location.directory)):
         if (directory / FILE_NAME).exists():

@@ -39,10 +39,14 @@ class ModelSettings(msgspec.Struct, frozen=True):
     prm_format: str = "auto"
     step_format: str = "auto"
 
-    def label(self, model: str) -> str:
+    def label(self, role: Literal["policy", "prm"]) -> str:
         """How a log names one of the models: enough to load it again."""
+        model = self.policy if role == "policy" else self.prm
         place = str(Path(model).expanduser().resolve()) if Path(model).is_dir() else model
-        return place if self.quant == "nf4" else f"{place} ({self.quant})"
+        held = [] if self.quant == "nf4" else [self.quant]
+        if role == "policy" and self.step_format != "auto":
+            held.append(self.step_format)
+        return f"{place} ({', '.join(held)})" if held else place
 
 
 class RunState(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from engine.errors import EventError, LabError, ParameterError
 from engine.search.driver import Limits
 from engine.tasks.datasets import Dataset, DatasetProblem
 from engine.tree import Tree
+from lab.adapters import Adapters
 from lab.days import day_of
 from lab.failures import in_words
 from lab.live import LiveSession, Summed
@@ -63,9 +64,13 @@ class Solver:
         worker: runs the searches.
         sessions: live sessions of the lab.
         home: where reports of internal errors go.
+        adapters: know which models are in use.
     """
 
-    def __init__(self, store: Store, worker: Worker, sessions: Sessions, home: Path) -> None:
+    def __init__(
+        self, store: Store, worker: Worker, sessions: Sessions, home: Path, adapters: Adapters
+    ) -> None:
+        self._adapters = adapters
         self._store = store
         self._worker = worker
         self._sessions = sessions
@@ -113,6 +118,9 @@ class Solver:
             "prm": first.prm,
             "limits": {"iterations": limits.iterations, "tokens": limits.tokens},
         }
+        first = msgspec.structs.replace(first, step_format=self._adapters.step_format())
+        if first.step_format and not first.step_format.startswith("lines"):
+            setting["step_format"] = first.step_format  # those of another format are none of its
         if first.version > 1:  # searches of an earlier version are none of this batch's
             setting["version"] = first.version
         with self._lock:

@@ -105,7 +105,7 @@ class Workbench:
         self.verdicts = Verdicts(self._current, self.steering)
         self.studies = Studies(self._store, self._worker, self.adapters, self._current, grade)
         shared = Sessions(self._shared, self._let_go)
-        self._solver = Solver(self._store, self._worker, shared, home)
+        self._solver = Solver(self._store, self._worker, shared, home, self.adapters)
         parts = Parts(self._store, self._worker, self._solver, self.adapters, home)
         self.rounds = Rounds(parts)
         asking = VerifierModels(self._worker, self.adapters)
@@ -207,6 +207,7 @@ class Workbench:
             seed,
             *self.adapters.labels(),
             date=today(),
+            step_format=self.adapters.step_format(),
         )
 
     def sessions(self) -> list[SessionInfo]:

@@ -324,6 +324,7 @@ def _first(log: Sequence[ev.Event], tree: Tree, supposed: Supposition) -> ev.Sea
     return create(
         *(tree.question, tree.gold, tree.algorithm, params, tree.seed, tree.policy, tree.prm),
         date=tree.date,
+        step_format=tree.step_format,
     )
 
 

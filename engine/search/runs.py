@@ -111,10 +111,11 @@ def create(
     policy: str,
     prm: str,
     date: str = "",
+    step_format: str = "",
 ) -> ev.SearchCreated:
     """The first event of a log, its parameters validated and written out with their defaults.
 
-    params: those of the algorithm, and the policy's under "sampling". date: see
+    params: those of the algorithm, and the policy's under "sampling". date, step_format: see
     `engine.events.SearchCreated`.
 
     Raises:
@@ -125,7 +126,8 @@ def create(
     kind = algorithm(name)
     full = parse(kind.params, values).model_dump()
     full["sampling"] = sampling.model_dump()
-    return ev.SearchCreated(question, gold, name, full, seed, policy, prm, kind.version, date)
+    about = (kind.version, date, step_format)
+    return ev.SearchCreated(question, gold, name, full, seed, policy, prm, *about)
 
 
 def _mapping(value: object) -> dict[str, object]:
