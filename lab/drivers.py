@@ -101,6 +101,13 @@ class Drivers:
             return None
         return self.models.policy if adapter is None else self._policies.get(adapter)
 
+    def opened_prm(self, prm: str) -> ProcessRewardModel | None:
+        """The process reward model of a label likewise."""
+        model, adapter = adapter_of(prm)
+        if self.models is None or model != self._settings.label("prm"):
+            return None
+        return self.models.prm if adapter is None else self._prms.get(adapter)
+
     def prm(self, adapter: str | None) -> ProcessRewardModel:
         """The process reward model with an adapter of the home, None for without."""
         assert self.models is not None

@@ -76,13 +76,33 @@ class NodeTokens:
                 return StepTokens([], "This policy does not tell what its tokens spell.")
             day = day_for(policy, tree.date)
             asked = list(_requests(tree, view.log, node, day))
+        found = self._reply(policy, asked, one.step)
+        if found is None or not found[1].tokens:
+            return StepTokens([], "The reply that it came from is not stored here.")
+        return StepTokens(_tokens(policy, *found))
+
+    def raw(self, session: str, node: int) -> str | None:
+        """The reply that a node's step was taken from, as the model wrote it; None if that is not
+        known. Raises as `tokens`.
+        """
+        view = self._current(session).view
+        with view.reading() as tree:
+            one = tree.node(node)
+            policy = self._opened(one.source.policy if one.source else tree.policy)
+            if one.parent is None or one.origin == "person" or policy is None:
+                return None
+            asked = list(_requests(tree, view.log, node, day_for(policy, tree.date)))
+        found = self._reply(policy, asked, one.step)
+        return found[1].raw if found else None
+
+    def _reply(
+        self, policy: Policy, asked: list[ProposalRequest], step: str
+    ) -> tuple[ProposalRequest, Completion] | None:
+        """The stored reply that gave a step, with its request."""
         known = {proposal_address(policy.identity, request): request for request in asked}
         kept = self._archive.completions(known)
-        for where, request in known.items():
-            reply = kept.get(where)
-            if reply is not None and reply.step == one.step and reply.tokens:
-                return StepTokens(_tokens(policy, request, reply))
-        return StepTokens([], "The reply that it came from is not stored here.")
+        found = ((request, kept[where]) for where, request in known.items() if where in kept)
+        return next((pair for pair in found if pair[1].step == step), None)
 
 
 def _tokens(policy: Spelling, request: ProposalRequest, reply: Completion) -> list[Token]:

@@ -8,6 +8,7 @@ from lab.compare import Comparisons
 from lab.insight import Insights
 from lab.lens import Lenses
 from lab.live import LiveSession
+from lab.node_reading import NodeReading, Reading
 from lab.node_tokens import NodeTokens, StepTokens
 from lab.timeline import Timelines
 from lab.what_if import WhatIfs
@@ -43,6 +44,7 @@ class Studies:
     ) -> None:
         self._current = current
         self._tokens = NodeTokens(store.archive, current, worker.opened)
+        self._reading = NodeReading(self._tokens, current, worker.opened_both)
         self.timelines = Timelines(current)
         self.comparisons = Comparisons(current)
         self.insights = Insights(store, current)
@@ -52,6 +54,10 @@ class Studies:
     def tokens(self, session: str, node: int) -> StepTokens:
         """The tokens of a node's step with their log-probabilities; see `NodeTokens.tokens`."""
         return self._tokens.tokens(session, node)
+
+    def reading(self, session: str, node: int) -> Reading:
+        """What the models read at a node; see `NodeReading.reading`."""
+        return self._reading.reading(session, node)
 
     def values(self, session: str, node: int) -> list[ValuePoint]:
         """V of a node from its first value on.

@@ -19,6 +19,7 @@ from engine.search.registry import algorithm, params_of
 from engine.search.selection import score
 from engine.search.ties import Tie, by_vote, tie
 from engine.tasks.same import comparison_for, groups
+from engine.tasks.thoughts import split_thought
 from engine.tree import Node, Tree, standing
 from lab.results import (
     BestSolution,
@@ -255,12 +256,18 @@ def touched_by(event: ev.Event, tree: Tree) -> Iterable[int]:
 
 
 def node_record(node: Node) -> dict[str, Any]:
-    """A node as the page sees it."""
+    """A node as the page sees it; a thought that its step begins with stands apart."""
+    thought, shown = split_thought(node.step)
+    if not shown.strip():
+        thought, shown = "", node.step
+    elif thought:
+        shown = shown.lstrip()
     return {
         "id": node.id,
         "parent": node.parent,
         "depth": node.depth,
-        "step": node.step,
+        "step": shown,
+        **({"thought": thought} if thought else {}),
         "value": node.value,
         "visits": node.visits,
         "prm": node.prm_value,
@@ -341,6 +348,7 @@ def _details(tree: Tree, node: Node, best_path: list[int]) -> dict[str, Any]:
     return {
         **node_record(node),
         "steps": list(tree.steps(node.id)),
+        "shown_steps": [split_thought(step)[1].lstrip() or step for step in tree.steps(node.id)],
         "verdict_probability": node.verdict_probability,
         "analysis": node.analysis,
         "summary": node.summary,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine import events as ev
 from engine.errors import LabError
-from engine.models.base import Policy
+from engine.models.base import Policy, ProcessRewardModel
 from engine.search.acts import Act
 from engine.search.driver import Driver, Failure, Limits, Search
 from lab.commands import (
@@ -219,6 +219,10 @@ class Worker:
     def opened(self, policy: str) -> Policy | None:
         """The policy that logs name so, None if it is not loaded."""
         return self._drivers.opened(policy)
+
+    def opened_both(self, policy: str, prm: str) -> tuple[Policy | None, ProcessRewardModel | None]:
+        """The models that logs name so, None for what is not loaded."""
+        return self._drivers.opened(policy), self._drivers.opened_prm(prm)
 
     def close(self, timeout: float) -> bool:
         """Drop unfinished iterations and end the thread; False if a model call outlasts it."""

@@ -39,6 +39,7 @@ class SteeringDoor:
         "fork",
         "value_history",
         "tokens",
+        "reading",
     )
 
     def __init__(self, workbench: Workbench) -> None:
@@ -133,6 +134,10 @@ class SteeringDoor:
     def tokens(self, session: str, node: int) -> dict[str, Any]:
         """The tokens of a node's step with their log-probabilities."""
         return dict(msgspec.to_builtins(self._workbench.studies.tokens(session, int(node))))
+
+    def reading(self, session: str, node: int) -> dict[str, Any]:
+        """What the models read at a node, the raw reply, and what was refused beside it."""
+        return dict(msgspec.to_builtins(self._workbench.studies.reading(session, int(node))))
 
 
 def _whole(number: Any, what: str) -> int:

@@ -9,6 +9,7 @@ import { register } from "./keys.js";
 import { write } from "./math.js";
 import { NodeEstimate } from "./node_estimate.js";
 import { NoteField, TagField } from "./node_notes.js";
+import { NodeReading } from "./node_reading.js";
 import { NodeTokens } from "./node_tokens.js";
 import { NodeValues } from "./node_values.js";
 import { MARKS, mark } from "./store.js";
@@ -30,6 +31,7 @@ export class Inspector {
     this.empty = el("p", { class: "lab-empty lab-section", text: "Click a node of the tree for its value, its selection score and where it comes from." });
     this.head = el("div", { class: "lab-inspector-body" });
     this.tokens = new NodeTokens(store, ask.tokens);
+    this.reading = new NodeReading(store, ask.reading);
     this.figures = el("dl", { class: "lab-figures" });
     this.estimate = new NodeEstimate(store, ask.reward);
     this.values = new NodeValues(store, ask.value_history);
@@ -38,7 +40,7 @@ export class Inspector {
     this.note = new NoteField(store, ask.note);
     this.tags = new TagField(store, ask.tag);
     this.all = el("div", { hidden: true }, this.head, this.tokens.element, this.figures, this.estimate.element, steering.element, reward.element,
-      this.why, this.values.element, this.more, this.note.element, this.tags.element);
+      this.why, this.values.element, this.more, this.reading.element, this.note.element, this.tags.element);
     this.element = el("div", { class: "lab-node" }, this.empty, this.all);
     store.addEventListener("selected", () => this.refresh());
     store.addEventListener("changed", ({ detail }) => detail.nodes && this.refresh());
@@ -89,6 +91,7 @@ export class Inspector {
     this.why.replaceChildren(...shown(this.selection(node)));
     this.values.show(node);
     this.more.replaceChildren(...shown(this.verdict(node), this.path(node), this.origin(node)));
+    this.reading.show(node);
     this.note.show(node.id, node.note);
     this.tags.element.hidden = false;
     this.tags.show(node);
@@ -194,7 +197,7 @@ export class Inspector {
   path(node) {
     const ids = this.store.pathTo(node.id).slice(1);
     if (!ids.length) return null;
-    const steps = node.steps.slice(-ids.length);
+    const steps = (node.shown_steps ?? node.steps).slice(-ids.length);
     return section(
       "Prefix", "All steps from the question to this node, each with its present value V",
       el("ol", { class: "lab-path" }, ...ids.map((id, k) => this.pathRow(id, steps[k], id === node.id))),

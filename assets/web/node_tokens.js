@@ -5,7 +5,7 @@
 
 import { el, icon } from "./dom.js";
 import { hasFormulas, write } from "./math.js";
-import { block, line, number, percent, visible } from "./text.js";
+import { block, count, line, number, percent, visible } from "./text.js";
 
 const SURE = Math.log(0.95); // likelier tokens are not shaded
 const DOUBT = Math.log(0.01); // shaded fully from here on
@@ -28,7 +28,8 @@ export class NodeTokens {
     this.formulas = el("div", { class: "lab-step-formulas", hidden: true });
     this.box = el("div", { class: "lab-step" }, this.text, this.tools, this.formulas);
     this.missing = el("p", { class: "lab-step-missing", hidden: true });
-    this.element = el("div", {}, this.box, this.missing);
+    this.thought = el("details", { class: "lab-thought", hidden: true }, el("summary"), el("pre", { tabindex: "0", "aria-label": "Thought" }));
+    this.element = el("div", {}, this.thought, this.box, this.missing);
   }
 
   show(node) {
@@ -37,6 +38,10 @@ export class NodeTokens {
     this.box.classList.toggle("is-question", root);
     this.shade.hidden = root;
     this.copy.hidden = root;
+    this.thought.hidden = !node.thought;
+    const [summary, words] = this.thought.children;
+    summary.textContent = node.thought ? `Thought, ${count(node.thought.split(/\s+/).length)} words` : "";
+    words.textContent = visible(node.thought ?? "");
     const key = `${this.store.session} ${node.id} ${node.step}`;
     if (this.key !== key) {
       this.key = key;
@@ -59,7 +64,7 @@ export class NodeTokens {
 
   draw() {
     const { node, known, wanted } = this;
-    const tokens = wanted ? known?.tokens ?? [] : [];
+    const tokens = wanted ? afterThought(known?.tokens ?? [], node.thought ?? "") : [];
     const shown = tokens.length && tokens.reduce((sum, token) => sum + token.text.length, 0) <= LONGEST;
     const text = block(node.parent === null ? this.store.tree?.question ?? "" : node.step);
     if (shown) this.text.replaceChildren(...tokens.map(token));
@@ -84,6 +89,12 @@ export class NodeTokens {
     this.copy.replaceChildren(icon("check"));
     setTimeout(() => this.copy.replaceChildren(icon("copy")), 1200);
   }
+}
+
+/** The tokens of a step without those of the thought before it, which is shown apart. */
+function afterThought(tokens, thought) {
+  let place = 0;
+  return tokens.filter(({ text }) => (place += text.length) > thought.length);
 }
 
 function token({ text, logprob }) {

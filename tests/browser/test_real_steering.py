@@ -38,6 +38,14 @@ def test_tokens_and_a_step_of_ones_own(tab: OpenTab, serve: Serve, workbench: Wo
     page.click(".lab-shade")
     page.wait_for_selector(".lab-token", state="detached")
 
+    page.click(".lab-reading > summary")
+    page.wait_for_selector(".lab-reading pre")
+    texts = page.locator(".lab-reading pre").all_text_contents()
+    assert problem.content.split(".")[0] in texts[0], "what the policy wrote the step after"
+    assert workbench.node(session, 1)["step"].strip() in texts[1], "what the PRM read"
+    assert workbench.node(session, 1)["step"].strip() in texts[2], "the raw reply"
+    page.click(".lab-reading > summary")
+
     page.click(".lab-steer-act:has-text('Write')")
     page.fill("[aria-label=Step]", "2. She buys 18 more: 60 + 18 = 79")
     page.keyboard.press("Control+Enter")
