@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from engine.errors import LabError, ParameterError
+from engine.errors import LabError, ModelError, ParameterError
 from lab.adapters import Adapters
 from lab.commands import Ending
-from lab.models import check
+from lab.models import check, format_of
 from lab.results import ModelSettings
 from lab.rounds import Rounds
 from lab.solve import Solver
@@ -94,6 +94,14 @@ class Choice:
         notices = list(models.notices) if models else []
         message = self._failure if loaded == "failed" else ""
         return ChoiceState(settings, loaded, message, notices, before)
+
+    def step_format(self) -> str:
+        """How the policy in use is prompted and read, and where that comes from, in words."""
+        try:
+            form, source = format_of(self._adapters.settings)
+        except ModelError as error:
+            return str(error)
+        return f"{form.kind}, {source}"
 
     def fit(self, settings: ModelSettings) -> "Fit":
         """What models would need; takes seconds, no memory to speak of and no network.

@@ -8,7 +8,8 @@ import msgspec
 
 from ui.interface import Workbench
 
-_FIELDS = ("policy", "prm", "quant", "device", "dtype", "kv_budget")
+_FIELDS = ("policy", "prm", "quant", "device", "dtype", "kv_budget", "step_format")
+_NAMED_FORMATS = ("auto", "natural", "numbered", "code", "reference")
 
 
 class ModelsDoor:
@@ -38,6 +39,7 @@ class ModelsDoor:
         return {
             **msgspec.to_builtins(choice.state()),
             "recent": msgspec.to_builtins(choice.recent()),
+            "step_format": choice.step_format(),
             "adapters": {role: adapters.active(role) for role in ("policy", "prm")},
         }
 
@@ -73,13 +75,18 @@ class ModelsDoor:
             if model and model != "bundled":
                 self._check_path(model)
                 given[role] = _absolute(model)
+        form = given.get("step_format", "") or "auto"
+        if form not in _NAMED_FORMATS:
+            self._check_path(form)
+            form = _absolute(form)
+        given["step_format"] = form
         return msgspec.structs.replace(self._workbench.models, **given)  # type: ignore[type-var]
 
 
 def _absolute(model: str) -> str:
-    """A folder's path that means the same wherever the lab is started; hub ids as they are."""
+    """A path that means the same wherever the lab is started; hub ids as they are."""
     path = Path(model).expanduser()
     try:
-        return str(path.absolute()) if path.is_dir() else model
+        return str(path.absolute()) if path.exists() else model
     except (OSError, ValueError):  # no path at all: whoever loads it says so
         return model

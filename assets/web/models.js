@@ -16,7 +16,7 @@ const CHOICES = {
   device: ["Device", [["auto", "auto"], ["cpu", "cpu"], ["cuda", "cuda"]]],
   dtype: ["Precision of the rest", [["auto", "auto"], ["bf16", "bf16"], ["fp16", "fp16"], ["fp32", "fp32"]]],
 };
-const BUNDLED = { policy: "bundled", prm: "bundled", quant: "nf4", device: "auto", dtype: "auto", kv_budget: "auto" };
+const BUNDLED = { policy: "bundled", prm: "bundled", quant: "nf4", device: "auto", dtype: "auto", kv_budget: "auto", step_format: "auto" };
 const STATES = { no: "not loaded", loading: "loading", yes: "loaded", failed: "not loaded" };
 
 export class ModelsSheet extends Sheet {
@@ -32,7 +32,7 @@ export class ModelsSheet extends Sheet {
     this.error = el("p", { class: "lab-message is-error", role: "alert", hidden: true });
     this.present = el("section", { class: "lab-models-now", "aria-label": "Models in use" });
     this.memory = new NeededMemory();
-    this.fields = { policy: this.model("Policy", "policy"), prm: this.model("Process reward model (PRM)", "prm"), ...this.choices(), kv_budget: this.budget() };
+    this.fields = { policy: this.model("Policy", "policy"), prm: this.model("Process reward model (PRM)", "prm"), ...this.choices(), kv_budget: this.budget(), step_format: this.format() };
     this.use = el("button", { type: "submit", class: "lab-primary", text: "Use these models" });
     this.known = el("datalist", { id: "lab-known-models" });
     this.recent = el("div", { class: "lab-recent" });
@@ -40,6 +40,7 @@ export class ModelsSheet extends Sheet {
       el("h3", { text: "Choose" }),
       el("p", { class: "lab-muted", text: "bundled, a folder on the machine where the lab runs, or a hub id such as owner/name. A hub id is fetched from the network only when you use it." }),
       el("div", { class: "lab-models-fields" }, ...Object.values(this.fields).map((field) => field.label)), this.known,
+      el("datalist", { id: "lab-step-formats" }, ...["auto", "natural", "numbered", "code", "reference"].map((value) => el("option", { value }))),
       this.memory.element, this.error, el("div", { class: "lab-models-end" }, this.use), this.recent);
     this.body.append(this.present, form);
   }
@@ -56,6 +57,10 @@ export class ModelsSheet extends Sheet {
 
   budget() {
     return labelled("Kept K/V rows", el("input", { name: "kv_budget", class: "lab-search", placeholder: "auto, unlimited, 0, 2GB", spellcheck: "false" }));
+  }
+
+  format() {
+    return labelled("Step format", el("input", { name: "step_format", class: "lab-search", list: "lab-step-formats", placeholder: "auto, natural, numbered, code, a file", spellcheck: "false", autocomplete: "off", title: "How the policy is prompted and its words become steps; auto looks at its files" }));
   }
 
   go(place) {
@@ -149,7 +154,7 @@ export class ModelsSheet extends Sheet {
   }
 
   draw() {
-    const { settings, loaded, message, notices, before, recent, adapters } = this.state;
+    const { settings, loaded, message, notices, before, recent, adapters, step_format } = this.state;
     const print = JSON.stringify(this.state);
     if (print === this.print) return;
     this.print = print;
@@ -162,7 +167,7 @@ export class ModelsSheet extends Sheet {
       loaded === "loading" ? el("div", { class: "lab-models-progress" }, el("progress", { max: 1, value: share || null, "aria-label": line(message, 100) }), el("span", { text: `${line(message, 120)}` })) : null,
       el("dl", { class: "lab-models-facts" },
         ...fact("policy", settings.policy, adapters.policy), ...fact("PRM", settings.prm, adapters.prm),
-        ...fact("weights", settings.quant), ...fact("device", settings.device), ...fact("precision", settings.dtype)),
+        ...fact("weights", settings.quant), ...fact("device", settings.device), ...fact("precision", settings.dtype), ...fact("step format", step_format)),
       message && loaded === "failed" ? el("p", { class: "lab-message is-error", role: "alert", text: line(message, 600) }) : null,
       before && loaded === "failed" ? this.goBack(before) : null,
       ...notices.map((text) => el("p", { class: "lab-muted", text: line(text, 400) })),
