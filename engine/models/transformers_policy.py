@@ -269,14 +269,13 @@ class TransformersPolicy:
             elif self._way(request)[0].goes_on(request.steps):
                 results[i] = Judgement("continue", "text")
         waiting = [i for i in range(len(requests)) if i not in results]
-        asked = [requests[i] for i in waiting]
-        if self.format.critic == "eos":
-            found = self._judge_by_end_token(asked)
-        elif mode == "verdict":
-            found = self._judge_by_verdict(asked)
-        else:
-            found = self._judge_by_words(asked)
-        results.update(zip(waiting, found, strict=True))
+        by_end = [i for i in waiting if self._way(requests[i])[0].critic == "eos"]
+        others = [i for i in waiting if i not in set(by_end)]
+        by_words = self._judge_by_verdict if mode == "verdict" else self._judge_by_words
+        for places, ask in ((by_end, self._judge_by_end_token), (others, by_words)):
+            if places:
+                found = ask([requests[i] for i in places])
+                results.update(zip(places, found, strict=True))
         return [results[i] for i in range(len(requests))]
 
     def _judge_by_end_token(self, requests: Sequence[PrefixRequest]) -> list[Judgement]:
@@ -394,7 +393,7 @@ class TransformersPolicy:
             return ()
         elif reply.source == "reply":
             prefix = prompter.analysis(*text)
-        elif self.format.critic == "eos":
+        elif self._way(request)[0].critic == "eos":
             prefix = prompter.end(*text)
         else:
             prefix = prompter.verdict(*text)

@@ -359,7 +359,8 @@ class StepFormat(BaseModel):
         """
         if self.kind != "natural" or not steps:
             return False
-        return bool(_BLANK_LINE_ENDS.search(steps[-1])) or is_open("".join(steps))
+        wrote_on = self.critic == "eos" and _BLANK_LINE_ENDS.search(steps[-1])
+        return bool(wrote_on) or is_open("".join(steps))
 
     def ending(self, steps: Sequence[str], printed: str | None = None) -> Ending:
         """Whether the words alone say that the solution is finished, and its answer.

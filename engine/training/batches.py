@@ -80,9 +80,11 @@ class Encoder:
 
     def solution(self, example: Solution) -> Text | None:
         """A text for the policy; None if it does not fit into the context."""
-        tokens = self.prompter.proposal(example.question, example.steps)
+        ends = example.finished and self.end is not None
+        write = self.prompter.end if ends else self.prompter.proposal
+        tokens = write(example.question, example.steps)
         given = self.prompter.proposal(example.question, example.steps[: example.given])
-        if example.finished and self.end is not None:
+        if ends and self.end is not None:
             tokens = (*tokens, self.end)
         text = Text(tokens, common(given, tokens), example.weight)
         return text if len(tokens) <= self.context else None

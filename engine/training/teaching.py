@@ -50,8 +50,9 @@ def teach_policy(
     """
     _require(examples, Pair if part.loss == "preference" else Solution, part.loss)
     require_new(out)
-    ends = policy.end_tokens if policy.format.critic == "eos" else ()
-    encoder = Encoder(policy.prompter, ends[0] if ends else None, policy.handle.base.context)
+    form, ends = policy.format, policy.end_tokens
+    end = _end(policy) if ends and (form.critic == "eos" or form.ends_turn) else None
+    encoder = Encoder(policy.prompter, end, policy.handle.base.context)
     groups, left_out = _encoded(encoder, examples)
     objective: Objective = objectives.imitate
     if part.loss == "nearby":
@@ -110,3 +111,11 @@ def _encoded(encoder: Encoder, examples: Sequence[Example]) -> tuple[list[Group]
             "tokens: there is nothing to train on."
         )
     return groups, left_out
+
+
+def _end(policy: TransformersPolicy) -> int:
+    """The token that a finished solution ends with: of several the tokenizer's own, which in a chat
+    ends the turn and not the text.
+    """
+    own = getattr(policy.handle.base.tokenizer, "eos_token_id", None)
+    return own if own in policy.end_tokens else policy.end_tokens[0]

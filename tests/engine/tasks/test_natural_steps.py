@@ -103,6 +103,14 @@ def test_parts_of_a_thought_can_be_steps() -> None:
     assert form.ending(found.taken).answer == "7"
 
 
+def test_who_wants_a_question_after_every_step_gets_one() -> None:
+    asking = StepFormat(**{**NATURAL.model_dump(), "critic": "verdict"})
+    assert NATURAL.goes_on(("One.\n\n",))
+    assert not NATURAL.goes_on(("One.",))
+    assert not asking.goes_on(("One.\n\n",))
+    assert asking.goes_on(("<think>\nOne.\n\n",)), "but never inside a thought"
+
+
 PIECES = [
     "One.",
     "So the sum is 7",
