@@ -8,8 +8,10 @@ the batch: the same seed gives the same tree however the work is scheduled.
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 LARGEST_SEED = 2**53 - 1
 """Seeds are whole numbers from 0 to this: the largest that JSON and browsers keep exactly."""
@@ -32,8 +34,10 @@ def address(*parts: object) -> str:
     return hashlib.sha256(_encoder.encode(parts).encode("ascii")).hexdigest()
 
 
-def generator(*parts: object) -> np.random.Generator:
+def generator(*parts: object) -> "np.random.Generator":
     """A counter-based generator (Philox) keyed by the address of `parts`."""
+    import numpy as np  # not above: commands know what a seed is without it
+
     key = int(address(*parts)[:32], 16)
     return np.random.Generator(np.random.Philox(key=key))
 
