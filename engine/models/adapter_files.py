@@ -30,6 +30,8 @@ _ANY = frozenset(
 _INITS = (True, False, None, "gaussian", "eva", "orthogonal", "mica")
 """How matrices may have begun: those whose training left the base's weights as they were."""
 
+_COPIES = (".base_layer.weight", ".embed_tokens.weight", "lm_head.weight")
+
 _RESIDUAL = ("pissa", "olora", "corda", "lora_ga")
 """Those that PEFT can write anew as plain LoRA; by the beginning of their names."""
 
@@ -77,12 +79,42 @@ def check_adapter(directory: Path, config: dict[str, Any], tensors: list[str]) -
             f"{what} is more than plain LoRA ({changes[0]}={_brief(config[changes[0]])}), and "
             f"cannot lie on a base that others use. {_MERGE}"
         )
-    foreign = [name for name in tensors if ".lora_" not in name]
+    foreign = [name for name in tensors if ".lora_" not in name and not is_copy(name)]
     if foreign:
         raise ModelError(
             f"{what} holds weights of the base's own layers ({foreign[0]}), which all other models "
             f"on that base would read, too. {_MERGE}"
         )
+
+
+def is_copy(name: str) -> bool:
+    """Whether a tensor may be the base's embedding or output layer, which PEFT writes beside an
+    adapter of such a layer.
+    """
+    return ".lora_" not in name and name.endswith(_COPIES)
+
+
+def compare_copies(directory: Path, model: Any) -> None:
+    """Refuse an adapter that brings another embedding or output layer than its base has.
+
+    Raises:
+        ModelError: it does; the message names the tensor.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    found = [name for name in tensor_shapes(directory) if is_copy(name)]
+    tensors = load_file(directory / ADAPTER_WEIGHTS) if found else {}
+    for name in found:
+        output = "lm_head" in name
+        layer = model.get_output_embeddings() if output else model.get_input_embeddings()
+        own = (layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer).weight
+        given = tensors[name].to(own.dtype)
+        if given.shape != own.shape or not torch.equal(given, own.detach().cpu()):
+            raise ModelError(
+                f"The adapter {directory} brings a layer of the base that is not the base's "
+                f"({name}), which all other models on that base would read, too. {_MERGE}"
+            )
 
 
 def tensor_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
@@ -126,7 +158,7 @@ def compare_tensors(
                 f"{list(found[name])}, and the base asks for {list(shape)}. Was it trained on "
                 "another one, or is r in its configuration wrong?"
             )
-    foreign = [name for name in found if name not in wanted]
+    foreign = [name for name in found if name not in wanted and not is_copy(name)]
     if foreign:
         raise ModelError(
             f"The adapter {directory} has weights for layers that the base or its configuration "
@@ -150,9 +182,13 @@ def clear_layers(model: Any, name: str) -> None:
 
     for path, layer in list(model.named_modules()):
         if isinstance(layer, BaseTunerLayer):
-            held = {key for part in layer.adapter_layer_names for key in getattr(layer, part, {})}
+            parts = (*layer.adapter_layer_names, "lora_dropout")  # which a half-way failure leaves
+            held = {key for part in parts for key in getattr(layer, part, {})}
             if name in held:
                 layer.delete_adapter(name)
+                left = getattr(layer, "lora_dropout", {})
+                if name in left:
+                    del left[name]
             if held <= {name}:
                 parent, _, child = path.rpartition(".")
                 setattr(model.get_submodule(parent), child, layer.get_base_layer())

@@ -15,8 +15,8 @@ from engine.errors import ModelError
 UNDATED = "2024-07-26"
 """The day where none is given, and of logs that name none: templates of Llama 3 know it, too."""
 
-_APART = ("2001-02-03", "2014-12-29")
-"""Two days that no form of a date writes alike."""
+_APART = ("2001-02-03", "2014-12-29", "2031-10-11", "2099-05-24")
+"""Days that no form of a date writes alike, far enough apart for templates that compare years."""
 _KEPT = 64
 
 Written = TypeVar("Written")
@@ -55,7 +55,8 @@ def template_day(tokenizer: Any, day: str) -> dict[str, Any]:
         moment = datetime.strptime(day or UNDATED, "%Y-%m-%d")
     except ValueError as error:
         raise ModelError(f"{day!r:.40} is no day: it takes the form YYYY-MM-DD.") from error
-    given: dict[str, Any] = {"date_string": moment.strftime("%d %b %Y")}
+    # Never `date_string`: a template that has a day of its own writes that, as it does elsewhere.
+    given: dict[str, Any] = {}
     find = getattr(tokenizer, "get_chat_template", None)
     template = find() if find is not None and tokenizer.chat_template else ""
     if "strftime_now" in template:
@@ -74,8 +75,8 @@ class ByDay(Generic[Written]):
 
     def __init__(self, write: Callable[[str], Written]) -> None:
         self._write = lru_cache(maxsize=_KEPT)(write)
-        first, second = map(write, _APART)
-        self.dated = first != second
+        first, *others = map(write, _APART)
+        self.dated = any(other != first for other in others)
 
     def __call__(self, day: str) -> Written:
         return self._write(day if self.dated else "")

@@ -12,11 +12,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ModelError
+from engine.errors import LabError, ModelError
 from engine.models.adapter_files import (
     ADAPTER_CONFIG,
     check_adapter,
     clear_layers,
+    compare_copies,
     compare_tensors,
     shapes_on,
     tensor_shapes,
@@ -160,7 +161,9 @@ class Base:
         if name not in self._users:
             try:
                 config = self._begin(name, directory, trainable=False)
-            except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+            except LabError:
+                raise
+            except Exception as error:  # whatever the library makes of a strange configuration
                 raise ModelError(
                     f"The adapter {directory} does not fit the base {self.directory}: was it "
                     f"trained on another one? ({_brief(error)})"
@@ -191,6 +194,7 @@ class Base:
             if isinstance(start, Path):
                 wanted = shapes_on(self._peft, name)
                 compare_tensors(start, tensor_shapes(start), wanted)
+                compare_copies(start, self.model)
                 self._peft.load_adapter(str(start), name, is_trainable=trainable)
         except BaseException:
             self._take_off(name)
@@ -245,6 +249,10 @@ class Base:
         """The model with this adapter active (None: the bare base), without gradients."""
         import torch
 
+        if adapter is not None and adapter not in self._users:
+            raise ModelError(
+                f"The adapter {adapter} was taken off {self.name}: open the model again."
+            )
         self._activate(adapter)
         # Not inference_mode: weights repacked inside it could never be trained again.
         with torch.no_grad():
@@ -340,6 +348,17 @@ class ModelPool:
             self._bases[key] = base
             self.store.budget = self._budget(precision.device)
         return Handle(base, adapter, location.adapter or location.directory)
+
+    @contextlib.contextmanager
+    def opening(self, spec: ModelSpec) -> Iterator[Handle]:
+        """As `open`; if what is done with the model fails, its adapter is taken off again."""
+        handle = self.open(spec)
+        try:
+            yield handle
+        except BaseException:
+            if handle.adapter is not None:
+                handle.base.drop_adapter(handle.adapter)
+            raise
 
     def _budget(self, device: str) -> float:
         if self.kv_budget is not None:

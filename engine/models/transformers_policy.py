@@ -443,9 +443,9 @@ def load_policy(spec: ModelSpec, pool: ModelPool) -> TransformersPolicy:
     Raises:
         ModelError: the model cannot be loaded, or its step format is not one.
     """
-    handle = pool.open(spec)
-    form, told = read_format(handle, spec.step_format)
-    return TransformersPolicy(open_reader(handle, pool.store), form, told)
+    with pool.opening(spec) as handle:
+        form, told = read_format(handle, spec.step_format)
+        return TransformersPolicy(open_reader(handle, pool.store), form, told)
 
 
 def read_format(handle: Handle, named: str | None = None) -> tuple[StepFormat, bool]:

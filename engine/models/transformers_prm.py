@@ -198,11 +198,11 @@ def load_prm(spec: ModelSpec, pool: ModelPool) -> TransformersPRM:
         ModelError: the model cannot be loaded, its format is not known, or it lacks what the
             format needs.
     """
-    handle = pool.open(spec)
-    form = find_format(spec.path, (handle.directory, handle.base.directory), spec.prm_format)
-    _require_body(handle)
-    step_format, told = read_format(handle)
-    return TransformersPRM(open_reader(handle, pool.store), step_format, form, told)
+    with pool.opening(spec) as handle:
+        form = find_format(spec.path, (handle.directory, handle.base.directory), spec.prm_format)
+        _require_body(handle)
+        step_format, told = read_format(handle)
+        return TransformersPRM(open_reader(handle, pool.store), step_format, form, told)
 
 
 def _require_body(handle: Handle) -> None:

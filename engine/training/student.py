@@ -197,7 +197,8 @@ def require_new(directory: Path) -> None:
 def _sort_modules(config: Path) -> None:
     """PEFT writes a set in the order of its hashes: equal adapters would have different files."""
     fields = json.loads(config.read_text("utf-8"))
-    fields["target_modules"] = sorted(fields["target_modules"])
+    if isinstance(fields["target_modules"], list):  # a text is a pattern
+        fields["target_modules"].sort()
     config.write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
 
 

@@ -36,7 +36,6 @@ DATED = {
         "{%- set date_string = '26 Jul 2024' %}{%- endif %}{%- endif %}"
         "Today Date: {{ date_string }}\n" + CHAT
     ),
-    "variable": "{% if date_string is defined %}{{ date_string }}{% endif %}\n" + CHAT,
     "macro": (
         "{%- macro head() %}Current date: {{ strftime_now('%Y-%m-%d') }}{% endmacro %}"
         "{{ head() }}\n" + CHAT
