@@ -88,6 +88,7 @@ def main(
             "sampling",
             params,
             sampling={"temperature": 0.0},
+            tokens=2 * _REPLY_TOKENS,
             parallel=_ROWS,
         )
         while (state := bench.wait_batch(batch, _POLL_SECONDS)).active:
