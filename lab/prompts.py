@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from engine.models.loading import locate
+from engine.models.loading import load_tokenizer, locate
 from engine.models.prm_formats import find_format
 from engine.models.prompting import Prompter
 from engine.tasks.thoughts import as_solution
@@ -51,8 +51,6 @@ def prompts(settings: ModelSettings, question: str, steps: Sequence[str], date: 
     Raises:
         ModelError: a model is not there, or its format cannot be told.
     """
-    from engine.models.pool import load_tokenizer
-
     spec = specs(settings)[0]
     form, source = format_of(settings)
     place = locate(spec)
@@ -70,7 +68,6 @@ def prompts(settings: ModelSettings, question: str, steps: Sequence[str], date: 
 def _prm(
     settings: ModelSettings, question: str, steps: Sequence[str], date: str
 ) -> tuple[str, list[Given]]:
-    from engine.models.pool import load_tokenizer
     from engine.models.transformers_prm import value_texts
 
     spec = specs(settings)[1]

@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,9 @@ from engine.models.adapter_files import (
     tensor_shapes,
 )
 from engine.models.hardware import choose_device, four_bit_kernel, import_bitsandbytes, memory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Quant = Literal["nf4", "int8", "none"]
 Dtype = Literal["auto", "bf16", "fp16", "fp32"]
@@ -254,3 +257,28 @@ def _fits_in_fp32(directory: Path) -> bool:
 
 def _weights_bytes(directory: Path) -> int:
     return sum(file.stat().st_size for file in directory.glob("*.safetensors"))
+
+
+def load_tokenizer(directory: Path, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            str(directory), local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    except Exception as error:  # anything from a missing file to a class that is not installed
+        raise ModelError(
+            f"{directory} has no usable tokenizer ({brief(error)}): copy tokenizer.json and "
+            "tokenizer_config.json of the model into it."
+        ) from error
+
+
+def brief(error: BaseException) -> str:
+    """An error in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}"

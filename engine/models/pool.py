@@ -29,6 +29,8 @@ from engine.models.loading import (
     Location,
     ModelSpec,
     Precision,
+    brief,
+    load_tokenizer,
     locate,
     read_json,
     settle_precision,
@@ -39,7 +41,6 @@ from engine.models.progress import Progress, untold, weight_progress
 if TYPE_CHECKING:
     import torch
     from peft import PeftConfig
-    from transformers import PreTrainedTokenizerBase
 
 # Its classes are made of untyped functions, so a type would say nothing.
 PreTrainedModel = Any
@@ -166,7 +167,7 @@ class Base:
             except Exception as error:  # whatever the library makes of a strange configuration
                 raise ModelError(
                     f"The adapter {directory} does not fit the base {self.directory}: was it "
-                    f"trained on another one? ({_brief(error)})"
+                    f"trained on another one? ({brief(error)})"
                 ) from error
             self._peft.eval()
             self._note_other_base(directory, str(config.base_model_name_or_path or ""))
@@ -411,25 +412,6 @@ def _count_optimiser_steps() -> None:
     register_optimizer_step_post_hook(count)
 
 
-def load_tokenizer(directory: Path, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model.
-
-    Raises:
-        ModelError: there is none, or it cannot be read.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(
-            str(directory), local_files_only=True, trust_remote_code=trust_remote_code
-        )
-    except Exception as error:  # anything from a missing file to a class that is not installed
-        raise ModelError(
-            f"{directory} has no usable tokenizer ({_brief(error)}): copy tokenizer.json and "
-            "tokenizer_config.json of the model into it."
-        ) from error
-
-
 def _load_weights(
     directory: Path, precision: Precision, trust_remote_code: bool
 ) -> tuple[PreTrainedModel, str]:
@@ -462,7 +444,7 @@ def _load_weights(
                 f"{directory} brings Python code of its own, which is not run unless "
                 "trust_remote_code is set: do that only for a model you trust."
             ) from error
-        raise ModelError(f"{directory} cannot be loaded: {_brief(error)}") from error
+        raise ModelError(f"{directory} cannot be loaded: {brief(error)}") from error
     quantised = str(stored_scheme(stored)) if stored else precision.quant
     model.eval()  # type: ignore[no-untyped-call]
     return model, quantised
@@ -507,8 +489,3 @@ def _leave_out_unpackable(model: Any) -> None:
             state = module.weight.quant_state
             if rows % _PACK or columns % 2 or columns % state.blocksize:
                 module.support_avx512bf16_for_cpu = False
-
-
-def _brief(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}"
