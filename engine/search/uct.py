@@ -155,12 +155,13 @@ def end_leaves(tree: Tree, params: UctParams) -> list[int]:
 
 
 def conclude(tree: Tree, params: UctParams, reason: ev.StopReason) -> Script:
-    """The solution that is committed to, if it is finished; otherwise by `final_choice`."""
+    """The solution that is committed to, if it has an answer; otherwise by `final_choice`."""
     tip = tree.node(tree.tip)
-    if not tip.finished or params.final_choice == "vote":
+    if tip.finished:
+        yield from look_for_answers(tree, [tip.id])
+    if tip.answer is None or params.final_choice == "vote":
         yield from chains.conclude(tree, params.final_choice, reason)
         return
-    yield from look_for_answers(tree, [tip.id])
     found = chains.groups(tree, params)
     yield ev.Concluded(reason, tip.id, found[0].node if found else None, tip.id)
 

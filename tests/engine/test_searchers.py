@@ -387,3 +387,25 @@ def test_only_a_search_that_says_so_is_led_by_the_right_answer() -> None:
     blind = Search([msgspec.structs.replace(blind.log[0], gold=None)], lambda answer: None)
     with pytest.raises(ParameterError, match="guide = ppm"):
         run(blind, Limits(iterations=1), Maze())
+
+
+class Half(World):
+    """Below "step 1" nothing usable comes."""
+
+    def _propose(self, request: ProposalRequest) -> Completion:
+        if request.steps and request.steps[0].startswith("step 1"):
+            return Completion("[", "", "too short", (1,), (-0.5,))
+        return super()._propose(request)
+
+
+def test_a_committed_dead_end_answers_nothing_while_a_solution_does() -> None:
+    committed = 0
+    for seed in range(100):
+        search = new_search(algorithm="uct", seed=seed, branch=3, simulations=4)
+        run(search, Limits(iterations=60), Half(words=3, empty=0.0))
+        tree = search.tree
+        answered = any(tree.node(end).answer is not None for end in tree.ends)
+        committed += answered and tree.node(tree.tip).dead_end
+        assert tree.chosen is not None
+        assert not answered or tree.node(tree.chosen).answer is not None
+    assert committed, "it happens"
