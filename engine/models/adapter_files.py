@@ -7,9 +7,12 @@ changed first. Those are refused before anything is loaded.
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ModelError
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -30,8 +33,6 @@ _ANY = frozenset(
 _INITS = (True, False, None, "gaussian", "eva", "orthogonal", "mica")
 """How matrices may have begun: those whose training left the base's weights as they were."""
 
-_COPIES = (".base_layer.weight", ".embed_tokens.weight", "lm_head.weight")
-
 _RESIDUAL = ("pissa", "olora", "corda", "lora_ga")
 """Those that PEFT can write anew as plain LoRA; by the beginning of their names."""
 
@@ -46,16 +47,15 @@ _CONVERT = (
 )
 
 
-def check_adapter(directory: Path, config: dict[str, Any], tensors: list[str]) -> None:
-    """Refuse an adapter that would change its base for everybody else.
+def check_adapter(directory: Path, config: dict[str, Any]) -> None:
+    """Refuse an adapter whose kind would change its base for everybody else.
 
     Args:
-        directory: of the adapter, for messages.
+        directory: of the adapter; its weights file is looked at, but not read.
         config: the content of its adapter_config.json.
-        tensors: names in its weights file.
 
     Raises:
-        ModelError: it would.
+        ModelError: it would, or its two files do not belong together.
     """
     what = f"The adapter {directory}"
     kind = str(config.get("peft_type") or "LORA").upper()
@@ -79,42 +79,55 @@ def check_adapter(directory: Path, config: dict[str, Any], tensors: list[str]) -
             f"{what} is more than plain LoRA ({changes[0]}={_brief(config[changes[0]])}), and "
             f"cannot lie on a base that others use. {_MERGE}"
         )
-    foreign = [name for name in tensors if ".lora_" not in name and not is_copy(name)]
-    if foreign:
-        raise ModelError(
-            f"{what} holds weights of the base's own layers ({foreign[0]}), which all other models "
-            f"on that base would read, too. {_MERGE}"
-        )
+    _check_ranks(what, config, tensor_shapes(directory))
 
 
-def is_copy(name: str) -> bool:
-    """Whether a tensor may be the base's embedding or output layer, which PEFT writes beside an
-    adapter of such a layer.
-    """
-    return ".lora_" not in name and name.endswith(_COPIES)
+def _check_ranks(what: str, config: dict[str, Any], tensors: dict[str, tuple[int, ...]]) -> None:
+    """Refuse ranks beyond all tensors: memory would be asked for before shapes are compared."""
+    longest = max((size for shape in tensors.values() for size in shape), default=0)
+    pattern = config.get("rank_pattern")
+    for rank in (config.get("r", 8), *(pattern.values() if isinstance(pattern, dict) else ())):
+        whole = isinstance(rank, int) and not isinstance(rank, bool)
+        if not whole or rank < 1 or (tensors and rank > longest):
+            raise ModelError(
+                f"{what} has the rank {_brief(rank)} in {ADAPTER_CONFIG}, and no tensor of "
+                f"{ADAPTER_WEIGHTS} has more than {longest} rows or columns: one of the two files "
+                "belongs to another adapter. Copy both again."
+            )
 
 
-def compare_copies(directory: Path, model: Any) -> None:
-    """Refuse an adapter that brings another embedding or output layer than its base has.
+def own_tensors(directory: Path, model: Any) -> dict[str, Any]:
+    """The tensors of an adapter without copies of the base's own, which PEFT writes beside an
+    adapter of an embedding or output layer.
 
     Raises:
-        ModelError: it does; the message names the tensor.
+        ModelError: one is a weight of the base's layers and not the base's; the message names it.
     """
-    import torch
     from safetensors.torch import load_file
 
-    found = [name for name in tensor_shapes(directory) if is_copy(name)]
-    tensors = load_file(directory / ADAPTER_WEIGHTS) if found else {}
-    for name in found:
-        output = "lm_head" in name
-        layer = model.get_output_embeddings() if output else model.get_input_embeddings()
-        own = (layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer).weight
-        given = tensors[name].to(own.dtype)
-        if given.shape != own.shape or not torch.equal(given, own.detach().cpu()):
+    tensors = load_file(directory / ADAPTER_WEIGHTS)
+    foreign = [name for name in tensors if ".lora_" not in name]
+    own = {
+        path.replace(".base_layer.", "."): weight
+        for path, weight in model.named_parameters(remove_duplicate=False)
+        if foreign and ".lora_" not in path
+    }
+    for name in foreign:
+        path = name.removeprefix("base_model.model.").replace(".base_layer.", ".")
+        if path not in own or not _is_copy(tensors.pop(name), own[path]):
             raise ModelError(
-                f"The adapter {directory} brings a layer of the base that is not the base's "
-                f"({name}), which all other models on that base would read, too. {_MERGE}"
+                f"The adapter {directory} holds weights of the base's own layers that are not the "
+                f"base's ({name}), and all other models on that base would read them, too. {_MERGE}"
             )
+    return tensors
+
+
+def _is_copy(tensor: Any, own: Any) -> bool:
+    """Whether a tensor is one of the base's, as precise as the less precise of the two."""
+    if tensor.shape != own.shape:
+        return False
+    own = own.detach().cpu()
+    return any(bool((tensor.to(kind) == own.to(kind)).all()) for kind in (own.dtype, tensor.dtype))
 
 
 def tensor_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
@@ -158,13 +171,31 @@ def compare_tensors(
                 f"{list(found[name])}, and the base asks for {list(shape)}. Was it trained on "
                 "another one, or is r in its configuration wrong?"
             )
-    foreign = [name for name in found if name not in wanted and not is_copy(name)]
+    foreign = [name for name in found if name not in wanted and ".lora_" in name]
     if foreign:
         raise ModelError(
             f"The adapter {directory} has weights for layers that the base or its configuration "
             f"does not have (such as {foreign[0]}): it was trained on another base, or "
             "target_modules in its configuration is wrong."
         )
+
+
+def plain_config(directory: Path, fields: dict[str, Any], trainable: bool) -> "PeftConfig":
+    """The configuration of a LoRA adapter on disk, without how its matrices once began.
+
+    fields: the content of its adapter_config.json.
+
+    Raises:
+        ModelError: it would change the base.
+    """
+    from peft import LoraConfig
+
+    check_adapter(directory, fields)
+    config = LoraConfig.from_pretrained(str(directory))
+    # All matrices are read from the file. Some beginnings take the base apart.
+    config.init_lora_weights = True
+    config.inference_mode = not trainable
+    return config
 
 
 def shapes_on(peft: Any, name: str) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,6 @@ from engine.models.adapter_files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     check_adapter,
-    tensor_shapes,
 )
 from engine.models.hardware import choose_device, four_bit_kernel, import_bitsandbytes, memory
 
@@ -186,7 +185,7 @@ def _check_adapter(directory: Path) -> None:
         raise ModelError(f"{directory} is not a LoRA adapter: it has no {ADAPTER_CONFIG}.")
     if not (directory / ADAPTER_WEIGHTS).exists():
         raise ModelError(f"The adapter {directory} has no {ADAPTER_WEIGHTS}.")
-    check_adapter(directory, read_json(directory / ADAPTER_CONFIG), list(tensor_shapes(directory)))
+    check_adapter(directory, read_json(directory / ADAPTER_CONFIG))
 
 
 def read_json(path: Path) -> dict[str, Any]:

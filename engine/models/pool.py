@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import LabError, ModelError
 from engine.models.adapter_files import (
     ADAPTER_CONFIG,
-    check_adapter,
     clear_layers,
-    compare_copies,
     compare_tensors,
+    own_tensors,
+    plain_config,
     shapes_on,
     tensor_shapes,
 )
@@ -186,17 +186,20 @@ class Base:
 
     def _begin(self, name: str, start: "Path | PeftConfig", trainable: bool) -> "PeftConfig":
         """Put an adapter on the base, or leave all as it was."""
+        from peft import set_peft_model_state_dict
+
         before = self._peft
         self._watched.clear()
         self._active = _UNKNOWN
         try:
-            config = _plain_config(start, trainable) if isinstance(start, Path) else start
+            if not isinstance(start, Path):
+                self._inject(name, start)
+                return start
+            config = plain_config(start, read_json(start / ADAPTER_CONFIG), trainable)
             self._inject(name, config)
-            if isinstance(start, Path):
-                wanted = shapes_on(self._peft, name)
-                compare_tensors(start, tensor_shapes(start), wanted)
-                compare_copies(start, self.model)
-                self._peft.load_adapter(str(start), name, is_trainable=trainable)
+            compare_tensors(start, tensor_shapes(start), shapes_on(self._peft, name))
+            # Not by the path: copies of the base's weights would be written over those.
+            set_peft_model_state_dict(self._peft, own_tensors(start, self.model), name)
         except BaseException:
             self._take_off(name)
             if before is None:
@@ -377,23 +380,6 @@ class ModelPool:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def _plain_config(directory: Path, trainable: bool) -> "PeftConfig":
-    """The configuration of a LoRA adapter on disk, without how its matrices once began.
-
-    Raises:
-        ModelError: it would change the base; see `engine.models.adapter_files`.
-    """
-    from peft import LoraConfig
-
-    fields = read_json(directory / ADAPTER_CONFIG)
-    check_adapter(directory, fields, list(tensor_shapes(directory)))
-    config = LoraConfig.from_pretrained(str(directory))
-    # All matrices are read from the file. Some beginnings take the base apart.
-    config.init_lora_weights = True
-    config.inference_mode = not trainable
-    return config
 
 
 @cache

@@ -1,6 +1,7 @@
 """The base stays the base, whatever adapters are put on it, refused, or taken off."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from engine.models import hardware
 from engine.models.loading import ModelSpec
 from engine.models.pool import Handle, ModelPool
 from engine.training.student import LoraSettings, learning
+from tests.engine.models.conftest import write_model
 
 IDS = torch.tensor([[70, 80, 90, 100]])
 QUANTS = [
@@ -102,6 +104,10 @@ NAMED = {
     "activated": {"alora_invocation_tokens": [5]},
     "unknown field": {"rewrites_the_base": True},
     "other type": {"peft_type": "NEW_TUNING"},
+    "enormous rank": {"r": 10**9},
+    "rank in words": {"r": "four"},
+    "no rank": {"r": 0},
+    "enormous rank of a layer": {"rank_pattern": {"q_proj": 10**9}},
 }
 """Fields of a configuration, written over those of a plain adapter."""
 
@@ -112,7 +118,7 @@ def save(config: peft.PeftConfig, base: Path, directory: Path, seed: int = 0) ->
     for name, weight in model.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(weight, std=0.3)
-    model.save_pretrained(directory, save_embedding_layers=False)
+    model.save_pretrained(directory)
     return directory
 
 
@@ -134,6 +140,11 @@ def state(handle: Handle) -> dict[str, torch.Tensor]:
 def same_state(handle: Handle, before: dict[str, torch.Tensor]) -> bool:
     now = handle.base.model.state_dict()
     return now.keys() == before.keys() and all(torch.equal(now[n], before[n]) for n in before)
+
+
+def held(handle: Handle) -> list[str]:
+    """Where the base's modules are, of which kind, and the adapters that they name."""
+    return [f"{path} {type(one).__name__}" for path, one in handle.base.model.named_modules()]
 
 
 @pytest.mark.parametrize("quant", QUANTS)
@@ -236,12 +247,8 @@ def test_a_configuration_that_says_more_than_lora_is_refused(
 ) -> None:
     adapter = save(peft.LoraConfig(**LORA), lines_model, tmp_path / "adapter")
     name, value = next(iter(NAMED[kind].items()))
-    refuse(
-        lines_model,
-        "none",
-        spoilt(adapter, NAMED[kind]),
-        str(value) if name == "peft_type" else name,
-    )
+    says = {"peft_type": str(value), "r": "has the rank", "rank_pattern": "has the rank"}
+    refuse(lines_model, "none", spoilt(adapter, NAMED[kind]), says.get(name, name))
 
 
 @pytest.mark.parametrize("quant", QUANTS)
@@ -258,6 +265,9 @@ def test_a_configuration_that_says_more_than_lora_is_refused(
         ("wrong rank", r"lora_A\.weight has the shape \[4, 64\], and the base asks for \[8, 64\]"),
         ("base weight", r"base_model\.model\.model\.embed_tokens\.weight"),
         ("base bias", r"q_proj\.bias"),
+        ("layer of the base", r"q_proj\.base_layer\.weight"),
+        ("larger embedding", r"embed_tokens\.weight"),
+        ("no pattern", r"does not fit the base|cannot be trained"),
         ("no such layer", "no_such_layer"),
         ("half of the layers unfit", "LlamaRMSNorm"),
         ("no file", "safetensors cannot be read"),
@@ -292,6 +302,13 @@ def test_an_adapter_with_wrong_tensors_is_refused_by_their_name(
             tensors["base_model.model.model.embed_tokens.weight"] = torch.zeros(320, 64)
         case "base bias":
             tensors["base_model.model.model.layers.0.self_attn.q_proj.bias"] = torch.zeros(64)
+        case "layer of the base":
+            place = "base_model.model.model.layers.0.self_attn.q_proj.base_layer.weight"
+            tensors[place] = torch.zeros(64, 64)
+        case "larger embedding":
+            tensors["base_model.model.model.embed_tokens.weight"] = torch.zeros(322, 64)
+        case "no pattern":
+            spoilt(adapter, {"target_modules": "(("})
         case "no such layer":
             spoilt(adapter, {"target_modules": ["no_such_layer"]})
         case "half of the layers unfit":
@@ -300,6 +317,62 @@ def test_an_adapter_with_wrong_tensors_is_refused_by_their_name(
     if damage == "no file":
         file.write_bytes(b"\x00" * 40)
     refuse(lines_model, quant, adapter, match)
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("layer", ["embed_tokens", "lm_head"])
+def test_a_copy_of_the_base_in_an_adapter_is_not_read(
+    layer: str, tied: bool, rounded: bool, tmp_path: Path
+) -> None:
+    base = write_model(tmp_path / "base", tie_word_embeddings=tied)
+    fields = {**LORA, "target_modules": [layer, "q_proj"]}
+    adapter = save(peft.LoraConfig(**fields), base, tmp_path / "adapter")
+    file = adapter / "adapter_model.safetensors"
+    tensors = load_file(file)
+    copies = [name for name in tensors if ".lora_" not in name]
+    assert copies, "PEFT writes the base's embedding along"
+    if rounded:  # as an adapter that was trained on the base in half precision
+        save_file({n: t.bfloat16() if n in copies else t for n, t in tensors.items()}, file)
+    models = ModelPool()
+    bare = models.open(spec(base, "none"))
+    before, weights = logits(bare), state(bare)
+    adapted = models.open(spec(base, "none", adapter))
+    assert not torch.allclose(logits(adapted), before)
+    assert torch.equal(logits(bare), before)
+    adapted.base.drop_adapter(adapted.adapter or "")
+    assert same_state(bare, weights)
+    save_file({n: t + 0.5 if n == copies[0] else t for n, t in tensors.items()}, file)
+    refuse(base, "none", adapter, re.escape(copies[0]))
+
+
+def test_a_half_way_failure_leaves_nothing_beside_another(
+    lines_model: Path, tmp_path: Path
+) -> None:
+    models = ModelPool()
+    other = models.open(
+        spec(lines_model, "none", save(peft.LoraConfig(**LORA), lines_model, tmp_path / "a"))
+    )
+    before, layers = logits(other), held(other)
+    rank = 10**12  # more than there is room for, wherever this runs
+    config = peft.LoraConfig(**{**LORA, "r": rank}, lora_dropout=0.1)
+    with pytest.raises(RuntimeError):
+        other.base.begin_adapter("huge", config)
+    assert held(other) == layers
+    assert torch.equal(logits(other), before)
+
+
+def test_an_adapter_by_pattern_is_trained_further(lines_model: Path, tmp_path: Path) -> None:
+    fields = {**LORA, "target_modules": r".*\.(q|k)_proj"}
+    parent = save(peft.LoraConfig(**fields), lines_model, tmp_path / "parent")
+    models = ModelPool()
+    bare = models.open(spec(lines_model, "none"))
+    with learning(bare.base, LoraSettings(rank=2), parent, None, 0) as student:
+        student.save(tmp_path / "child", lines_model)
+    written = json.loads((tmp_path / "child" / "adapter_config.json").read_text())
+    assert written["target_modules"] == r".*\.(q|k)_proj"
+    two = [models.open(spec(lines_model, "none", tmp_path / one)) for one in ("parent", "child")]
+    assert torch.equal(*map(logits, two))
 
 
 def test_a_pissa_adapter_can_be_had_once_it_is_converted(lines_model: Path, tmp_path: Path) -> None:
