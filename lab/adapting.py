@@ -48,10 +48,9 @@ class AdaptingModels:
         return load_prm(self._spec("prm", adapter), self.pool)
 
     def close(self, model: Policy | ProcessRewardModel) -> None:
-        """Take the adapter of a model off its base."""
+        """Take the adapter of a model off its base, unless another model has it, too."""
         assert isinstance(model, TransformersPolicy | TransformersPRM)
-        if model.handle.adapter is not None:
-            model.handle.base.drop_adapter(model.handle.adapter)
+        model.handle.close()
 
     def _spec(self, role: Role, adapter: Path) -> ModelSpec:
         spec = self._specs[role]

@@ -254,13 +254,15 @@ class Base:
         import torch
 
         if adapter is not None and adapter not in self._users:
-            raise ModelError(
-                f"The adapter {adapter} was taken off {self.name}: open the model again."
-            )
+            raise self.taken_off(adapter)
         self._activate(adapter)
         # Not inference_mode: weights repacked inside it could never be trained again.
         with torch.no_grad():
             yield self.model
+
+    def taken_off(self, adapter: str | None) -> ModelError:
+        """What somebody is told who goes on with an adapter that is not there any more."""
+        return ModelError(f"The adapter {adapter} was taken off {self.name}: open the model again.")
 
     def _activate(self, adapter: str | None) -> None:
         """Switch adapters only where that changes something: it visits every layer."""
@@ -282,6 +284,15 @@ class Handle:
         self.base = base
         self.adapter = adapter
         self.directory = directory
+        self._closed = False
+
+    def close(self) -> None:
+        """Give the adapter back, which stays on the base while another handle has it. Closing a
+        second time does nothing.
+        """
+        if self.adapter is not None and not self._closed:
+            self._closed = True
+            self.base.drop_adapter(self.adapter)
 
     @property
     def identity(self) -> str:
@@ -298,7 +309,13 @@ class Handle:
         return self.base.stamp(self.adapter)
 
     def using(self) -> contextlib.AbstractContextManager[PreTrainedModel]:
-        """The model, ready for a forward without gradients."""
+        """The model, ready for a forward without gradients.
+
+        Raises:
+            ModelError: the handle was closed.
+        """
+        if self._closed:
+            raise self.base.taken_off(self.adapter)
         return self.base.using(self.adapter)
 
     def logits(self, hidden: "torch.Tensor") -> "torch.Tensor":
@@ -360,8 +377,7 @@ class ModelPool:
         try:
             yield handle
         except BaseException:
-            if handle.adapter is not None:
-                handle.base.drop_adapter(handle.adapter)
+            handle.close()
             raise
 
     def _budget(self, device: str) -> float:

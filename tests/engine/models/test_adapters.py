@@ -16,6 +16,8 @@ from engine.errors import ModelError, TrainingError
 from engine.models import hardware
 from engine.models.loading import ModelSpec
 from engine.models.pool import Handle, ModelPool
+from engine.models.transformers_policy import load_policy
+from engine.models.transformers_prm import load_prm
 from engine.training.student import LoraSettings, learning
 from tests.engine.models.conftest import write_model
 
@@ -169,10 +171,10 @@ def test_a_base_is_the_same_for_others_before_beside_and_after_an_adapter(
     assert not torch.allclose(beside, adapted)
     assert torch.equal(logits(one), adapted)
     assert torch.equal(logits(bare), before)
-    one.base.drop_adapter(one.adapter or "")
+    one.close()
     assert torch.equal(logits(bare), before)
     assert torch.equal(logits(two), beside)
-    two.base.drop_adapter(two.adapter or "")
+    two.close()
     assert torch.equal(logits(bare), before)
     assert same_state(bare, weights)
 
@@ -223,7 +225,7 @@ def refuse(base: Path, quant: str, adapter: Path, match: str) -> None:
     assert torch.equal(logits(other), adapted)
     assert torch.equal(logits(bare), before)
     assert same_state(other, carrying)
-    other.base.drop_adapter(other.adapter or "")
+    other.close()
     assert torch.equal(logits(bare), before)
     assert same_state(bare, weights)
     assert models.bases == (bare.base,)
@@ -340,7 +342,7 @@ def test_a_copy_of_the_base_in_an_adapter_is_not_read(
     adapted = models.open(spec(base, "none", adapter))
     assert not torch.allclose(logits(adapted), before)
     assert torch.equal(logits(bare), before)
-    adapted.base.drop_adapter(adapted.adapter or "")
+    adapted.close()
     assert same_state(bare, weights)
     save_file({n: t + 0.5 if n == copies[0] else t for n, t in tensors.items()}, file)
     refuse(base, "none", adapter, re.escape(copies[0]))
@@ -408,12 +410,61 @@ def test_an_adapter_stays_while_somebody_else_uses_it(
     before = logits(bare)
     one, two = (models.open(spec(lines_model, quant, adapter)) for _ in range(2))
     adapted = logits(one)
-    two.base.drop_adapter(two.adapter or "")
+    two.close()
     assert torch.equal(logits(one), adapted)
     with learning(bare.base, LoraSettings(rank=2), adapter, None, 0) as student, torch.no_grad():
         for parameter in student.parameters().values():
             parameter += 1.0
     assert torch.equal(logits(one), adapted)
     assert torch.equal(logits(bare), before)
-    one.base.drop_adapter(one.adapter or "")
+    one.close()
     assert torch.equal(logits(bare), before)
+
+
+def test_a_handle_that_was_closed_says_so_and_takes_nothing_from_another(
+    lines_model: Path, tmp_path: Path
+) -> None:
+    adapter = save(peft.LoraConfig(**LORA), lines_model, tmp_path / "adapter")
+    models = ModelPool()
+    bare = models.open(spec(lines_model, "none"))
+    before, layers = logits(bare), held(bare)
+    one, two = (models.open(spec(lines_model, "none", adapter)) for _ in range(2))
+    adapted = logits(one)
+    for _ in range(3):
+        one.close()
+    with pytest.raises(ModelError, match=r"taken off.*open the model again"):
+        logits(one)
+    assert torch.equal(logits(two), adapted)
+    two.close()
+    with pytest.raises(ModelError, match="taken off"):
+        logits(two)
+    with pytest.raises(ModelError, match="taken off"):
+        two.logits(torch.zeros(1, 64))
+    assert torch.equal(logits(bare), before)
+    assert held(bare) == layers
+    again = models.open(spec(lines_model, "none", adapter))
+    assert torch.equal(logits(again), adapted)
+    with pytest.raises(ModelError, match="taken off"):
+        logits(one)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("load", [load_policy, load_prm])
+def test_a_model_that_cannot_be_made_of_its_adapter_leaves_none(
+    load: Callable[[ModelSpec, ModelPool], object],
+    beside: bool,
+    lines_model: Path,
+    tmp_path: Path,
+) -> None:
+    adapter = save(peft.LoraConfig(**LORA), lines_model, tmp_path / "adapter")
+    models = ModelPool()
+    bare = models.open(spec(lines_model, "none"))
+    other = models.open(spec(lines_model, "none", adapter)) if beside else bare
+    before, layers = logits(other), held(bare)
+    if load is load_policy:
+        (adapter / "step_format.json").write_text('{"kind": "no such kind"}')
+    # Without a value head of its own it is no process reward model.
+    with pytest.raises(ModelError, match=r"step_format|value_head"):
+        load(spec(lines_model, "none", adapter), models)
+    assert held(bare) == layers
+    assert torch.equal(logits(other), before)
