@@ -6,7 +6,7 @@ that belongs to no search, such as texts that are trained on, is written as of o
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -15,8 +15,10 @@ from engine.errors import ModelError
 UNDATED = "2024-07-26"
 """The day where none is given, and of logs that name none: templates of Llama 3 know it, too."""
 
-_APART = ("2001-02-03", "2014-12-29", "2031-10-11", "2099-05-24")
-"""Days that no form of a date writes alike, far enough apart for templates that compare years."""
+_APART = tuple(str(date(1990, 1, 1) + timedelta(351 * i)) for i in range(92))
+"""Days of every month, number and weekday and of each year from 1990 to 2077: a template that only
+compares one of these with something writes some of them differently.
+"""
 _KEPT = 64
 
 Written = TypeVar("Written")
@@ -75,8 +77,14 @@ class ByDay(Generic[Written]):
 
     def __init__(self, write: Callable[[str], Written]) -> None:
         self._write = lru_cache(maxsize=_KEPT)(write)
-        first, *others = map(write, _APART)
-        self.dated = any(other != first for other in others)
+        self._usual = write("")
+        self.dated = any(self._differs(write, day) for day in _APART)
+
+    def _differs(self, write: Callable[[str], Written], day: str) -> bool:
+        try:
+            return write(day) != self._usual
+        except ModelError:  # a template may refuse days long ago or far off
+            return True
 
     def __call__(self, day: str) -> Written:
         return self._write(day if self.dated else "")

@@ -103,6 +103,72 @@ def test_a_template_without_a_date_writes_the_same_on_all_days() -> None:
     assert not Prompter(make_tokenizer(), NUMBERED).dated
 
 
+@pytest.mark.parametrize(
+    ("compared", "first", "later"),
+    [
+        *(
+            (f"strftime_now('%Y') | int >= {year}", f"{year - 1}-12-31", f"{year}-01-01")
+            for year in (2020, 2025, 2026, 2027, 2030, 2050, 2077)
+        ),
+        ("strftime_now('%y') == '26'", "2026-05-01", "2027-05-01"),
+        ("strftime_now('%y') == '76'", "2076-05-01", "2027-05-01"),
+        ("strftime_now('%m') == '12'", "2026-12-01", "2026-11-30"),
+        ("strftime_now('%B')[0] == 'J'", "2026-06-30", "2026-05-31"),
+        ("strftime_now('%d') == '31'", "2026-12-31", "2026-12-30"),
+        ("strftime_now('%d') | int > 15", "2026-12-31", "2026-12-01"),
+        *((f"strftime_now('%d') == '{n:02}'", f"2026-08-{n:02}", "2026-08-15") for n in (1, 9, 30)),
+        ("strftime_now('%A') in ['Saturday', 'Sunday']", "2026-12-05", "2026-12-04"),
+        ("strftime_now('%a') == 'Wed'", "2026-12-02", "2026-12-01"),
+    ],
+)
+def test_a_template_that_only_compares_the_day_is_dated(
+    compared: str, first: str, later: str
+) -> None:
+    writer = prompter("{% if " + compared + " %}then{% else %}else{% endif %}\n" + CHAT)
+    assert writer.dated
+    assert not set(texts(writer, first)) & set(texts(writer, later))
+
+
+def test_a_template_may_refuse_days_that_nobody_asks_for() -> None:
+    writer = prompter(
+        "{% if strftime_now('%Y') | int < 2020 %}{{ raise_exception('too early') }}{% endif %}"
+        + CHAT
+    )
+    assert texts(writer, FIRST) == texts(writer, LATER)
+
+
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        (  # as that of Llama 3.1, which never asks the clock
+            "{%- if not date_string is defined %}{%- set date_string = '26 Jul 2024' %}{%- endif %}"
+            "Today Date: {{ date_string }}\n" + CHAT,
+            "Today Date: 26 Jul 2024\n",
+        ),
+        (
+            "{%- set date_string = date_string or '01 Jan 2020' %}{{ date_string }}\n" + CHAT,
+            "01 Jan 2020\n",
+        ),
+        ("{{ date_string | default('no day') }}\n" + CHAT, "no day\n"),
+        ("{{ date_string }}|\n" + CHAT, "|\n"),
+    ],
+)
+def test_a_day_that_a_template_has_of_its_own_stays_as_everywhere(
+    template: str, written: str
+) -> None:
+    writer = prompter(template)
+    assert not writer.dated
+    assert texts(writer, FIRST) == texts(writer, LATER) == texts(writer, "")
+    assert all(text.startswith(written) for text in texts(writer, FIRST))
+    expected = writer.tokenizer.apply_chat_template(
+        [{"role": "user", "content": MARKS[0]}], tokenize=False, add_generation_prompt=True
+    )
+    found = split_template(
+        writer.tokenizer, [{"role": "user", "content": MARKS[0]}], MARKS[:1], True, "", FIRST
+    )
+    assert MARKS[0].join(found) == expected
+
+
 def test_what_is_no_day_is_refused() -> None:
     with pytest.raises(ModelError, match="'yesterday' is no day"):
         prompter(DATED["plain"]).proposal("q", (), "", "yesterday")
