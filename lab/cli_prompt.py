@@ -35,7 +35,7 @@ def prompt(
 
     Only tokenizers and small files are read, no weights.
     """
-    from lab.days import today
+    from engine.days import today
     from lab.models import format_of
     from lab.prompts import prompts
     from lab.results import ModelSettings

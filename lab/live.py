@@ -161,7 +161,11 @@ class LiveSession:
     def _catch_up(self) -> View:
         view = self._view or View(self.session)
         if self._store.length(self.session) > view.length:
-            view.publish(self._store.events(self.session, after=view.length))
+            view.publish(
+                self._store.events(self.session, after=view.length)
+                if view.length
+                else self._store.log(self.session)
+            )
         self._view = view
         return view
 

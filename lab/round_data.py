@@ -58,7 +58,7 @@ def searched(store: Store, batch: str) -> Iterable[tuple[str, str, Tree]]:
     """(label, session, tree) of the finished searches of a batch."""
     for problem in store.batches.problems(batch):
         if problem.status == "done" and problem.session is not None:
-            yield problem.label, problem.session, Tree.fold(store.events(problem.session))
+            yield problem.label, problem.session, Tree.fold(store.log(problem.session))
 
 
 def write_examples(path: Path, examples: Sequence[Example]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from engine.models.base import PrefixRequest
+from engine.models.base import PrefixRequest, Steps
 from engine.randomness import LARGEST_SEED
 from engine.search import driver
 from engine.search.driver import Limits
@@ -371,14 +371,16 @@ class Phases:
 
     def _judged(self, batches: Sequence[str], before: str | None, after: str) -> list[Judged]:
         """The finished solutions of searched trees, valued by both process reward models."""
-        asked: dict[PrefixRequest, tuple[str, bool]] = {}
+        asked: dict[tuple[str, Steps], tuple[str, bool]] = {}
+        days: dict[tuple[str, Steps], str] = {}
         for batch in batches:
             for label, _, tree in searched(self._parts.store, batch):
                 for node in tree.nodes:
                     if node.accepted is not None:
-                        request = PrefixRequest(tree.question, tree.steps(node.id))
-                        asked[request] = (label, node.accepted)
-        requests = list(asked)
+                        text = tree.question, tree.steps(node.id)
+                        asked[text] = (label, node.accepted)
+                        days.setdefault(text, tree.date)
+        requests = [PrefixRequest(*text, date=days[text]) for text in asked]
         values: dict[str | None, list[float]] = {before: [], after: []}
 
         def work(drivers: Drivers) -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 import msgspec
 
 from engine import events as ev
+from engine.days import day_of
 from engine.errors import EventError, LabError, ParameterError
 from engine.search.driver import Limits
 from engine.tasks.datasets import Dataset, DatasetProblem
 from engine.tree import Tree
 from lab.adapters import Adapters
-from lab.days import day_of
 from lab.failures import in_words
 from lab.live import LiveSession, Summed
 from lab.results import BatchState

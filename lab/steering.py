@@ -264,7 +264,7 @@ class Steering:
             EventError: there is no such place.
             StoreError: it cannot be read or written.
         """
-        row, log = self._store.session(session), self._store.events(session)
+        row, log = self._store.session(session), self._store.log(session)
         end = present(log) if at is None else end_before(log, at)
         kept = log[:end]
         title = name or f"{row.title} @ {end}"[:200]

@@ -70,7 +70,7 @@ def samples_of(store: Store, batch: str) -> list[list[Trace]]:
         if problem.status != "done" or problem.session is None:
             continue
         tree = Tree()
-        for event in store.events(problem.session):
+        for event in store.log(problem.session):
             tree.apply(event)
         # By their first steps: short ones end earlier, and would come first by themselves.
         leaves = sorted((leaf for leaf in chains.finished(tree) if leaf), key=_first(tree))

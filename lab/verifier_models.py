@@ -208,7 +208,8 @@ class VerifierModels:
             began = time.monotonic()
             verifier = make_verifier(name, models)
             for chunk in self._chunks(VERIFIERS[name].title, missing):
-                (found,) = verifier.score([[Trace(*text) for text in chunk]])
+                group = [Trace(question, steps, date=day) for question, steps, day in chunk]
+                (found,) = verifier.score([group])
                 with self._lock:
                     known.update(zip(chunk, found.scores, strict=True))
             spent = {**self._state.seconds, name: time.monotonic() - began}

@@ -158,7 +158,7 @@ class WhatIfs:
         """In the model thread."""
         with self._lock:
             state, supposed = self._found[identifier]
-        log = self._store.events(state.session)
+        log = self._store.log(state.session)
         tree = Tree.fold(log)
         driver = self._driver(drivers, tree, generate)
         grade = lambda answer: self._grading(answer, tree.gold)  # noqa: E731

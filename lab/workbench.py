@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from engine import events as ev
+from engine.days import today
 from engine.errors import ParameterError, TaskError
 from engine.models.base import Sampling
 from engine.randomness import SEEDS, is_seed
@@ -24,7 +25,6 @@ from engine.tasks.grading import grade
 from engine.tasks.problems import LONGEST_QUESTION, SPLITS, bundled_problems
 from lab.adapters import Adapters
 from lab.collection import Collection
-from lab.days import today
 from lab.evaluations import Evaluations
 from lab.export import Exports
 from lab.imports import Imports

@@ -384,7 +384,7 @@ class Worker:
         kept = self._searches.take(session, self._store.length(session))
         if kept is not None:
             return kept
-        log = self._store.events(session)
+        log = self._store.log(session)
         first = log[0]
         assert isinstance(first, ev.SearchCreated)
         return Search(log, lambda answer: self._grading(answer, first.gold))

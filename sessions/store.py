@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlite_utils import Database
 
+from engine.days import day_of
 from engine.errors import EventError
 from engine.events import AnyEvent, Event, ModelsChosen, SearchCreated, decode, encode
 from sessions.adapters import StoredAdapters
@@ -255,6 +256,16 @@ class Store:
                 ) from error
         if after + len(rows) < length:
             raise _gap(session, after + len(rows) + 1)
+        return events
+
+    def log(self, session: str) -> list[AnyEvent]:
+        """All events of a session, as searches go on with them: a first one without a day, as
+        older labs wrote it, gets that on which its session was created. Raises as `events`.
+        """
+        events = self.events(session)
+        first = events[0] if events else None
+        if isinstance(first, SearchCreated) and not first.date:
+            events[0] = msgspec.structs.replace(first, date=day_of(self.session(session).created))
         return events
 
     def length(self, session: str) -> int:

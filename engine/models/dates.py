@@ -1,8 +1,9 @@
 """Dates that chat templates write.
 
 Some templates tell the model what day it is. So that a search draws the same tree tomorrow, that
-day is the one on which it began, as its log says (see `engine.events.SearchCreated`). Everything
-that belongs to no search, such as texts that are trained on, is written as of one fixed day.
+day is the one on which it began, as its log says (see `engine.events.SearchCreated`). So are
+the texts that are trained on, or given to verifiers. What belongs to no search is written as of one
+fixed day.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from engine.errors import ModelError
 
 UNDATED = "2024-07-26"
-"""The day where none is given, and of logs that name none: templates of Llama 3 know it, too."""
+"""The day where none is given: templates of Llama 3 know it, too."""
 
 _APART = tuple(str(date(1990, 1, 1) + timedelta(351 * i)) for i in range(92))
 """Days of every month, number and weekday and of each year from 1990 to 2077: a template that only

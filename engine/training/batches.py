@@ -8,7 +8,7 @@ from engine.errors import TrainingError
 from engine.models.kv_store import common
 from engine.models.prompting import Prompter, Tokens
 from engine.randomness import generator
-from engine.training.examples import Example, Pair, Solution, Steps, Valued
+from engine.training.examples import Example, Pair, Solution, Valued
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,8 +82,9 @@ class Encoder:
         """A text for the policy; None if it does not fit into the context."""
         ends = example.finished and self.end is not None
         write = self.prompter.end if ends else self.prompter.proposal
-        tokens = write(example.question, example.steps)
-        given = self.prompter.proposal(example.question, example.steps[: example.given])
+        day = example.date
+        tokens = write(example.question, example.steps, date=day)
+        given = self.prompter.proposal(example.question, example.steps[: example.given], date=day)
         if ends and self.end is not None:
             tokens = (*tokens, self.end)
         text = Text(tokens, common(given, tokens), example.weight)
@@ -93,13 +94,13 @@ class Encoder:
         """Texts for a PRM: one where the tokens of every beginning are the beginning of its tokens,
         one a value otherwise. Beginnings that do not fit into the context are left out.
         """
-        whole = self.prompter.value(example.question, example.steps)
+        whole = self.prompter.value(example.question, example.steps, example.date)
         together: list[tuple[int, float]] = []
         texts: list[Text] = []
         for count, value in enumerate(example.values, start=1):
             if value is None:
                 continue
-            tokens = self._beginning(example.question, example.steps[:count])
+            tokens = self.prompter.value(example.question, example.steps[:count], example.date)
             if len(tokens) > self.context:
                 break
             if whole[: len(tokens)] == tokens:
@@ -120,9 +121,9 @@ class Encoder:
         of the last step.
         """
         both = []
-        given = self._beginning(example.question, example.steps)
+        given = self.prompter.value(example.question, example.steps, example.date)
         for steps in (example.better, example.worse):
-            tokens = self._beginning(example.question, (*example.steps, *steps))
+            tokens = self.prompter.value(example.question, (*example.steps, *steps), example.date)
             place, learnt = len(tokens) - 1, common(given, tokens)
             if example.finished and self.end is not None:
                 tokens = (*tokens, self.end)
@@ -130,9 +131,6 @@ class Encoder:
         if any(len(text.tokens) > self.context for text in both):
             return None
         return both[0], both[1]
-
-    def _beginning(self, question: str, steps: Steps) -> Tokens:
-        return self.prompter.value(question, steps)
 
 
 def plan(lengths: Sequence[int], updates: int, batch: int, seed: int) -> list[list[int]]:

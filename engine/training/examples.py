@@ -25,6 +25,7 @@ class Solution(msgspec.Struct, frozen=True):
         given: steps at the beginning that are only read, not learnt.
         weight: of its loss, relative to the others.
         source: where it came from.
+        date: the day of the search, as in its log, "" for none; a chat template may write it.
     """
 
     question: str
@@ -33,18 +34,20 @@ class Solution(msgspec.Struct, frozen=True):
     given: int = 0
     weight: float = 1.0
     source: Source | None = None
+    date: str = ""
 
 
 class Valued(msgspec.Struct, frozen=True):
     """A partial solution with the values that the PRM is to give to its beginnings.
 
-    values: one a step, in [0, 1]; None where nothing is to be learnt.
+    values: one a step, in [0, 1]; None where nothing is to be learnt. date: as in `Solution`.
     """
 
     question: str
     steps: Steps
     values: tuple[float | None, ...]
     source: Source | None = None
+    date: str = ""
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -56,6 +59,7 @@ class Pair(msgspec.Struct, frozen=True):
         finished: whether the end of the text follows both.
         weight: of its loss, relative to the others.
         source: where the better one came from.
+        date: as in `Solution`.
     """
 
     question: str
@@ -65,6 +69,7 @@ class Pair(msgspec.Struct, frozen=True):
     finished: bool = False
     weight: float = 1.0
     source: Source | None = None
+    date: str = ""
 
 
 Example = Solution | Valued | Pair

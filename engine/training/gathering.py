@@ -57,7 +57,8 @@ def solutions(
     distinct = {trace.steps: trace for trace in reversed(kept)}
     chosen = [trace for trace in kept if distinct[trace.steps] is trace][:most]
     return [
-        Solution(tree.question, trace.steps, source=Source(session, trace.leaf)) for trace in chosen
+        Solution(tree.question, trace.steps, source=Source(session, trace.leaf), date=tree.date)
+        for trace in chosen
     ]
 
 
@@ -99,6 +100,7 @@ def weighted_steps(found: LabelledTree, session: str, by: Score = "q") -> list[S
                         given=parent.depth,
                         weight=share / mean,
                         source=Source(session, node),
+                        date=tree.date,
                     )
                 )
     return examples
@@ -147,6 +149,7 @@ def step_pairs(
             (tree.node(row.node).step,),
             (row.data["worse"],),
             source=Source(session, row.node),
+            date=tree.date,
         )
         for row in pairs(found, settings)
         if isinstance(row, Row)
@@ -191,6 +194,7 @@ def own_pairs(tree: Tree, session: str, margin: float, most: int | None) -> list
             tree.steps(worse),
             finished=True,
             source=Source(session, better),
+            date=tree.date,
         )
         for better, worse in chosen[:most]
     ]
@@ -215,7 +219,7 @@ def valued(found: LabelledTree, session: str) -> list[Valued]:
         values = tuple(None if i in done else rewards.get(i) for i in path)
         if any(value is not None for value in values):
             source = Source(session, leaf)
-            examples.append(Valued(tree.question, tree.steps(leaf), values, source))
+            examples.append(Valued(tree.question, tree.steps(leaf), values, source, tree.date))
         done.update(path)
     return examples
 

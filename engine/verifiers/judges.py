@@ -85,7 +85,7 @@ class Judge(Verifier):
         Raises:
             ModelError: a solution is too long for the model's context.
         """
-        asked = [PrefixRequest(t.question, t.steps) for group in groups for t in group]
+        asked = [PrefixRequest(t.question, t.steps, date=t.date) for group in groups for t in group]
         replies = iter(self.marker.shares(asked, self.question.text, self.question.replies))
         found = []
         for group in groups:

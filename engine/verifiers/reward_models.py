@@ -33,7 +33,7 @@ class StepValues(Verifier):
         if self.prm is None:
             return [Scored(tuple(self._known(trace) for trace in group)) for group in groups]
         asked = [
-            PrefixRequest(trace.question, trace.steps[:k])
+            PrefixRequest(trace.question, trace.steps[:k], date=trace.date)
             for group in groups
             for trace in group
             for k in range(1, len(trace.steps) + 1)
@@ -88,10 +88,11 @@ class FinalValue(Verifier):
 
     def _request(self, trace: Trace) -> PrefixRequest:
         whole = self.whole and trace.steps
-        return PrefixRequest(trace.question, ("".join(trace.steps),) if whole else trace.steps)
+        steps = ("".join(trace.steps),) if whole else trace.steps
+        return PrefixRequest(trace.question, steps, date=trace.date)
 
 
-Text = tuple[str, tuple[str, ...]]
+Text = tuple[str, tuple[str, ...], str]
 """See `Trace.text`."""
 
 

@@ -16,6 +16,7 @@ class Trace(msgspec.Struct, frozen=True):
         values: a process reward model's value in [0, 1] after each step, None where not known.
         correct: whether the answer is right, None where not known.
         compared: how answers to the problem are compared.
+        date: the day of its search, as in the log, "" for none; a chat template may write it.
     """
 
     question: str
@@ -24,11 +25,12 @@ class Trace(msgspec.Struct, frozen=True):
     values: tuple[float, ...] | None = None
     correct: bool | None = None
     compared: Comparison = "value"
+    date: str = ""
 
     @property
-    def text(self) -> tuple[str, tuple[str, ...]]:
-        """What a model is shown of it: question and steps."""
-        return self.question, self.steps
+    def text(self) -> tuple[str, tuple[str, ...], str]:
+        """What a model is shown of it: question and steps, on its day."""
+        return self.question, self.steps, self.date
 
 
 def trace_of(tree: Tree, node: int) -> Trace:
@@ -47,4 +49,5 @@ def trace_of(tree: Tree, node: int) -> Trace:
         known if len(known) == len(values) else None,
         leaf.accepted,
         comparison_for(tree.gold),
+        tree.date,
     )

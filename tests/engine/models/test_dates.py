@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from transformers.utils import chat_template_utils
 
@@ -23,7 +24,11 @@ from engine.search.driver import Driver, Limits, Search
 from engine.search.replay import Remembering, Supposition, replay
 from engine.search.runs import create
 from engine.tasks.step_format import NUMBERED
+from engine.training.batches import Encoder
+from engine.training.examples import Pair, Solution, Valued
 from engine.tree import Tree
+from engine.verifiers.judges import JUDGE, Judge, PolicyMarker
+from engine.verifiers.traces import Trace
 from tests.engine.models.conftest import CHAT, make_tokenizer, write_model
 from tests.engine.worlds import World
 
@@ -299,3 +304,29 @@ def test_today_is_written_as_the_library_writes_it(kind: str) -> None:
         if MARKS[0].join(found) == expected:
             return
     raise AssertionError(MARKS[0].join(found))
+
+
+def test_training_texts_are_of_the_day_of_their_search() -> None:
+    """They are what the search itself was given: the tokens of its prompts, to the letter."""
+    writer, steps = prompter(DATED["plain"]), ("Step 1: add\n", "Answer: 2\n")
+    encoder = Encoder(writer, 7, 4096)
+    for day in (FIRST, LATER, ""):
+        learnt = encoder.solution(Solution("q", steps, finished=False, given=1, date=day))
+        assert learnt is not None
+        assert learnt.tokens == writer.proposal("q", steps, date=day)
+        assert "Step 1" not in writer.text(learnt.tokens[learnt.learnt :])
+        (value,) = encoder.valued(Valued("q", steps, (0.5, 1.0), date=day))
+        assert value.tokens == writer.value("q", steps, day)
+        pair = encoder.pair(Pair("q", steps[:1], steps[1:], ("Answer: 3\n",), date=day))
+        assert pair is not None
+        assert [one.tokens for one in pair] == [
+            writer.value("q", steps, day),
+            writer.value("q", (steps[0], "Answer: 3\n"), day),
+        ]
+
+
+def test_verifiers_ask_on_the_day_of_the_search(policy: TransformersPolicy) -> None:
+    trace, judge = Trace("q", ("Step 1: add\n",), "2"), Judge(PolicyMarker(policy), JUDGE)
+    days = (FIRST, LATER, FIRST)
+    (found,) = judge.score([[msgspec.structs.replace(trace, date=day) for day in days]])
+    assert found.scores[0] == found.scores[2] != found.scores[1]

@@ -22,6 +22,7 @@ from engine.training.gathering import (
 )
 from engine.training.recipes import RECIPES, PolicyPart, recipe
 from engine.tree import Tree
+from engine.verifiers.traces import trace_of
 from tests.engine.reward_trees import Outline, trees
 from tests.engine.trees import QUESTION, small_tree
 
@@ -180,3 +181,21 @@ def test_a_loss_that_does_not_fit_its_examples_is_refused() -> None:
         PolicyPart(examples="step_pairs")
     with pytest.raises(ValidationError, match="preference is not one of solutions"):
         PolicyPart(loss="preference")
+
+
+def test_examples_and_traces_are_of_the_day_of_their_search() -> None:
+    tree = small_tree()
+    tree.date = "2026-03-01"
+    found = LabelledTree(tree, "paper")
+    drawn = samples("9", "9", "8")
+    drawn.date = tree.date
+    kinds = [
+        solutions(found, "s"),
+        valued(found, "s"),
+        step_pairs(found, "s", "q", 0.0, None),
+        weighted_steps(found, "s"),
+        own_pairs(drawn, "s", 0.0, None),
+    ]
+    assert all(kinds)
+    assert {one.date for examples in kinds for one in examples} == {"2026-03-01"}
+    assert {trace_of(tree, leaf.leaf).date for leaf in found.traces} == {"2026-03-01"}

@@ -1,4 +1,4 @@
-"""The day on which something begins, as it stands in the log of a session."""
+"""The day on which something begins, as it stands in the log of a session: a text, YYYY-MM-DD."""
 
 import time
 from datetime import datetime
